@@ -1,0 +1,40 @@
+"""The errors that the suite raises on purpose.
+
+`UserError` and what derives from it carry one line that names the mistake and the mend; the command
+line prints that line and exits with status 2. `Diverged` is a result, not a mistake: the cell it
+happens in gets a record with status ``diverged``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Input that cannot be used. The message is one line, fit to be shown without a traceback."""
+
+
+class RegimeError(UserError):
+    """A method asked for data that the run's regime does not allow, or that it did not declare."""
+
+
+class Diverged(Exception):
+    """Training or unlearning produced a value that is not finite.
+
+    Attributes:
+        step: the optimiser step (from 0) at which it was seen.
+    """
+
+    def __init__(self, what: str, step: int) -> None:
+        super().__init__(f"{what} is not finite at step {step}")
+        self.step = step
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """The tail of an error message: the closest known name, and all of them where they are few."""
+    names = sorted(known)
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    listing = f" (known: {', '.join(names)})" if names and len(names) <= 20 else ""
+    return hint + listing

@@ -1,0 +1,135 @@
+"""The one interface that methods, samplers and metrics see of a diffusion model."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+
+from vdu_bench.models.counting import EvaluationCounter
+from vdu_bench.models.specs import ModelKind, SamplerSpec
+
+
+class DiffusionModel(ABC):
+    """A denoiser with its noise schedule and its image space.
+
+    Attributes:
+        kind: what the model is asked with.
+        denoiser: the trainable module.
+        noise_scheduler: diffusers' DDPMScheduler that the denoiser was trained with.
+        counter: how often the denoiser was evaluated; a clone shares its source's counter, so that a method's
+            frozen copies are counted with it.
+    """
+
+    kind: ClassVar[ModelKind]
+
+    def __init__(self, denoiser: nn.Module, noise_scheduler: DDPMScheduler) -> None:
+        self.denoiser = denoiser
+        self.noise_scheduler = noise_scheduler
+        self.counter = EvaluationCounter()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the denoiser's weights are."""
+        return next(self.denoiser.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the denoiser's weights."""
+        return next(self.denoiser.parameters()).dtype
+
+    @property
+    def train_timesteps(self) -> int:
+        """T: the denoiser takes integer times 0..T-1."""
+        return int(self.noise_scheduler.config["num_train_timesteps"])
+
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """alphabar_t, ``[T]``, on the model's device (Ho et al. 2020, eq. 4)."""
+        return self.noise_scheduler.alphas_cumprod.to(self.device, self.dtype)
+
+    def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+        """x_t = sqrt(alphabar_t) x_0 + sqrt(1 - alphabar_t) eps (Ho et al. 2020, eq. 4); `t` is int64 ``[N]``."""
+        signal, sigma = self._signal_and_noise(x0, t)
+        return signal * x0 + sigma * noise
+
+    def predict_noise(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
+        """eps_theta(x_t, t, c), shaped as `x_t`, whatever the network itself predicts.
+
+        With v = sqrt(alphabar) eps - sqrt(1 - alphabar) x_0 (Salimans & Ho 2022), eps is
+        sqrt(1 - alphabar) x_t + sqrt(alphabar) v; from x_0 it is (x_t - sqrt(alphabar) x_0) / sqrt(1 - alphabar).
+        """
+        output = self.denoise(x_t, t, condition)
+        kind = self.noise_scheduler.config["prediction_type"]
+        if kind == "epsilon":
+            return output
+        signal, sigma = self._signal_and_noise(x_t, t)
+        if kind == "v_prediction":
+            return sigma * x_t + signal * output
+        if kind == "sample":
+            return (x_t - signal * output) / sigma
+        raise ValueError(f"unknown prediction type {kind!r}")
+
+    def _signal_and_noise(self, like: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        alphabar = self.alphas_cumprod[t].reshape(-1, *[1] * (like.dim() - 1))
+        return alphabar.sqrt(), (1 - alphabar).sqrt()
+
+    def denoise(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The network's own output, counted; `t` is int64 ``[N]`` or a scalar."""
+        output = self._call_denoiser(x_t, t, condition)
+        self.counter.record(output)
+        return output
+
+    def clone(self) -> Self:
+        """A copy with weights of its own, counted together with this one."""
+        twin = copy.copy(self)
+        twin.denoiser = copy.deepcopy(self.denoiser)
+        return twin
+
+    def freeze(self) -> Self:
+        """This model, in evaluation mode and with gradients off."""
+        self.denoiser.requires_grad_(False).eval()
+        return self
+
+    @property
+    @abstractmethod
+    def latent_shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of the space the denoiser works in."""
+
+    @abstractmethod
+    def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor: ...
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Tensor:
+        """uint8 ``[N, C, H, W]`` to clean latents ``[N, *latent_shape]`` on the model's device and dtype."""
+
+    @abstractmethod
+    def decode(self, x0: Tensor) -> Tensor:
+        """Clean latents to uint8 images on the CPU."""
+
+    @abstractmethod
+    def condition(self, prompts: Sequence[str] | None) -> Tensor | None:
+        """What `predict_noise` takes as its condition; None for an unconditional model."""
+
+    @abstractmethod
+    def sample(self, n: int, prompts: Sequence[str] | None, noise: Tensor, sampler: SamplerSpec) -> Tensor:
+        """`n` images, uint8 ``[n, C, H, W]`` on the CPU, from the initial latents `noise` ``[n, *latent_shape]``."""
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> Self:
+        """This model, with all of its parts on `device`."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the diffusers pipeline format, weights as safetensors."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, source: str | Path) -> Self:
+        """Read a folder (or a hub id) in the diffusers pipeline format."""

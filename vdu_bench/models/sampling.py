@@ -1,0 +1,45 @@
+"""The sampling loop over diffusers' schedulers, and the initial noise that all methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
+from torch import Tensor
+
+from vdu_bench.models.specs import SamplerSpec
+from vdu_bench.seeds import derive_seed
+
+
+def make_scheduler(sampler: SamplerSpec, noise_scheduler: DDPMScheduler) -> Any:
+    """The diffusers scheduler that `sampler` names, set up for the training schedule, its timesteps set."""
+    config = noise_scheduler.config
+    if sampler.name == "dpmsolver++":
+        scheduler = DPMSolverMultistepScheduler.from_config(config, algorithm_type="dpmsolver++")
+    else:
+        scheduler = DDIMScheduler.from_config(config)
+    scheduler.set_timesteps(sampler.steps)
+    return scheduler
+
+
+def sampling_loop(denoise: Callable[[Tensor, Tensor], Tensor], noise: Tensor, scheduler: Any) -> Tensor:
+    """Clean latents from initial noise: the loop of diffusers' own pipelines.
+
+    Args:
+        denoise: the network's raw output for ``(x_t, t)``, in the scheduler's prediction type.
+        noise: ``[N, C, H, W]``, standard normal.
+        scheduler: a diffusers scheduler whose timesteps are set.
+    """
+    x_t = noise * scheduler.init_noise_sigma
+    for t in scheduler.timesteps:
+        output = denoise(scheduler.scale_model_input(x_t, t), t.to(x_t.device))
+        x_t = scheduler.step(output, t, x_t).prev_sample
+    return x_t
+
+
+def initial_noise(n: int, latent_shape: tuple[int, ...], seed: int, purpose: str = "samples") -> Tensor:
+    """Standard normal ``[n, *latent_shape]`` on the CPU: the same for every method, device and batch size."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "noise", purpose))
+    return torch.randn(n, *latent_shape, generator=generator)

@@ -1,0 +1,79 @@
+"""An unconditional pixel-space DDPM: diffusers' UNet2DModel with its noise schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from torch import Tensor
+
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.sampling import make_scheduler, sampling_loop
+from vdu_bench.models.specs import ModelKind, ModelRecipe, SamplerSpec
+from vdu_bench.seeds import derive_seed
+
+
+class UnconditionalDDPM(DiffusionModel):
+    """Latents are pixels scaled to [-1, 1]; there is no condition."""
+
+    kind: ClassVar[ModelKind] = "unconditional"
+    denoiser: UNet2DModel
+
+    @classmethod
+    def from_recipe(cls, recipe: ModelRecipe) -> Self:
+        """The untrained network of a recipe; its initial weights depend on the recipe's train seed alone."""
+        # torch's initialisers take no generator, so the global one is set aside and given back.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(recipe.training.seed, "init"))
+            denoiser = UNet2DModel(**recipe.denoiser)
+        return cls(denoiser, DDPMScheduler(**recipe.noise_scheduler))
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        config = self.denoiser.config
+        size = config["sample_size"]
+        height, width = (size, size) if isinstance(size, int) else size
+        return int(config["in_channels"]), int(height), int(width)
+
+    def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
+        if condition is not None:
+            raise ValueError("an unconditional model takes no condition")
+        return self.denoiser(x_t, t).sample
+
+    def encode(self, images: Tensor) -> Tensor:
+        return images.to(self.device).to(self.dtype) / 127.5 - 1
+
+    def decode(self, x0: Tensor) -> Tensor:
+        return ((x0.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+
+    def condition(self, prompts: Sequence[str] | None) -> None:
+        if prompts is not None:
+            raise ValueError("an unconditional model takes no prompts")
+
+    @torch.inference_mode()
+    def sample(self, n: int, prompts: Sequence[str] | None, noise: Tensor, sampler: SamplerSpec) -> Tensor:
+        self.condition(prompts)
+        if tuple(noise.shape) != (n, *self.latent_shape):
+            raise ValueError(f"noise must be {[n, *self.latent_shape]}, not {list(noise.shape)}")
+        self.denoiser.eval()
+        images = []
+        for latents in noise.split(sampler.batch_size):
+            scheduler = make_scheduler(sampler, self.noise_scheduler)
+            x0 = sampling_loop(self.denoise, latents.to(self.device, self.dtype), scheduler)
+            images.append(self.decode(x0))
+        return torch.cat(images)
+
+    def to(self, device: torch.device | str) -> Self:
+        self.denoiser.to(device)
+        return self
+
+    def save(self, folder: Path) -> None:
+        DDPMPipeline(self.denoiser, self.noise_scheduler).save_pretrained(folder, safe_serialization=True)
+
+    @classmethod
+    def load(cls, source: str | Path) -> Self:
+        pipeline = DDPMPipeline.from_pretrained(str(source), use_safetensors=True, low_cpu_mem_usage=False)
+        return cls(pipeline.unet, DDPMScheduler.from_config(pipeline.scheduler.config))

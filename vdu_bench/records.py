@@ -1,0 +1,202 @@
+"""The result schema: one record for each cell (task x method x settings x seeds).
+
+Records are JSON, versioned, and all that tables, plots and the regression gate ever read.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from vdu_bench.errors import UserError
+
+SCHEMA_VERSION = 1
+
+Better = Literal["higher", "lower", "none"]
+Status = Literal["ok", "diverged", "failed"]
+Role = Literal["reference", "contestant", "external"]
+
+
+def _nan_for_null(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+# JSON has no NaN: it is written as null (pydantic's default) and read back as NaN.
+Number = Annotated[float, BeforeValidator(_nan_for_null)]
+
+
+class Schema(BaseModel):
+    """The base of all parts of a record: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Estimate(Schema):
+    """A measured number with its uncertainty. What cannot be estimated is NaN with a reason, never a number."""
+
+    value: Number = math.nan
+    """The estimate, in the metric's unit; NaN when it cannot be made."""
+    low: Number = math.nan
+    """Lower end of the 95 % interval; NaN where there is none."""
+    high: Number = math.nan
+    """Upper end of the 95 % interval; NaN where there is none."""
+    n: int = 0
+    """How many samples the number rests on."""
+    method: str = ""
+    """How the interval was made, or why there is none."""
+    reason: str = ""
+    """Why the value is NaN; empty when it is not."""
+
+
+class MetricResult(Schema):
+    """An estimate with what is needed to read it without the code."""
+
+    label: str
+    """The full name: carries extractor and sample count where numbers of others do not compare."""
+    unit: str
+    """``%``, ``s``, ``MiB``, or empty for a plain number."""
+    better: Better
+    """Which direction is an improvement; ``none`` for what is reported without a judgement."""
+    estimate: Estimate
+
+
+class Seeds(Schema):
+    """The three seeds of a cell."""
+
+    train: int
+    """Base model: initial weights, batches, noise."""
+    unlearn: int
+    """The method's own draws."""
+    sample: int
+    """Initial noise of the judged samples."""
+
+
+class Protocol(Schema):
+    """How the numbers were measured: two records compare only where these agree."""
+
+    version: int
+    """The task's protocol version."""
+    scale: str
+    """``embedded``, ``small`` or ``full``; no table mixes them."""
+    sampler: dict[str, Any]
+    """Scheduler, steps, guidance, batch size."""
+    samples: int
+    """Images a cell."""
+    dtype: str
+    """Arithmetic of the denoiser while sampling."""
+    extractor: str
+    """Whose features the Frechet distance is taken in."""
+    extractor_digest: str
+    """sha256 of the extractor's weights."""
+    reference: str
+    """What real images the Frechet distance is taken to, and how many."""
+    judge: str
+    """The judge's name."""
+    judge_digest: str
+    """sha256 of the judge's weights."""
+    confusion: list[list[int]]
+    """Held-out real images: rows are truth, columns the judge's answer, in the order of `classes`."""
+    classes: list[str]
+    """The names of the confusion matrix' rows."""
+
+
+class Ledger(Schema):
+    """What the method saw: the data access that the leaderboard shows."""
+
+    forget_images: int = 0
+    """Distinct forget-set images drawn."""
+    retain_images: int = 0
+    """Distinct retained images drawn."""
+    posterior: bool = False
+    """Whether the posterior over the base's weights was used."""
+    prompts: bool = False
+    """Whether the task's prompts were used."""
+
+    @property
+    def images(self) -> int:
+        """All distinct training images drawn."""
+        return self.forget_images + self.retain_images
+
+
+class Timings(Schema):
+    """Wall times and evaluations. They differ from run to run; nothing else in a record may."""
+
+    unlearn_seconds: Number = math.nan
+    """The method's own time, without loading, sampling and measuring."""
+    unlearn_forward: int = 0
+    """Denoiser forward evaluations while unlearning, one for each image."""
+    unlearn_backward: int = 0
+    """Denoiser backward evaluations while unlearning."""
+    unlearn_peak_mib: Number = math.nan
+    """Peak memory while unlearning: allocated on a GPU, resident on a CPU."""
+    sample_seconds: Number = math.nan
+    """Time for sampling all images."""
+
+
+class Record(Schema):
+    """One cell's result."""
+
+    schema_version: int = SCHEMA_VERSION
+    task: str
+    """Task name."""
+    forget: str
+    """The concept that was to be forgotten."""
+    method: str
+    """Method name."""
+    role: Role
+    """``reference`` rows (original, retrain) frame the table; ``external`` checkpoints were unlearned elsewhere."""
+    regime: str
+    """Which data the method was allowed."""
+    settings: dict[str, Any]
+    """Every setting of the method, defaults included."""
+    seeds: Seeds
+    protocol: Protocol | None
+    """None when the cell failed before anything was measured."""
+    ledger: Ledger
+    timings: Timings
+    environment: dict[str, Any]
+    """Package versions, device, git commit and dirty flag."""
+    stages: dict[str, str]
+    """The hash of each stage that the cell was made of."""
+    status: Status
+    reason: str = ""
+    """Why the status is not ``ok``."""
+    metrics: dict[str, MetricResult]
+    """By metric name; empty when the status is not ``ok``."""
+    outcomes: dict[str, str] = Field(default_factory=dict)
+    """Per-sample indicators in the order of the noise, packed to bits and written as hex, for paired comparisons."""
+
+    @property
+    def cell_name(self) -> str:
+        """``task/method/seed``, as used in file names and messages."""
+        return f"{self.task}/{self.method}/seed{self.seeds.sample}"
+
+    def to_json(self) -> str:
+        """Indented JSON that ends with a newline."""
+        return self.model_dump_json(indent=1) + "\n"
+
+
+def read_record(file: Path) -> Record:
+    """One record. Raises UserError, naming file and key, for anything that is not a record of this schema."""
+    try:
+        return Record.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(f"{file} is not a record of schema {SCHEMA_VERSION}: {key}: {first['msg']}") from error
+
+
+def read_records(folder: Path) -> list[Record]:
+    """All records under a folder (``**/seed*.json``), sorted. Raises UserError where there are none."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder of records; `vdu-bench run --out {folder} ...` makes one")
+    files = sorted(folder.glob("**/seed*.json"))
+    if not files:
+        raise UserError(f"no records under {folder}; `vdu-bench run --out {folder} ...` makes some")
+    records = [read_record(file) for file in files]
+    return sorted(records, key=lambda record: (record.task, record.method, record.seeds.sample))

@@ -1,0 +1,1 @@
+"""The statistics of unlearning: intervals, prevalence correction, aggregation. numpy and scipy only."""

@@ -1,4 +1,4 @@
-"""Batches and draws as functions of (seed, step): nothing to save, nothing to restore."""
+"""Batches and draws as functions of seed and position: nothing to save, nothing to restore."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(derive_seed(seed, "step", step))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _epoch_order(n: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(n, generator=torch.Generator().manual_seed(derive_seed(seed, "epoch", epoch)))
 
 
-def batch_indices(n: int, batch_size: int, seed: int, step: int) -> Tensor:
-    """Positions of the images in the batch of `step` (from 0), int64 ``[batch_size]``.
+def epoch_indices(n: int, start: int, count: int, seed: int) -> Tensor:
+    """Which of `n` images are the draws number `start` to ``start + count - 1``, int64 ``[count]``.
 
-    Every epoch has an order of its own, and batches run across its end, so none is smaller than the others.
+    Images are drawn in epochs, each in an order of its own, and batches run across an epoch's end, so that none is
+    smaller than the others.
     """
-    positions = torch.arange(step * batch_size, (step + 1) * batch_size)
+    positions = torch.arange(start, start + count)
     epochs = positions // n
     parts = [
         _epoch_order(n, seed, epoch)[positions[epochs == epoch] - epoch * n]

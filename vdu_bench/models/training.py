@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vdu_bench.data.image_set import ImageSet
-from vdu_bench.models.batches import batch_indices, step_generator
+from vdu_bench.models.batches import epoch_indices, step_generator
 from vdu_bench.models.checkpoint import read_checkpoint, write_checkpoint
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.fitting import Fit
@@ -83,7 +83,7 @@ def train(
     started = saved_at = time.monotonic()
     while running.step < recipe.steps:
         step = running.step
-        batch = batch_indices(len(images), recipe.batch_size, recipe.seed, step)
+        batch = epoch_indices(len(images), step * recipe.batch_size, recipe.batch_size, recipe.seed)
         x0 = model.encode(images.images[batch])
         losses.append(running.advance(denoising_loss(model, x0, None, step_generator(recipe.seed, step))))
         if running.step in due:

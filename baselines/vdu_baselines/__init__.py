@@ -1,0 +1,1 @@
+"""Baseline unlearning methods, registered through the same entry points as a third party's."""

@@ -1,0 +1,1 @@
+"""The classifiers that measure forgetting, and how far each can be trusted."""

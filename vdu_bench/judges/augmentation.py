@@ -1,0 +1,55 @@
+"""What a judge sees while it learns, beside the training images themselves."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+NOISE_LEVELS = (0.3, 1.0)
+
+
+def jitter(x: Tensor, max_shift: int, max_rotation: float, generator: torch.Generator) -> Tensor:
+    """Each image turned and moved a little, edges repeated.
+
+    Args:
+        x: float ``[N, C, H, W]``.
+        max_shift: largest translation each way, in pixels.
+        max_rotation: largest rotation each way, in degrees.
+        generator: a CPU generator.
+    """
+    n, _, height, width = x.shape
+    angle = (torch.rand(n, generator=generator) * 2 - 1) * math.radians(max_rotation)
+    shift = (torch.rand(n, 2, generator=generator) * 2 - 1) * 2 * max_shift
+    affine = torch.zeros(n, 2, 3)
+    affine[:, 0, 0], affine[:, 0, 1] = angle.cos(), -angle.sin()
+    affine[:, 1, 0], affine[:, 1, 1] = angle.sin(), angle.cos()
+    affine[:, 0, 2], affine[:, 1, 2] = shift[:, 0] / width, shift[:, 1] / height
+    grid = torch.nn.functional.affine_grid(affine, list(x.shape), align_corners=False).to(x)
+    return torch.nn.functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+def off_manifold(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Images that are none of the classes, one made from each of `x` by one of five ways chosen at random.
+
+    The failures that unlearning is known to produce: pixels in a random order, a blend of two images, an image
+    drowned in noise, noise alone, and a constant. Teaching a classifier to name them is outlier exposure
+    (Hendrycks, Mazeika & Dietterich 2019).
+
+    Args:
+        x: float ``[N, C, H, W]`` in [-1, 1].
+        generator: a CPU generator.
+    """
+    n = len(x)
+    way = torch.randint(5, (n,), generator=generator)
+    order = torch.rand(n, x.shape[2] * x.shape[3], generator=generator).argsort(1)[:, None].expand(-1, x.shape[1], -1)
+    shuffled = x.flatten(2).gather(2, order.to(x.device)).reshape(x.shape)
+    partner = x[torch.randperm(n, generator=generator)]
+    low, high = NOISE_LEVELS
+    level = low + (high - low) * torch.rand(n, 1, 1, 1, generator=generator).to(x)
+    noise = torch.randn(x.shape, generator=generator).to(x)
+    drowned = (1 - level) * x + level * noise
+    constant = (torch.rand(n, 1, 1, 1, generator=generator) * 2 - 1).to(x).expand_as(x)
+    candidates = torch.stack([shuffled, (x + partner) / 2, drowned, noise, constant])
+    return candidates[way, torch.arange(n)].clamp(-1, 1)

@@ -1,0 +1,73 @@
+"""The base classes of unlearning methods."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from vdu_bench.methods.context import UnlearningContext
+from vdu_bench.methods.regime import Need
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.fitting import fit
+from vdu_bench.models.specs import FitSpec, ModelKind, Spec
+from vdu_bench.records import Role
+
+
+class Method(ABC):
+    """Takes a base model and gives one that has forgotten.
+
+    A subclass says what it works on and what it needs in class attributes (as literals: listings read them without
+    importing), what can be set in `Settings`, and in its docstring the formula and where it comes from.
+    """
+
+    supports: ClassVar[tuple[ModelKind, ...]] = ("unconditional", "text_to_image")
+    needs: ClassVar[tuple[Need, ...]] = ()
+    role: ClassVar[Role] = "contestant"
+
+    class Settings(Spec):
+        """What can be set, with ranges and a description each; an unknown setting is an error."""
+
+    def __init__(self, settings: Spec) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
+        """A model that has forgotten; `model` itself stays as it is. Raises Diverged."""
+
+
+class LossMethod(Method):
+    """A method that is a loss and its settings; the shared loop does the rest."""
+
+    class Settings(FitSpec):
+        """The settings of the shared loop, with the suite's defaults."""
+
+        steps: int = Field(100, gt=0, description="optimiser steps")
+        learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
+
+    settings: Settings
+
+    def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
+        """Before the first step, with the copy that will be trained."""
+
+    @abstractmethod
+    def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
+        """One step's loss, a scalar, from batches that the context hands out."""
+
+    def parameters(self, model: DiffusionModel) -> Iterable[nn.Parameter]:
+        """What the optimiser moves."""
+        return model.denoiser.parameters()
+
+    def finish(self, model: DiffusionModel) -> None:
+        """After the last step."""
+
+    def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
+        trained = model.clone()
+        trained.denoiser.requires_grad_(True).train()
+        self.start(trained, context)
+        fit(self.parameters(trained), lambda _: self.loss(trained, context), self.settings, context.on_step)
+        self.finish(trained)
+        return trained.freeze()

@@ -1,0 +1,25 @@
+"""The gold standard, as a row of every table."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from vdu_bench.methods.context import UnlearningContext
+from vdu_bench.methods.method import Method
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.records import Role
+
+
+class Retrain(Method):
+    """The base's own recipe, trained from nothing on all images that do not show the forgotten concept.
+
+    What exact unlearning would give, at the cost that unlearning is meant to save. Its time and evaluations are
+    those of the training, from the training log.
+    """
+
+    supports = ("unconditional", "text_to_image")
+    needs = ("retain_images",)
+    role: ClassVar[Role] = "reference"
+
+    def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:  # noqa: ARG002
+        return context.retrained()

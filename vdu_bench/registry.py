@@ -1,0 +1,163 @@
+"""Names that stand for code that is not imported yet.
+
+Methods, tasks and metrics are found through entry points, ours and a third party's alike; a plug-in file adds to the
+same registries while it runs. A target is imported when it is first used, so listing names costs nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from vdu_bench.errors import UserError, did_you_mean
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name and where its object is: ``module:attr``, and for a plug-in file the file itself."""
+
+    name: str
+    target: str
+    file: Path | None = None
+
+    @property
+    def module(self) -> str:
+        """The module's dotted name."""
+        return self.target.partition(":")[0]
+
+    @property
+    def attribute(self) -> str:
+        """What is named inside the module."""
+        return self.target.partition(":")[2]
+
+    def source_file(self) -> Path:
+        """The file that the object is written in, found without importing it."""
+        if self.file is not None:
+            return self.file
+        spec = importlib.util.find_spec(self.module)
+        if spec is None or spec.origin is None:
+            raise UserError(f"{self.name!r} points to {self.target}, and there is no module {self.module}")
+        return Path(spec.origin)
+
+    def static_class(self) -> StaticClass:
+        """What can be read of the class without importing it."""
+        return StaticClass.read(self.source_file(), self.attribute)
+
+    def load(self) -> Any:
+        """Import the object. Raises UserError where that fails."""
+        try:
+            module = importlib.import_module(self.module)
+            return getattr(module, self.attribute)
+        except Exception as error:
+            raise UserError(f"{self.name!r} ({self.target}) fails to import: {_one_line(error)}") from error
+
+
+@dataclass(frozen=True)
+class StaticClass:
+    """A class statement, read and not run: its docstring and its literal class attributes."""
+
+    docstring: str = ""
+    literals: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return self.docstring.strip().partition("\n")[0]
+
+    @classmethod
+    def read(cls, file: Path, name: str) -> StaticClass:
+        """Parse `file` and look for ``class name``; empty where the class is made in some other way."""
+        for node in ast.parse(file.read_text(), str(file)).body:
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                return cls(ast.get_docstring(node) or "", _literals(node))
+        return cls()
+
+
+def _literals(node: ast.ClassDef) -> dict[str, Any]:
+    found = {}
+    for statement in node.body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
+            target, value = statement.target.id, statement.value
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            target, value = statement.targets[0].id, statement.value
+        else:
+            continue
+        try:
+            found[target] = ast.literal_eval(value)
+        except ValueError:
+            continue
+    return found
+
+
+class Registry(Generic[T]):
+    """Names to lazily imported objects, filled from an entry-point group and from plug-in files.
+
+    Args:
+        kind: what the names stand for, for messages.
+        group: the entry-point group; None for a registry that only the suite itself fills.
+    """
+
+    def __init__(self, kind: str, group: str | None = None) -> None:
+        self.kind = kind
+        self._group = group
+        self._entries: dict[str, Entry] = {}
+        self._loaded: dict[str, T] = {}
+        self._scanned = False
+
+    def add(self, name: str, target: str, file: Path | None = None) -> None:
+        """Register a target. Raises UserError when the name stands for another one already."""
+        known = self._entries.get(name)
+        if known is not None and known.target != target:
+            raise UserError(f"two {self.kind}s are called {name!r}: {known.target} and {target}; rename one")
+        self._entries[name] = Entry(name, target, file)
+
+    def entries(self) -> dict[str, Entry]:
+        """All entries by name, sorted."""
+        if self._group is not None and not self._scanned:
+            self._scanned = True
+            for point in entry_points(group=self._group):
+                self.add(point.name, point.value)
+        return dict(sorted(self._entries.items()))
+
+    def entry(self, name: str) -> Entry:
+        """One entry. Raises UserError, with the closest known name, for an unknown one."""
+        entries = self.entries()
+        if name not in entries:
+            raise UserError(f"unknown {self.kind} {name!r}{did_you_mean(name, entries)}")
+        return entries[name]
+
+    def get(self, name: str) -> T:
+        """The object itself, imported now if it was not before."""
+        if name not in self._loaded:
+            self._loaded[name] = self.entry(name).load()
+        return self._loaded[name]
+
+
+def import_plugin(file: Path) -> str:
+    """Run a plug-in file as a module; the module's name. Raises UserError where it is missing or fails."""
+    if not file.is_file():
+        raise UserError(f"no plug-in file {file}")
+    name = f"vdu_bench_plugin_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise UserError(f"plug-in {file} is not a Python file (its name must end in .py)")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UserError(f"plug-in {file} fails to import: {_one_line(error)}") from error
+    return name
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

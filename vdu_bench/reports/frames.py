@@ -1,0 +1,54 @@
+"""Tidy rows of all records, for pandas and for other programs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import pandas as pd
+
+from vdu_bench.records import MetricResult, Record
+
+COLUMNS = ("task", "method", "seed", "metric", "value", "low", "high", "n", "unit", "better", "status")
+
+LongFormat = Literal["csv", "json"]
+
+
+def long_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """A row per record and metric, in the order of the records, with the columns `COLUMNS`.
+
+    `seed` is the sample seed; `metric` the metric's name in the record; `value`, `low` and `high` are float64 in
+    `unit`, NaN where there is none. A record without metrics (diverged, failed) keeps one row, with an empty metric.
+    """
+    return pd.DataFrame([row for record in records for row in _rows(record)], columns=list(COLUMNS))
+
+
+def render_long(records: Iterable[Record], form: LongFormat) -> str:
+    """The tidy rows as CSV (NaN empty) or as a JSON list of objects (NaN null), with a newline at the end."""
+    frame = long_frame(records)
+    if form == "csv":
+        return frame.to_csv(index=False, lineterminator="\n")
+    # 15 is the most that pandas writes; its default of 10 loses digits.
+    return frame.to_json(orient="records", indent=1, double_precision=15) + "\n"
+
+
+def _rows(record: Record) -> list[dict[str, Any]]:
+    cell = {"task": record.task, "method": record.method, "seed": record.seeds.sample, "status": record.status}
+    if not record.metrics:
+        nothing = {"metric": "", "value": math.nan, "low": math.nan, "high": math.nan, "n": 0, "unit": "", "better": ""}
+        return [cell | nothing]
+    return [cell | _numbers(name, result) for name, result in record.metrics.items()]
+
+
+def _numbers(name: str, result: MetricResult) -> dict[str, Any]:
+    estimate = result.estimate
+    return {
+        "metric": name,
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "n": estimate.n,
+        "unit": result.unit,
+        "better": result.better,
+    }

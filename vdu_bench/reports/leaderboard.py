@@ -1,0 +1,186 @@
+"""The leaderboard as data: a row per method of one task, aggregated over seeds. How it looks is decided elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from vdu_bench.records import Better, Estimate, Protocol, Record, Role, Status
+from vdu_bench.reports.comparable import by_task, check_comparable
+
+IMAGES = "training_images"
+"""The metric that is filled in from the ledger where a record lacks it."""
+
+MAIN = ("pul", "forget_rate", "fd_judge", "junk_rate", "retained_balance", "unlearn_seconds", IMAGES)
+"""The metrics of the first table; everything else goes into the second."""
+
+COSTS = (
+    "unlearn_seconds",
+    "unlearn_forward",
+    "unlearn_backward",
+    "unlearn_peak_memory",
+    "sampling_throughput",
+    IMAGES,
+)
+"""What the method took; the last columns of a table."""
+
+_FIRST = ("pul", "pul_corrected", "forget_rate", "fd_judge", "junk_rate", "retained_balance")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric of the table."""
+
+    name: str
+    """The metric's name in the records."""
+    label: str
+    """Its full name, with extractor and sample count where it has them."""
+    unit: str
+    better: Better
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method of the task."""
+
+    method: str
+    role: Role
+    regime: str
+    seeds: tuple[int, ...]
+    """Sample seeds of the records it was aggregated from, ascending."""
+    status: Status
+    """The worst over the seeds. Where it is not ``ok`` every estimate is NaN: a mean over survivors would flatter."""
+    estimates: dict[str, Estimate]
+    """By metric name, over the seeds; a metric that no record of the method has is missing."""
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """One task's table."""
+
+    task: str
+    forget: str
+    """The concept that was to be forgotten."""
+    protocol: Protocol | None
+    """What all rows were measured with; None when no cell got that far."""
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    """References (original first), then the others, best PUL first, those without a PUL last."""
+    notes: tuple[str, ...]
+    """Why a cell diverged or failed, and why a number is missing; a sentence each."""
+
+    @property
+    def main_columns(self) -> tuple[Column, ...]:
+        """The columns that the comparison is about."""
+        return tuple(column for column in self.columns if column.name in MAIN)
+
+    @property
+    def other_columns(self) -> tuple[Column, ...]:
+        """The remaining columns."""
+        return tuple(column for column in self.columns if column.name not in MAIN)
+
+
+def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
+    """A leaderboard for each task of the records, by name.
+
+    Raises:
+        UserError: when records of one task do not compare (see `check_comparable`).
+    """
+    records = list(records)
+    check_comparable(records)
+    return [_leaderboard(task, group) for task, group in by_task(records)]
+
+
+def _leaderboard(task: str, records: Sequence[Record]) -> Leaderboard:
+    columns = _columns(records)
+    groups = [list(group) for _, group in groupby(records, key=lambda record: record.method)]
+    rows = tuple(sorted((_row(group, columns) for group in groups), key=_rank))
+    protocols = [record.protocol for record in records if record.protocol is not None]
+    return Leaderboard(
+        task=task,
+        forget=records[0].forget,
+        protocol=protocols[0] if protocols else None,
+        columns=columns,
+        rows=rows,
+        notes=(*_troubles(records), *_gaps(rows, columns)),
+    )
+
+
+def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
+    found = {IMAGES: Column(IMAGES, IMAGES, "images", "lower")}
+    for record in records:
+        for name, result in record.metrics.items():
+            found[name] = Column(name, result.label, result.unit, result.better)
+
+    def place(column: Column) -> tuple[int, int, str]:
+        if column.name in _FIRST:
+            return 0, _FIRST.index(column.name), ""
+        return (2, COSTS.index(column.name), "") if column.name in COSTS else (1, 0, column.name)
+
+    return tuple(sorted(found.values(), key=place))
+
+
+def _row(records: Sequence[Record], columns: Iterable[Column]) -> Row:
+    first = records[0]
+    statuses = {record.status for record in records}
+    status: Status = "failed" if "failed" in statuses else "diverged" if "diverged" in statuses else "ok"
+    estimates = {column.name: _aggregate(records, column.name, status) for column in columns}
+    return Row(
+        method=first.method,
+        role=first.role,
+        regime=first.regime,
+        seeds=tuple(record.seeds.sample for record in records),
+        status=status,
+        estimates={name: estimate for name, estimate in estimates.items() if estimate is not None},
+    )
+
+
+def _aggregate(records: Sequence[Record], metric: str, status: Status) -> Estimate | None:
+    if status != "ok":
+        return Estimate(reason=f"{status} with at least one seed")
+    found = [_estimate(record, metric) for record in records]
+    if all(estimate is None for estimate in found):
+        return None
+    estimates = [estimate or Estimate(reason="not measured") for estimate in found]
+    if len(estimates) == 1:
+        return estimates[0]
+    # Brings scipy, a second to import, which a table of one seed can do without.
+    from vdu_bench.stats.seeds import over_seeds
+
+    return over_seeds(estimates)
+
+
+def _estimate(record: Record, metric: str) -> Estimate | None:
+    if metric in record.metrics:
+        return record.metrics[metric].estimate
+    if metric == IMAGES:
+        return Estimate(value=record.ledger.images, n=1, method="counted by the ledger")
+    return None
+
+
+def _rank(row: Row) -> tuple[int, float, str]:
+    if row.role == "reference":
+        return (0 if row.method == "original" else 1), 0.0, row.method
+    pul = row.estimates.get("pul", Estimate()).value
+    return 2, (math.inf if math.isnan(pul) else -pul), row.method
+
+
+def _troubles(records: Sequence[Record]) -> list[str]:
+    return [
+        f"{record.method}, seed {record.seeds.sample}: {record.status}: {record.reason or 'no reason given'}"
+        for record in records
+        if record.status != "ok"
+    ]
+
+
+def _gaps(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+    """Sentences on missing numbers; methods that miss the same number for the same reason share one."""
+    methods: dict[tuple[str, str], list[str]] = {}
+    for column in columns:
+        for row in rows:
+            estimate = row.estimates.get(column.name)
+            if row.status == "ok" and estimate is not None and math.isnan(estimate.value):
+                methods.setdefault((column.label, estimate.reason or "no reason given"), []).append(row.method)
+    return [f"{', '.join(names)}: no {label}: {reason}" for (label, reason), names in methods.items()]

@@ -1,0 +1,130 @@
+"""All report files of a set of records, written only when they would change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vdu_bench import __version__
+from vdu_bench.records import Record
+from vdu_bench.reports.files import write_atomically
+
+# pandas and matplotlib cost seconds to import: they wait until something has to be written.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vdu_bench.reports.leaderboard import Leaderboard
+
+    Samples = Mapping[str, Mapping[str, NDArray[np.uint8]]]
+
+STAMP = "reports.json"
+"""The file that says which inputs the reports beside it were made from."""
+
+_GRID_COLUMNS = 16
+
+
+def write_reports(
+    records: Iterable[Record], out: Path, samples: Samples | None = None, *, samples_digest: str = ""
+) -> list[Path]:
+    """Write leaderboards (Markdown, CSV, LaTeX), tidy rows and plots, unless `out` already holds these very ones.
+
+    Files of an earlier call that this one has no cause to write, such as sample grids when it was given no samples,
+    stay as they are. `STAMP` is written last, so that a call that was cut off is done again.
+
+    Args:
+        records: of any number of tasks.
+        out: the folder; made where it is missing.
+        samples: by task and method, uint8 images ``[n, H, W]`` or ``[n, H, W, 3]`` of the same n noises for every
+            method of a task; the first 16 are shown.
+        samples_digest: identifies `samples`, such as a hash of the hashes of their stages; empty for no samples.
+
+    Returns:
+        The files written, without the stamp; none when all was up to date.
+
+    Raises:
+        UserError: when records of one task do not compare.
+        OSError: when `out` cannot be written.
+    """
+    records = list(records)
+    if up_to_date(records, out, samples_digest=samples_digest):
+        return []
+    from vdu_bench.reports.frames import render_long
+    from vdu_bench.reports.leaderboard import leaderboards
+    from vdu_bench.reports.render import to_csv, to_latex, to_markdown
+
+    boards = leaderboards(records)
+    texts = {
+        "leaderboard.md": to_markdown(boards),
+        "leaderboard.csv": to_csv(boards),
+        "leaderboard.tex": to_latex(boards),
+        "long.csv": render_long(records, "csv"),
+    }
+    written = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
+    written += write_plots(boards, out / "plots", samples)
+    stamp = {
+        "inputs": _digest(records, samples_digest),
+        "files": {file.relative_to(out).as_posix(): _sha256(file.read_bytes()) for file in written},
+    }
+    write_atomically(out / STAMP, (json.dumps(stamp, indent=1) + "\n").encode())
+    return written
+
+
+def write_plots(boards: Iterable[Leaderboard], out: Path, samples: Samples | None = None) -> list[Path]:
+    """Write ``TASK_tradeoff``, ``TASK_metrics`` and, where there are samples, ``TASK_samples`` as .png and .pdf.
+
+    Args:
+        boards: all boards that are to share colours and markers.
+        out: the folder; made where it is missing.
+        samples: as in `write_reports`.
+
+    Returns:
+        The files written.
+    """
+    from vdu_bench.reports.bars import draw_bars
+    from vdu_bench.reports.grid import sample_grid
+    from vdu_bench.reports.style import looks
+    from vdu_bench.reports.text import method_text
+    from vdu_bench.reports.tradeoff import draw_tradeoff
+
+    boards = list(boards)
+    styles = looks(boards)
+    written: list[Path] = []
+    for board in boards:
+        written += draw_tradeoff(board, styles, out / f"{board.task}_tradeoff")
+        written += draw_bars(board, styles, out / f"{board.task}_metrics")
+        images = (samples or {}).get(board.task, {})
+        rows = {method_text(row): images[row.method][:_GRID_COLUMNS] for row in board.rows if row.method in images}
+        if rows:
+            title = f"{board.task}: forgetting {board.forget}; same noise in each column"
+            written += sample_grid(rows, out / f"{board.task}_samples", title)
+    return written
+
+
+def up_to_date(records: Iterable[Record], out: Path, *, samples_digest: str = "") -> bool:
+    """Whether `out` holds, undamaged, the reports that `write_reports` would write. Takes milliseconds.
+
+    Args:
+        records: as in `write_reports`.
+        out: the folder, which need not exist.
+        samples_digest: as in `write_reports`.
+    """
+    try:
+        stamp = json.loads((out / STAMP).read_bytes())
+        if stamp["inputs"] != _digest(records, samples_digest):
+            return False
+        return all(_sha256((out / name).read_bytes()) == digest for name, digest in stamp["files"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False  # no stamp, not a stamp, or a file is gone: the mend is the same, to write them again
+
+
+def _digest(records: Iterable[Record], samples_digest: str) -> str:
+    texts = sorted((record.cell_name, record.to_json()) for record in records)
+    return _sha256(json.dumps([__version__, samples_digest, texts]).encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,141 @@
+"""Forgetting against quality: a point per method, with the Pareto front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from vdu_bench.records import Estimate
+from vdu_bench.reports.leaderboard import Column, Leaderboard, Row
+from vdu_bench.reports.pareto import pareto_front
+from vdu_bench.reports.style import Look, axis_label, draw, error_bar
+
+_QUALITY = "fd_judge"
+_FORGETTING = "pul"
+_FLOOR = -100.0
+"""PUL, in percent, below which points are drawn at the edge: one collapsed method must not squeeze the others."""
+
+
+@dataclass(frozen=True)
+class _Point:
+    row: Row
+    quality: Estimate
+    forgetting: Estimate
+
+    @property
+    def place(self) -> tuple[float, float]:
+        return self.quality.value, self.forgetting.value
+
+
+def draw_tradeoff(board: Leaderboard, looks: Mapping[str, Look], file: Path) -> list[Path]:
+    """PUL over Frechet distance, written as `file`.png and .pdf; returns what was written.
+
+    The front is that of the contestants and external checkpoints: references bound the plot, they do not compete.
+    Nothing is drawn where no method has both numbers.
+    """
+    columns = {column.name: column for column in board.columns}
+    points = [
+        _Point(row, row.estimates.get(_QUALITY, Estimate()), row.estimates.get(_FORGETTING, Estimate()))
+        for row in board.rows
+    ]
+    if not any(all(map(math.isfinite, point.place)) for point in points):
+        return []
+    return draw(file, lambda: _figure(board, columns[_QUALITY], columns[_FORGETTING], points, looks))
+
+
+def _figure(
+    board: Leaderboard, quality: Column, forgetting: Column, points: Sequence[_Point], looks: Mapping[str, Look]
+) -> Figure:
+    figure = Figure(figsize=(6.6, 3.9), layout="constrained")
+    axes = figure.add_subplot()
+    for point in points:
+        _draw_point(axes, point, looks[point.row.method])
+    _front(axes, [point.place for point in points if point.row.role != "reference"])
+    finite = [point for point in points if all(map(math.isfinite, point.place))]
+    _limits(axes, [point.quality for point in finite])
+    lows = [point.forgetting.low if error_bar(point.forgetting)[0] else point.forgetting.value for point in finite]
+    axes.set_ylim(max(_FLOOR, min(0.0, *lows)) - 7, 107)
+    axes.set_xlabel(axis_label(quality))
+    axes.set_ylabel(axis_label(forgetting))
+    axes.set_title(f"{board.task}: forgetting {board.forget} against quality")
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+def _draw_point(axes: Axes, point: _Point, look: Look) -> None:
+    x, y = point.place
+    label = f"{point.row.method} (external)" if point.row.role == "external" else point.row.method
+    if not (math.isfinite(x) and math.isfinite(y)):
+        reason = point.row.status if point.row.status != "ok" else "not measured"
+        axes.plot([], [], color=look.color, marker=look.marker, markersize=8, linestyle="", label=f"{label}: {reason}")
+        return
+    if y < _FLOOR:
+        label = f"{label} ({y:.0f} %, below)"
+    axes.errorbar(
+        x,
+        max(y, _FLOOR),
+        xerr=[[length] for length in error_bar(point.quality)],
+        yerr=[[length] for length in error_bar(point.forgetting)] if y >= _FLOOR else None,
+        color=look.color,
+        capsize=2.5,
+        elinewidth=1.2,
+        zorder=3,
+    )
+    # Apart from its bars, so that the legend shows the marker alone.
+    axes.plot(
+        x,
+        max(y, _FLOOR),
+        color=look.color,
+        marker=look.marker,
+        markersize=12 if point.row.role == "reference" else 8,
+        markeredgecolor="0.15",
+        markeredgewidth=0.6,
+        linestyle="",
+        zorder=4,
+        label=label,
+    )
+
+
+def _front(axes: Axes, places: Sequence[tuple[float, float]]) -> None:
+    front = [places[index] for index in pareto_front(places)]
+    if not front:
+        return
+    xs = [x for x, _ in front]
+    ys = [max(y, _FLOOR) for _, y in front]
+    axes.plot(
+        xs,
+        ys,
+        color="0.45",
+        linestyle="--",
+        linewidth=1,
+        marker="o",
+        markersize=16,
+        markerfacecolor="none",
+        markeredgecolor="0.45",
+        drawstyle="steps-post",
+        zorder=2,
+        label="Pareto front",
+    )
+
+
+def _limits(axes: Axes, estimates: Sequence[Estimate]) -> None:
+    """Logarithmic over more than a decade. The limits are set by hand: a bar may reach below zero, a log axis not."""
+    values = [estimate.value for estimate in estimates]
+    ends = [value + error_bar(estimate)[1] for value, estimate in zip(values, estimates, strict=True)]
+    starts = [value - error_bar(estimate)[0] for value, estimate in zip(values, estimates, strict=True)]
+    if min(values) > 0 and max(values) > 10 * min(values):
+        axes.set_xscale("log", nonpositive="clip")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:,g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        positive = [start if start > 0 else value for start, value in zip(starts, values, strict=True)]
+        axes.set_xlim(min(positive) / 1.25, max(ends) * 1.25)
+    else:
+        margin = 0.06 * (max(ends) - min(starts)) or 1.0
+        axes.set_xlim(min(starts) - margin, max(ends) + margin)

@@ -1,0 +1,111 @@
+"""Tasks by name, from the catalog, from installed packages, and from files of one's own."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from vdu_bench.errors import UserError, did_you_mean
+from vdu_bench.registry import Registry
+from vdu_bench.tasks.task import Task
+
+FILES: Registry[Any] = Registry("task family", "vdu_bench.tasks")
+"""Entry points ``family = "package:path/in/package.yaml"``."""
+
+
+def catalog() -> dict[str, Task]:
+    """All tasks that are installed, by name."""
+    tasks: dict[str, Task] = {}
+    for entry in FILES.entries().values():
+        spec = importlib.util.find_spec(entry.module)
+        if spec is None or not spec.submodule_search_locations:
+            raise UserError(f"task family {entry.name!r} points to {entry.module}, which is not an installed package")
+        for task in read_tasks(Path(spec.submodule_search_locations[0]) / entry.attribute):
+            if task.name in tasks:
+                raise UserError(f"two tasks are called {task.name!r}; rename the one in {entry.target}")
+            tasks[task.name] = task
+    return tasks
+
+
+def find_task(name: str) -> Task:
+    """A task of the catalog, or the one that a file describes. Raises UserError for either mistake."""
+    if name.endswith((".yaml", ".yml")):
+        tasks = read_tasks(Path(name))
+        if len(tasks) != 1:
+            raise UserError(f"{name} describes {len(tasks)} tasks; --task takes a file with one")
+        return tasks[0]
+    tasks_by_name = catalog()
+    if name not in tasks_by_name:
+        raise UserError(f"unknown task {name!r}{did_you_mean(name, tasks_by_name)}")
+    return tasks_by_name[name]
+
+
+def read_tasks(file: Path) -> list[Task]:
+    """The tasks of a file: either one task, or ``common:`` keys and ``tasks:`` that add to them.
+
+    Raises:
+        UserError: the file cannot be read, is not YAML (the line is named) or is not a task (the key is named).
+    """
+    content = _read_yaml(file)
+    if "tasks" not in content:
+        return [_validate(content, file, "")]
+    unknown = set(content) - {"common", "tasks"}
+    if unknown:
+        raise UserError(f"{file}: unknown key {sorted(unknown)[0]!r}; a family file has 'common' and 'tasks'")
+    common, tasks = content.get("common", {}), content["tasks"]
+    if not isinstance(common, dict) or not isinstance(tasks, dict):
+        raise UserError(f"{file}: 'common' and 'tasks' must be mappings")
+    return [
+        _validate(merged(merged(common, {"name": name}), own or {}), file, f"tasks.{name}.")
+        for name, own in tasks.items()
+    ]
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over` in it, mapping by mapping."""
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
+    """The task with some keys changed (``{"sampler": {"steps": 50}}``). Raises UserError for a key it lacks."""
+    if not overrides:
+        return task
+    return _validate(merged(task.model_dump(), overrides), Path("--set"), "task.")
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise UserError(f"cannot read the task file {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"the task file {file} is not text") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise UserError(f"the task file {file} is malformed: {where}{problem}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"the task file {file} is malformed: it must be a mapping of keys to values")
+    return content
+
+
+def _validate(content: dict[str, Any], file: Path, prefix: str) -> Task:
+    try:
+        return Task.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = prefix + ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = Task.model_fields if len(first["loc"]) == 1 else ()
+            raise UserError(f"{file}: unknown key {key}{did_you_mean(str(first['loc'][-1]), known)}") from error
+        raise UserError(f"{file}: {key}: {first['msg']}") from error

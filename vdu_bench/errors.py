@@ -20,15 +20,7 @@ class RegimeError(UserError):
 
 
 class Diverged(Exception):
-    """Training or unlearning produced a value that is not finite.
-
-    Attributes:
-        step: the optimiser step (from 0) at which it was seen.
-    """
-
-    def __init__(self, what: str, step: int) -> None:
-        super().__init__(f"{what} is not finite at step {step}")
-        self.step = step
+    """Training, unlearning or sampling produced a value that is not finite."""
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

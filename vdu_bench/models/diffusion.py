@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -118,8 +118,19 @@ class DiffusionModel(ABC):
         """What `predict_noise` takes as its condition; None for an unconditional model."""
 
     @abstractmethod
-    def sample(self, n: int, prompts: Sequence[str] | None, noise: Tensor, sampler: SamplerSpec) -> Tensor:
-        """`n` images, uint8 ``[n, C, H, W]`` on the CPU, from the initial latents `noise` ``[n, *latent_shape]``."""
+    def sample(
+        self,
+        n: int,
+        prompts: Sequence[str] | None,
+        noise: Tensor,
+        sampler: SamplerSpec,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """`n` images, uint8 ``[n, C, H, W]`` on the CPU, from the initial latents `noise` ``[n, *latent_shape]``.
+
+        `on_batch` is called with the number of images of each finished batch. Raises Diverged where a latent is not
+        finite.
+        """
 
     @abstractmethod
     def to(self, device: torch.device | str) -> Self:

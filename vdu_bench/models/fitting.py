@@ -42,13 +42,13 @@ class Fit:
         """One step down `loss`; its value. Raises Diverged when it, or its gradient's norm, is not finite."""
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise Diverged("the loss", self.step)
+            raise Diverged(f"the loss is not finite at step {self.step}")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.spec.clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(self.parameters, self.spec.clip_norm)
             if not bool(torch.isfinite(norm)):
-                raise Diverged("the gradient", self.step)
+                raise Diverged(f"the gradient is not finite at step {self.step}")
         for group in self.optimizer.param_groups:
             group["lr"] = self.spec.learning_rate * learning_rate_factor(self.step, self.spec)
         self.optimizer.step()
@@ -63,7 +63,7 @@ class Fit:
             self.ema.copy_to(self.parameters)
         self.optimizer.zero_grad(set_to_none=True)
         if not all(bool(torch.isfinite(p).all()) for p in self.parameters):
-            raise Diverged("a weight", self.step)
+            raise Diverged(f"a weight is not finite after {self.step} steps")
 
     def state(self) -> dict[str, Tensor]:
         """All that `restore` needs to go on bit for bit, by name."""

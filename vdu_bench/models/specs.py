@@ -56,6 +56,9 @@ class ModelRecipe(Spec):
         default_factory=dict, description="arguments of diffusers' DDPMScheduler, over its defaults"
     )
     training: TrainingRecipe
+    stored_dtype: Literal["float32", "float16"] = Field(
+        "float32", description="precision of the finished weights on disk; they are rounded to it before anything else"
+    )
 
 
 class SamplerSpec(Spec):

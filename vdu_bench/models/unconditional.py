@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor
 
+from vdu_bench.errors import Diverged
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.sampling import make_scheduler, sampling_loop
 from vdu_bench.models.specs import ModelKind, ModelRecipe, SamplerSpec
@@ -54,7 +56,14 @@ class UnconditionalDDPM(DiffusionModel):
             raise ValueError("an unconditional model takes no prompts")
 
     @torch.inference_mode()
-    def sample(self, n: int, prompts: Sequence[str] | None, noise: Tensor, sampler: SamplerSpec) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        prompts: Sequence[str] | None,
+        noise: Tensor,
+        sampler: SamplerSpec,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> Tensor:
         self.condition(prompts)
         if tuple(noise.shape) != (n, *self.latent_shape):
             raise ValueError(f"noise must be {[n, *self.latent_shape]}, not {list(noise.shape)}")
@@ -63,7 +72,11 @@ class UnconditionalDDPM(DiffusionModel):
         for latents in noise.split(sampler.batch_size):
             scheduler = make_scheduler(sampler, self.noise_scheduler)
             x0 = sampling_loop(self.denoise, latents.to(self.device, self.dtype), scheduler)
+            if not bool(torch.isfinite(x0).all()):
+                raise Diverged("a sample is not finite")
             images.append(self.decode(x0))
+            if on_batch is not None:
+                on_batch(len(latents))
         return torch.cat(images)
 
     def to(self, device: torch.device | str) -> Self:
@@ -75,5 +88,6 @@ class UnconditionalDDPM(DiffusionModel):
 
     @classmethod
     def load(cls, source: str | Path) -> Self:
+        disable_progress_bar()
         pipeline = DDPMPipeline.from_pretrained(str(source), use_safetensors=True, low_cpu_mem_usage=False)
-        return cls(pipeline.unet, DDPMScheduler.from_config(pipeline.scheduler.config))
+        return cls(pipeline.unet.float(), DDPMScheduler.from_config(pipeline.scheduler.config))

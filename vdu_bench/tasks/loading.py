@@ -51,7 +51,7 @@ def read_tasks(file: Path) -> list[Task]:
     Raises:
         UserError: the file cannot be read, is not YAML (the line is named) or is not a task (the key is named).
     """
-    content = _read_yaml(file)
+    content = read_yaml_mapping(file, "task file")
     if "tasks" not in content:
         return [_validate(content, file, "")]
     unknown = set(content) - {"common", "tasks"}
@@ -82,20 +82,21 @@ def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
     return _validate(merged(task.model_dump(), overrides), Path("--set"), "task.")
 
 
-def _read_yaml(file: Path) -> dict[str, Any]:
+def read_yaml_mapping(file: Path, what: str) -> dict[str, Any]:
+    """A YAML file's top-level mapping. Raises UserError, naming the line, for anything else."""
     try:
         content = yaml.safe_load(file.read_text())
     except OSError as error:
-        raise UserError(f"cannot read the task file {file}: {error.strerror}") from error
+        raise UserError(f"cannot read the {what} {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"the task file {file} is not text") from error
+        raise UserError(f"the {what} {file} is not text") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
-        raise UserError(f"the task file {file} is malformed: {where}{problem}") from error
+        raise UserError(f"the {what} {file} is malformed: {where}{problem}") from error
     if not isinstance(content, dict):
-        raise UserError(f"the task file {file} is malformed: it must be a mapping of keys to values")
+        raise UserError(f"the {what} {file} is malformed: it must be a mapping of keys to values")
     return content
 
 

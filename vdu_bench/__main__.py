@@ -1,0 +1,5 @@
+"""``python -m vdu_bench`` is ``vdu-bench``."""
+
+from vdu_bench.cli import main
+
+main()

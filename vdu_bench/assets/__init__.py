@@ -1,0 +1,1 @@
+"""What ships with the package for the embedded tier: models, posteriors and judges as store artifacts, and data."""

@@ -1,0 +1,327 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vdu_bench.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="""Machine unlearning in diffusion models, measured.
+
+    The main job, on a laptop: [bold]vdu-bench run --task digits_1 --methods vdu,esd[/bold]""",
+)
+
+
+class Regime(StrEnum):
+    """Data regimes, for --help; the methods package knows what they mean."""
+
+    forget_only = "forget_only"
+    forget_and_retain = "forget_and_retain"
+    full = "full"
+
+
+class TableFormat(StrEnum):
+    """How a table is printed."""
+
+    terminal = "terminal"
+    markdown = "markdown"
+    csv = "csv"
+    latex = "latex"
+    json = "json"
+
+
+class Layout(StrEnum):
+    """How a table is laid out."""
+
+    leaderboard = "leaderboard"
+    long = "long"
+
+
+class ListFormat(StrEnum):
+    """How a listing is printed."""
+
+    text = "text"
+    json = "json"
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    tasks = "tasks"
+    methods = "methods"
+    metrics = "metrics"
+
+
+Tasks = Annotated[
+    str, typer.Option("--task", "-t", help="Task names with commas between, or a task file (./mine.yaml).")
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that registers a method, task source or metric; may be repeated."),
+]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", envvar="VDU_BENCH_STORE", help="Where stages are kept for reuse. Default: the user's cache folder."
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="A setting, METHOD.NAME=VALUE or task.NAME=VALUE, such as vdu.gamma=0.3; may be repeated."
+    ),
+]
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="The same from a YAML file: {vdu: {gamma: 0.3}, task: {...}}.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
+Format = Annotated[ListFormat, typer.Option(help="text for people, json for programs.")]
+
+
+@app.command()
+def run(
+    task: Tasks,
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="Method names with commas between, or all.")
+    ] = "all",
+    seeds: Annotated[str, typer.Option(help="Seeds with commas between; each is a cell of its own.")] = "0",
+    samples: Annotated[int | None, typer.Option(help="Images a cell; the task's own number if not given.")] = None,
+    regime: Annotated[
+        Regime, typer.Option(help="Which training data methods may see; full forbids nothing and counts everything.")
+    ] = Regime.full,
+    settings: Settings = None,
+    settings_file: SettingsFile = None,
+    plugin: Plugins = None,
+    device: Device = "auto",
+    out: Annotated[Path, typer.Option(help="Folder for records, leaderboards and plots.")] = Path("results"),
+    store: StoreOption = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Make the cells again, even those that are done.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Unlearn, sample, measure: one record for each task x method x seed, and a leaderboard of them.
+
+    [bold]original[/bold] and [bold]retrain[/bold] are added to every table. What is done already is reused; a run that
+    was cut off goes on where it was.
+
+    Examples:
+
+      vdu-bench run --task digits_1 --methods vdu,esd
+
+      vdu-bench run --task digits_1,digits_8 --methods all --seeds 0,1,2
+
+      vdu-bench run --task digits_1 --methods vdu --set vdu.gamma=0.3 --set vdu.steps=60
+
+      vdu-bench run --task ./mine.yaml --methods mine --plugin my_method.py
+    """
+    from vdu_bench.engine.cells import expand
+    from vdu_bench.engine.grids import first_samples, samples_digest
+    from vdu_bench.engine.progress import Progress
+    from vdu_bench.engine.run import run_cells
+    from vdu_bench.reports.publish import publish
+
+    _load_plugins(plugin)
+    method_settings, task_settings = _settings(settings, settings_file)
+    if samples is not None:
+        task_settings["samples"] = samples
+    cells, left_out = expand(
+        _tasks(task, task_settings),
+        _names(methods, "--methods"),
+        _seeds(seeds),
+        regime.value,
+        method_settings,
+        device,
+    )
+    progress = Progress(quiet)
+    for line in left_out:
+        progress.say(line)
+    place = _store(store, progress)
+    outcome = run_cells(cells, place, out, progress, fresh)
+    records = outcome.records
+    publish(records, out, lambda: first_samples(records, place), samples_digest(records), progress.say)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prepare(
+    task: Tasks,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Train everything again from the data, even what is there or shipped.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option(help="Copy what was prepared to EXPORT/FAMILY/NAME, as it ships in the package.")
+    ] = None,
+    store: StoreOption = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Make what a task's methods share: base model with posterior, the retrained model, the judge.
+
+    Training is kept every half minute and goes on from there when it was cut off.
+    """
+    from vdu_bench.engine.device import resolve_device
+    from vdu_bench.engine.prepare import prepare_tasks
+    from vdu_bench.engine.progress import Progress
+
+    progress = Progress(quiet)
+    tasks = _tasks(task, {})
+    artifacts = prepare_tasks(tasks, _store(store, progress), resolve_device(device), progress, rebuild, export)
+    for name, artifact in artifacts.items():
+        typer.echo(f"{name:24} {artifact.digest[:12]}  {artifact.folder}")
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    plugin: Plugins = None,
+    format: Format = ListFormat.text,
+) -> None:
+    """List tasks, methods or metrics, with a line about each."""
+    from vdu_bench.reports.listings import listing, print_listing
+
+    _load_plugins(plugin)
+    rows = listing(kind.value)
+    if format is ListFormat.json:
+        typer.echo(json.dumps(rows, indent=1))
+    else:
+        print_listing(kind.value, rows)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A task, a method or a metric.")],
+    plugin: Plugins = None,
+    format: Format = ListFormat.text,
+) -> None:
+    """Everything about one task, method or metric: settings with defaults, formula, source, needs."""
+    from vdu_bench.reports.listings import description, print_description
+
+    _load_plugins(plugin)
+    facts = description(name)
+    if format is ListFormat.json:
+        typer.echo(json.dumps(facts, indent=1))
+    else:
+        print_description(facts)
+
+
+@app.command()
+def table(
+    records: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("results"),
+    layout: Annotated[
+        Layout, typer.Option(help="leaderboard: a row a method, over seeds; long: a tidy row a metric and seed.")
+    ] = Layout.leaderboard,
+    format: Annotated[TableFormat, typer.Option(help="long takes csv or json.")] = TableFormat.terminal,
+) -> None:
+    """Print the leaderboard of a folder of records, or its tidy rows."""
+    from vdu_bench.records import read_records
+    from vdu_bench.reports.publish import print_leaderboard
+
+    found = read_records(records)
+    if layout is Layout.long:
+        from vdu_bench.reports.frames import render_long
+
+        if format not in (TableFormat.csv, TableFormat.json, TableFormat.terminal):
+            raise UserError(f"--layout long has no --format {format.value}; use csv or json")
+        typer.echo(render_long(found, "json" if format is TableFormat.json else "csv"), nl=False)
+    elif format is TableFormat.terminal:
+        print_leaderboard(found)
+    else:
+        from vdu_bench.reports.render import render
+
+        typer.echo(render(found, format.value), nl=False)
+
+
+@app.command()
+def plot(
+    records: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("results"),
+    out: Annotated[Path | None, typer.Option(help="Where to; RECORDS if not given.")] = None,
+    store: StoreOption = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a folder of records: forgetting against quality, bars of each metric, sample grids.
+
+    Sample grids need the samples themselves, which are in the store of the run that made the records.
+    """
+    from vdu_bench.engine.grids import first_samples
+    from vdu_bench.engine.progress import Progress
+    from vdu_bench.records import read_records
+    from vdu_bench.reports.leaderboard import leaderboards
+    from vdu_bench.reports.report import write_plots
+
+    found = read_records(records)
+    samples = first_samples(found, _store(store, Progress(quiet)))
+    for file in write_plots(leaderboards(found), (out or records) / "plots", samples):
+        typer.echo(str(file))
+
+
+def _load_plugins(files: list[Path] | None) -> None:
+    if files:
+        from vdu_bench.engine.plugins import load_plugin
+
+        for file in files:
+            load_plugin(file)
+
+
+def _tasks(names: str, overrides: dict[str, Any]) -> list[Any]:
+    from vdu_bench.tasks.loading import find_task, with_overrides
+
+    return [with_overrides(find_task(name), overrides) for name in _names(names, "--task")]
+
+
+def _names(text: str, option: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise UserError(f"{option} {text!r}: a name is empty; give names with commas between")
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise UserError(f"{option} names {doubled[0]!r} twice")
+    return names
+
+
+def _seeds(text: str) -> list[int]:
+    seeds = []
+    for word in _names(text, "--seeds"):
+        if not word.isdecimal():
+            raise UserError(f"--seeds {text!r}: {word!r} is not a whole number from 0 up")
+        seeds.append(int(word))
+    return seeds
+
+
+def _settings(assignments: list[str] | None, file: Path | None) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    from vdu_bench.tasks.settings import read_settings
+
+    settings = read_settings(assignments or [], file)
+    task = settings.pop("task", {})
+    return settings, task
+
+
+def _store(folder: Path | None, progress: Any) -> Any:
+    from platformdirs import user_cache_path
+
+    from vdu_bench.engine.shipped import shipped_artifacts
+    from vdu_bench.engine.store import Store
+
+    return Store(folder or user_cache_path("vdu-bench"), shipped_artifacts(), progress.say)
+
+
+def main() -> None:
+    """Run the command line; exit with 2 and one line for input that cannot be used, with 130 after Ctrl-C."""
+    try:
+        app(standalone_mode=False)
+    except UserError as error:
+        typer.echo(f"vdu-bench: {error}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("\nvdu-bench: stopped; the same command goes on from here", err=True)
+        sys.exit(130)

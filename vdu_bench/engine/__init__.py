@@ -1,0 +1,1 @@
+"""From a command to records: cells, stages, the artifact store, executors."""

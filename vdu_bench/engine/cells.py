@@ -1,0 +1,139 @@
+"""Cells: which of them a command asks for, and the digest by which a finished one is recognised.
+
+Nothing here imports torch, so that a command whose cells are all done answers at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import vdu_bench
+from vdu_bench.engine.store import Store
+from vdu_bench.errors import UserError
+from vdu_bench.methods.catalog import METHODS, method_facts
+from vdu_bench.methods.regime import Regime, forbidden_needs
+from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.registry import Entry
+from vdu_bench.tasks.task import Task, spec_hash
+
+REFERENCES = ("original", "retrain")
+WITHOUT_INFLUENCE = ("cli.py", "__main__.py", "reports", "assets", "tasks/catalog")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One task, one method with its settings, one seed.
+
+    Attributes:
+        task: with all overrides applied.
+        method: the method's name.
+        overrides: settings that differ from the method's defaults, as the user and the task gave them.
+        regime: which data the method may see.
+        seed: the unlearn and the sample seed.
+        device: as asked for (``auto``, ``cpu``, ``cuda``...).
+    """
+
+    task: Task
+    method: str
+    overrides: Mapping[str, Any]
+    regime: Regime
+    seed: int
+    device: str
+
+    @property
+    def name(self) -> str:
+        """``task/method/seed``."""
+        return f"{self.task.name}/{self.method}/seed{self.seed}"
+
+
+def request(cell: Cell, store: Store) -> dict[str, Any]:
+    """All that decides a cell's record, as far as it can be known without importing anything heavy."""
+    return {
+        "task": cell.task.digest(),
+        "method": cell.method,
+        "source": source_digest(METHODS.entry(cell.method)),
+        "settings": dict(cell.overrides),
+        "regime": cell.regime,
+        "seed": cell.seed,
+        "device": cell.device,
+        "code": code_digest(),
+        "metrics": {name: source_digest(entry) for name, entry in METRICS.entries().items()},
+        "made_of": store.digests(("base", "retrain", "judge"), cell.task.family),
+    }
+
+
+def expand(
+    tasks: Sequence[Task],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    regime: Regime,
+    settings: Mapping[str, Mapping[str, Any]],
+    device: str,
+) -> tuple[list[Cell], list[str]]:
+    """The cells of a command, and a line for each method that is left out.
+
+    `original` and `retrain` are added to every task: they frame the table, and no regime binds them. ``all`` stands for
+    every method; one that the regime forbids, or that does not take the task's kind of model, is then left out.
+
+    Raises:
+        UserError: an unknown method, settings for a method that is not run, or a method that was asked for by name
+            and cannot be run.
+    """
+    everything = list(methods) == ["all"]
+    chosen = list(METHODS.entries()) if everything else list(methods)
+    names = list(dict.fromkeys([*REFERENCES, *chosen]))
+    for name in names:
+        METHODS.entry(name)
+    for name in settings:
+        METHODS.entry(name)
+        if name not in names:
+            raise UserError(f"settings are given for {name!r}, which is not among the methods: {', '.join(names)}")
+    cells, left_out = [], []
+    for task in tasks:
+        for name in names:
+            why = _obstacle(task, name, regime)
+            if why and everything:
+                left_out.append(f"{task.name}: {name} is left out: {why}")
+                continue
+            if why:
+                raise UserError(f"{name} cannot run on {task.name}: {why}")
+            overrides = {**task.method_settings.get(name, {}), **settings.get(name, {})}
+            cells += [Cell(task, name, overrides, regime, seed, device) for seed in seeds]
+    return cells, left_out
+
+
+def _obstacle(task: Task, name: str, regime: Regime) -> str:
+    facts = method_facts(name)
+    if task.model.kind not in facts.supports:
+        return f"it works on {' and '.join(facts.supports)} models only"
+    forbidden = forbidden_needs(regime, facts.needs) if facts.role == "contestant" else []
+    return f"it needs {', '.join(forbidden)}, which --regime {regime} forbids" if forbidden else ""
+
+
+@lru_cache(maxsize=None)
+def source_digest(entry: Entry) -> str:
+    """sha256 of the file that an entry points to."""
+    return hashlib.sha256(entry.source_file().read_bytes()).hexdigest()
+
+
+@lru_cache(maxsize=None)
+def code_digest() -> str:
+    """sha256 over the package's sources that can change a number: a changed suite never reuses old results."""
+    root = Path(vdu_bench.__path__[0])
+    return tree_digest(root, (file for file in root.rglob("*.py")))
+
+
+def tree_digest(root: Path, files: Iterable[Path]) -> str:
+    """sha256 over names and contents, without what only prints or draws."""
+    named = {file.relative_to(root).as_posix(): file for file in files}
+    digests = {
+        name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for name, file in named.items()
+        if not name.startswith(WITHOUT_INFLUENCE)
+    }
+    return spec_hash(digests)

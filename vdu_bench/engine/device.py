@@ -1,0 +1,24 @@
+"""The device that a run was asked to use."""
+
+from __future__ import annotations
+
+import torch
+
+from vdu_bench.errors import UserError
+
+
+def resolve_device(name: str) -> str:
+    """``auto`` is the first GPU where there is one, else the CPU. Raises UserError for one that is not there."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(f"unknown device {name!r}; use auto, cpu, cuda or cuda:N") from error
+    if device.type == "cpu":
+        return "cpu"
+    if device.type != "cuda":
+        raise UserError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
+    if not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"there is no device {name!r} here: torch sees {torch.cuda.device_count()} GPU(s)")
+    return str(device)

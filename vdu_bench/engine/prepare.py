@@ -1,0 +1,31 @@
+"""Making, ahead of any run, what a task's methods share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.recipes import RecipeStages
+from vdu_bench.engine.store import Artifact, Store
+from vdu_bench.tasks.task import Task
+
+
+def prepare_tasks(
+    tasks: Sequence[Task], store: Store, device: str, progress: Progress, rebuild: bool, export: Path | None
+) -> dict[str, Artifact]:
+    """Base, retrained model and judge of each task, by ``FAMILY/NAME``; copied to ``EXPORT/FAMILY/NAME`` if asked."""
+    stages = RecipeStages(store, device, progress, rebuild)
+    artifacts: dict[str, Artifact] = {}
+    for task in tasks:
+        artifacts[f"{task.family}/judge"] = stages.judge(task)
+        artifacts[f"{task.family}/base"] = stages.base(task)
+        artifacts[f"{task.family}/retrain_{task.forget}"] = stages.retrain(task)
+    if export is not None:
+        for name, artifact in artifacts.items():
+            target = export / name
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(artifact.folder, target)
+            progress.say(f"{name}: copied to {target}")
+    return artifacts

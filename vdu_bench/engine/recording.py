@@ -1,0 +1,111 @@
+"""From a cell's stages to its record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.environment import describe_environment
+from vdu_bench.engine.stages import CellStages
+from vdu_bench.errors import Diverged
+from vdu_bench.methods.catalog import make_method
+from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.metrics.evidence import Evidence
+from vdu_bench.records import Ledger, MetricResult, Protocol, Record, Seeds, Timings
+
+
+def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
+    """Run what is missing of a cell, measure it, and write it down. A divergence is a result."""
+    facts = _facts(cell, device)
+    recipes, task = stages.recipes, cell.task
+    outcome = stages.unlearned(cell)
+    facts["stages"] = {"base": recipes.base(task).hash, "unlearned": outcome.hash}
+    facts["ledger"] = Ledger(**outcome.facts["ledger"])
+    timings = Timings(**outcome.facts["timings"])
+    if outcome.facts["status"] != "ok":
+        return Record(**facts, timings=timings, status="diverged", reason=outcome.facts["reason"])
+    weights = stages.weights(cell, outcome)
+    before = stages.samples(task, recipes.base(task), cell.seed, f"{task.name}/original/seed{cell.seed}")
+    try:
+        after = stages.samples(task, weights, cell.seed, cell.name)
+    except Diverged as error:
+        return Record(**facts, timings=timings, status="diverged", reason=str(error))
+    timings.sample_seconds = after.facts["seconds"]
+    judge = recipes.load_judge(task)
+    evidence = Evidence(
+        task,
+        recipes.splits(task),
+        judge,
+        stages.readings(task, before),
+        stages.readings(task, after),
+        facts["ledger"],
+        timings,
+        cell.seed,
+    )
+    facts["stages"] |= {"judge": recipes.judge(task).hash, "samples": after.hash, "original_samples": before.hash}
+    train = evidence.splits.train
+    facts["protocol"] = Protocol(
+        version=task.protocol,
+        scale=task.scale,
+        sampler=task.sampler.model_dump(mode="json"),
+        samples=task.samples,
+        dtype=after.facts["dtype"],
+        extractor=judge.name,
+        extractor_digest=judge.digest(),
+        reference=f"{int((~train.shows(task.forget)).sum())} training images that do not show {task.forget}",
+        judge=judge.name,
+        judge_digest=judge.digest(),
+        confusion=judge.confusion.tolist(),
+        classes=list(judge.names),
+    )
+    facts["metrics"] = measure(evidence)
+    outcomes = {"forget": pack(evidence.hits_after), "junk": pack(evidence.after.junk.numpy())}
+    return Record(**facts, timings=timings, status="ok", outcomes=outcomes)
+
+
+def failed_record(cell: Cell, device: str, error: Exception) -> Record:
+    """The record of a cell that broke off with an error."""
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return Record(**_facts(cell, device), timings=Timings(), status="failed", reason=reason)
+
+
+def measure(evidence: Evidence) -> dict[str, MetricResult]:
+    """Every metric that applies to the task's kind of model."""
+    results = {}
+    for name in METRICS.entries():
+        metric = METRICS.get(name)()
+        if evidence.task.model.kind not in metric.kinds:
+            continue
+        results[name] = MetricResult(
+            label=metric.label(name, evidence),
+            unit=metric.unit,
+            better=metric.better,
+            estimate=metric.compute(evidence),
+        )
+    return results
+
+
+def pack(flags: NDArray[np.bool_]) -> str:
+    """Indicators as hex, eight to a byte, the first in the highest bit; padded with zeros."""
+    return np.packbits(flags).tobytes().hex()
+
+
+def _facts(cell: Cell, device: str) -> dict[str, Any]:
+    method = make_method(cell.method, dict(cell.overrides))
+    return {
+        "task": cell.task.name,
+        "forget": cell.task.forget,
+        "method": cell.method,
+        "role": method.role,
+        "regime": cell.regime,
+        "settings": method.settings.model_dump(mode="json"),
+        "seeds": Seeds(train=cell.task.model.training.seed, unlearn=cell.seed, sample=cell.seed),
+        "protocol": None,
+        "ledger": Ledger(),
+        "environment": describe_environment(device),
+        "stages": {},
+        "metrics": {},
+    }

@@ -1,0 +1,182 @@
+"""The stages of one cell: unlearned model, samples, record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from vdu_bench.engine.cells import Cell, code_digest, source_digest
+from vdu_bench.engine.memory import PeakMemory
+from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.recipes import MODEL, RecipeStages
+from vdu_bench.engine.store import Artifact, Store
+from vdu_bench.errors import Diverged
+from vdu_bench.judges.junk import JunkDetector
+from vdu_bench.methods.catalog import METHODS, make_method
+from vdu_bench.methods.context import UnlearningContext
+from vdu_bench.methods.method import LossMethod, Method
+from vdu_bench.metrics.evidence import Readings
+from vdu_bench.models.counting import EvaluationCounter
+from vdu_bench.models.sampling import initial_noise
+from vdu_bench.records import Ledger, Timings
+from vdu_bench.tasks.task import Task
+
+SAMPLES = "samples.safetensors"
+
+
+class CellStages:
+    """Finds or makes the stages of cells; what cells share is made once.
+
+    Args:
+        store: where stages are kept.
+        recipes: the shared stages.
+        device: where models run.
+        progress: bars and lines.
+        fresh: make the stages of cells once more, even what is there.
+    """
+
+    def __init__(
+        self, store: Store, recipes: RecipeStages, device: str, progress: Progress, fresh: bool = False
+    ) -> None:
+        self.recipes = recipes
+        self._store, self._device, self._progress, self._fresh = store, device, progress, fresh
+        self._readings: dict[str, Readings] = {}
+        self._detectors: dict[str, JunkDetector] = {}
+        self._made_now: set[str] = set()
+
+    def unlearned(self, cell: Cell) -> Artifact:
+        """The method's outcome: its model (unless that is the base or the retrained one), ledger and timings."""
+        method = make_method(cell.method, dict(cell.overrides))
+        base = self.recipes.base(cell.task)
+        spec = {
+            "method": cell.method,
+            "source": source_digest(METHODS.entry(cell.method)),
+            "code": code_digest(),
+            "settings": method.settings.model_dump(mode="json"),
+            "regime": cell.regime,
+            "seed": cell.seed,
+            "base": base.digest,
+            "forget": cell.task.forget,
+            "forget_images": cell.task.forget_images,
+            "device": self._device,
+        }
+        if cell.method == "retrain":
+            spec["retrain"] = self.recipes.retrain(cell.task).digest
+        return self._build("unlearned", spec, lambda folder: self._unlearn(cell, method, base, folder))
+
+    def weights(self, cell: Cell, outcome: Artifact) -> Artifact:
+        """The artifact that holds the outcome's model."""
+        where = outcome.facts["weights"]
+        if where == "own":
+            return outcome
+        return self.recipes.base(cell.task) if where == "base" else self.recipes.retrain(cell.task)
+
+    def samples(self, task: Task, weights: Artifact, seed: int, label: str) -> Artifact:
+        """Images drawn from a model, from the initial noise that all methods share. Raises Diverged."""
+        spec = {
+            "weights": weights.digest,
+            "sampler": task.sampler.model_dump(mode="json"),
+            "samples": task.samples,
+            "seed": seed,
+            "code": code_digest(),
+            "device": self._device,
+        }
+
+        def make(folder: Path) -> Mapping[str, Any]:
+            model = self.recipes.load_model(weights)
+            noise = initial_noise(task.samples, model.latent_shape, seed)
+            started = time.perf_counter()
+            with self._progress.bar(f"{label}: sampling", task.samples) as advance:
+                images = model.sample(task.samples, None, noise, task.sampler, advance)
+            seconds = time.perf_counter() - started
+            save_file({"images": images}, folder / SAMPLES)
+            return {"seconds": seconds, "dtype": str(model.dtype).removeprefix("torch.")}
+
+        return self._build("samples", spec, make)
+
+    def readings(self, task: Task, samples: Artifact) -> Readings:
+        """The samples as the task's judge reads them."""
+        key = f"{samples.hash}/{self.recipes.judge(task).digest}"
+        if key not in self._readings:
+            images: Tensor = load_file(samples.folder / SAMPLES)["images"]
+            self._readings[key] = Readings.take(images, self.recipes.load_judge(task), self.detector(task))
+        return self._readings[key]
+
+    def detector(self, task: Task) -> JunkDetector:
+        """The junk detector, calibrated on the task's real images."""
+        key = self.recipes.judge(task).digest
+        if key not in self._detectors:
+            judge, splits = self.recipes.load_judge(task), self.recipes.splits(task)
+            features = [judge.read(part.images)[1] for part in (splits.train, splits.held_out)]
+            self._detectors[key] = JunkDetector(*features)
+        return self._detectors[key]
+
+    def _unlearn(self, cell: Cell, method: Method, base: Artifact, folder: Path) -> Mapping[str, Any]:
+        model = self.recipes.load_model(base)
+        model.counter = EvaluationCounter()
+        task = cell.task
+        reference = method.role == "reference"
+        posterior = cache(lambda: self.recipes.load_posterior(task))
+        if "posterior" in method.needs:
+            posterior()  # now, so that reading it is not timed as unlearning
+        steps = method.settings.steps if isinstance(method, LossMethod) else 1
+        with self._progress.steps(f"{cell.name}: unlearning", steps) as on_step, PeakMemory(self._device) as memory:
+            context = UnlearningContext(
+                model,
+                self.recipes.splits(task).train,
+                task.forget,
+                # The reference rows frame the table whatever the contestants may see.
+                "full" if reference else cell.regime,
+                method.needs,
+                cell.seed,
+                posterior,
+                lambda: self.recipes.load_retrained(task),
+                None if task.forget_images == "all" else task.forget_images,
+                on_step,
+            )
+            started = time.perf_counter()
+            try:
+                unlearned = method.unlearn(model, context)
+            except Diverged as error:
+                return {"status": "diverged", "reason": str(error), "weights": "", **_costs(context, Timings())}
+            if self._device.startswith("cuda"):
+                torch.cuda.synchronize()
+            seconds = time.perf_counter() - started
+        timings = Timings(
+            unlearn_seconds=seconds,
+            unlearn_forward=model.counter.forward,
+            unlearn_backward=model.counter.backward,
+            unlearn_peak_mib=memory.mib,
+        )
+        if reference:
+            log = context.retraining
+            timings = Timings(unlearn_seconds=0.0)
+            if log is not None:
+                timings = Timings(
+                    unlearn_seconds=log.seconds, unlearn_forward=log.forward, unlearn_backward=log.backward
+                )
+            where = "base" if log is None else "retrain"
+            return {"status": "ok", "reason": "", "weights": where, **_costs(context, timings)}
+        unlearned.save(folder / MODEL)
+        return {"status": "ok", "reason": "", "weights": "own", **_costs(context, timings)}
+
+    def _build(
+        self, kind: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]]
+    ) -> Artifact:
+        # With --fresh a stage is made again once, not once for each cell that shares it.
+        artifact, made = self._store.build(kind, spec, make, self._fresh and str((kind, spec)) not in self._made_now)
+        if made:
+            self._made_now.add(str((kind, spec)))
+        return artifact
+
+
+def _costs(context: UnlearningContext, timings: Timings) -> dict[str, Any]:
+    ledger: Ledger = context.ledger()
+    return {"ledger": ledger.model_dump(), "timings": timings.model_dump(mode="json")}

@@ -1,0 +1,194 @@
+"""A content-addressed store of stages on disk.
+
+A stage is addressed by the hash of its spec (which names its inputs by their digests). It is built in a temporary
+folder, checksummed and renamed into place, so that what is found whole was finished; a lock keeps two processes off one
+stage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from vdu_bench.errors import UserError
+from vdu_bench.tasks.task import spec_hash
+
+MANIFEST = "manifest.json"
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished stage: a folder, and the manifest that describes it.
+
+    Attributes:
+        folder: where its files are.
+        manifest: ``kind``, ``spec``, ``hash``, ``files`` (name to sha256) and ``facts`` (what the making found out).
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the making found out: logs, timings."""
+        return self.manifest["facts"]
+
+    @property
+    def hash(self) -> str:
+        """The address: hash of kind and spec."""
+        return self.manifest["hash"]
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the files' checksums: what later stages name this one by."""
+        return spec_hash(self.manifest["files"])
+
+
+def address(kind: str, spec: Mapping[str, Any]) -> str:
+    """The hash of a stage."""
+    return spec_hash({"kind": kind, "spec": spec})
+
+
+class Store:
+    """Artifacts under a folder, backed by read-only ones that ship with the package.
+
+    Args:
+        root: the folder; made when something is first written.
+        shipped: artifact folders by hash, used where the store itself has none.
+        say: called with a line when something is worth knowing (a damaged artifact).
+    """
+
+    def __init__(
+        self, root: Path, shipped: Mapping[str, Path] | None = None, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.root = root
+        self._shipped = dict(shipped or {})
+        self._say = say
+
+    def find(self, kind: str, spec: Mapping[str, Any]) -> Artifact | None:
+        """The artifact, whole and checked, or None. A damaged one of the store's own is named and removed."""
+        key = address(kind, spec)
+        own = self._folder(kind, key)
+        if own.exists():
+            artifact, damage = read_artifact(own)
+            if artifact is not None:
+                return artifact
+            self._say(f"{kind} {key[:12]} in the store is damaged ({damage}); it is made again")
+            # Renamed first: a kill in the middle of removing must not leave half of it under its name.
+            doomed = own.with_name(f"{own.name}.damaged.{os.getpid()}")
+            own.rename(doomed)
+            shutil.rmtree(doomed)
+        if key in self._shipped:
+            artifact, damage = read_artifact(self._shipped[key])
+            if artifact is not None:
+                return artifact
+            self._say(f"{kind} {self._shipped[key]} of the installed package is damaged ({damage}); it is made again")
+        return None
+
+    def build(
+        self,
+        kind: str,
+        spec: Mapping[str, Any],
+        make: Callable[[Path], Mapping[str, Any]],
+        rebuild: bool = False,
+    ) -> tuple[Artifact, bool]:
+        """The artifact, found or made, and whether it was made now.
+
+        Args:
+            kind: the stage's kind.
+            spec: everything that decides what is made, as plain data.
+            make: fills the folder it is given, and returns the facts (plain data) for the manifest.
+            rebuild: make it even if it is there.
+        """
+        if not rebuild and (artifact := self.find(kind, spec)) is not None:
+            return artifact, False
+        key = address(kind, spec)
+        final = self._folder(kind, key)
+        with self._locked(kind, key):
+            # Another process may have made it while this one waited for the lock.
+            if not rebuild and (artifact := self.find(kind, spec)) is not None:
+                return artifact, False
+            partial = final.with_name(f"{final.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            facts = make(partial)
+            manifest = {"kind": kind, "spec": spec, "hash": key, "files": checksums(partial), "facts": facts}
+            (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+            shutil.rmtree(final, ignore_errors=True)
+            os.replace(partial, final)
+        return Artifact(final, manifest), True
+
+    def digests(self, kinds: Iterable[str], family: str) -> list[str]:
+        """What is there of some kinds for a task family, own and shipped, as their manifests tell; not checked."""
+        manifests: dict[str, Any] = {}
+        for folder in [*self._shipped.values(), *(path for kind in kinds for path in (self.root / kind).glob("*"))]:
+            with suppress(OSError, ValueError, KeyError):
+                manifest = json.loads((folder / MANIFEST).read_text())
+                if manifest["kind"] in kinds and manifest["spec"].get("family") == family:
+                    manifests[manifest["hash"]] = manifest["files"]
+        return sorted(spec_hash(files) for files in manifests.values())
+
+    def workspace(self, kind: str, spec: Mapping[str, Any]) -> Path:
+        """A folder for the running state of a stage that is long in the making; kept until `forget_workspace`."""
+        return self.root / "running" / f"{kind}-{address(kind, spec)[:32]}"
+
+    def forget_workspace(self, kind: str, spec: Mapping[str, Any]) -> None:
+        """Remove a stage's running state."""
+        shutil.rmtree(self.workspace(kind, spec), ignore_errors=True)
+
+    def _folder(self, kind: str, key: str) -> Path:
+        return self.root / kind / key[:32]
+
+    @contextmanager
+    def _locked(self, kind: str, key: str) -> Iterator[None]:
+        folder = self.root / "locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot write to the store {self.root}: {error.strerror}; name another by --store") from error
+        with FileLock(folder / f"{kind}-{key[:32]}.lock"):
+            yield
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """sha256 of every file below `folder` but the manifest, by relative name."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
+    return {file.relative_to(folder).as_posix(): _sha256(file) for file in files}
+
+
+def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
+    """The artifact in a folder, or None and what is wrong with it."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        artifact = Artifact(folder, manifest)
+        if address(manifest["kind"], manifest["spec"]) != artifact.hash:
+            return None, "its manifest was changed"
+        expected = manifest["files"]
+        manifest["facts"]  # noqa: B018
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, "its manifest cannot be read"
+    found = checksums(folder)
+    for name in sorted({*expected, *found}):
+        if name not in found:
+            return None, f"{name} is missing"
+        if found[name] != expected.get(name):
+            return None, f"{name} does not match its checksum"
+    return artifact, ""
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,62 @@
+"""What did the rest of the model lose?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vdu_bench.metrics.evidence import Evidence
+from vdu_bench.metrics.frechet import frechet_distance
+from vdu_bench.metrics.metric import Metric, without_interval
+from vdu_bench.records import Estimate
+from vdu_bench.stats.balance import retained_balance
+from vdu_bench.stats.proportion import proportion
+
+
+class JudgeFrechetDistance(Metric):
+    """u-FID in the judge's features: Frechet distance of the samples to real training images of the retained classes.
+
+    Never called FID, and never compared with another judge's: the label carries the number of samples, the record the
+    judge's digest. Zero only for equal distributions; biased upward by about 1 / n.
+    """
+
+    better = "lower"
+
+    def label(self, name: str, evidence: Evidence) -> str:
+        return f"{name}_{len(evidence.after.images)}"
+
+    def compute(self, evidence: Evidence) -> Estimate:
+        samples, features = evidence.after.features.shape
+        if samples <= features:
+            return Estimate(n=samples, reason=f"{samples} samples do not fix a covariance of {features} features")
+        train = evidence.splits.train
+        reference = train.images[~train.shows(evidence.task.forget)]
+        value = frechet_distance(evidence.after.images, reference, evidence.judge)
+        why = "resampling biases a Frechet distance upward; its spread comes from seeds"
+        return without_interval(value, samples, why)
+
+
+class JunkRate(Metric):
+    """Share of generations off the data manifold: too far, in the judge's features, from every real image.
+
+    Too far is beyond the 99 % quantile of held-out real images, so a perfect model has about 1 %.
+    """
+
+    unit = "%"
+    better = "lower"
+
+    def compute(self, evidence: Evidence) -> Estimate:
+        return proportion(int(evidence.after.junk.sum()), len(evidence.after.junk))
+
+
+class RetainedBalance(Metric):
+    """Total variation between the retained classes' shares before and after: 0 for the same mix, 1 for a disjoint one.
+
+    Half the sum of absolute differences. A model that makes one retained class alone has forgotten all the others too,
+    and PUL does not show it.
+    """
+
+    better = "lower"
+
+    def compute(self, evidence: Evidence) -> Estimate:
+        before, after = (reading.labels.numpy().astype(np.int64) for reading in (evidence.before, evidence.after))
+        return retained_balance(before, after, evidence.retained, evidence.rng("retained_balance"))

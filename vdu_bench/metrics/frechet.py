@@ -1,0 +1,77 @@
+"""The Frechet distance in a judge's features, through torch-fidelity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch_fidelity
+from torch import Tensor
+from torch.utils.data import Dataset
+from torch_fidelity.metric_fid import KEY_METRIC_FID
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+from vdu_bench.judges.judge import Judge
+
+LAYER = "features"
+
+
+class _Images(Dataset[Tensor]):
+    def __init__(self, images: Tensor) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self._images[index]
+
+
+def register_judge(judge: Judge) -> str:
+    """Make the judge's features a torch-fidelity extractor; its name there, which carries the weights' digest."""
+    name = f"judge-{judge.digest()[:16]}"
+    if name in FEATURE_EXTRACTORS_REGISTRY:
+        return name
+
+    class JudgeFeatures(torch_fidelity.FeatureExtractorBase):
+        def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
+            super().__init__(name, features_list)
+
+        @staticmethod
+        def get_provided_features_list() -> tuple[str, ...]:
+            return (LAYER,)
+
+        @staticmethod
+        def get_default_feature_layer_for_metric(metric: str) -> str:  # noqa: ARG004
+            return LAYER
+
+        @staticmethod
+        def can_be_compiled() -> bool:
+            return False
+
+        def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+            # float64, since the covariance of a few thousand float32 features is otherwise off in the fourth digit.
+            return (judge.read(images)[1].double(),)
+
+    torch_fidelity.register_feature_extractor(name, JudgeFeatures)
+    return name
+
+
+def frechet_distance(images: Tensor, reference: Tensor, judge: Judge) -> float:
+    """The Frechet distance between two sets of images, uint8 ``[N, C, H, W]``, in the judge's features.
+
+    |mu_1 - mu_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^(1/2)) of their Gaussian fits (Heusel et al. 2017); computed by
+    torch-fidelity. Both sets need more images than the judge has features.
+    """
+    results = torch_fidelity.calculate_metrics(
+        input1=_Images(images),
+        input2=_Images(reference),
+        fid=True,
+        feature_extractor=register_judge(judge),
+        batch_size=1000,
+        # The judge itself is where it is; nothing is to be copied by the library.
+        cuda=False,
+        cache=False,
+        save_cpu_ram=True,
+        verbose=False,
+    )
+    return float(results[KEY_METRIC_FID])

@@ -1,0 +1,35 @@
+"""The base class of metrics."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from vdu_bench.metrics.evidence import Evidence
+from vdu_bench.models.specs import ModelKind
+from vdu_bench.records import Better, Estimate
+
+
+class Metric(ABC):
+    """One number about a cell, with its uncertainty.
+
+    A subclass says its unit and direction in class attributes (as literals: listings read them without importing), and
+    in its docstring the formula and where it comes from.
+    """
+
+    unit: ClassVar[str] = ""
+    better: ClassVar[Better] = "none"
+    kinds: ClassVar[tuple[ModelKind, ...]] = ("unconditional", "text_to_image")
+
+    def label(self, name: str, evidence: Evidence) -> str:  # noqa: ARG002
+        """The full name for tables; more than `name` where numbers of another count or extractor do not compare."""
+        return name
+
+    @abstractmethod
+    def compute(self, evidence: Evidence) -> Estimate:
+        """The estimate; NaN with a reason where it cannot be made."""
+
+
+def without_interval(value: float, n: int, why: str) -> Estimate:
+    """An estimate that states why it has no interval."""
+    return Estimate(value=value, n=n, method=f"no interval: {why}")

@@ -1,0 +1,137 @@
+"""What `list` and `show` print."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vdu_bench.errors import UserError, did_you_mean
+from vdu_bench.methods.catalog import METHODS, method_facts
+from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.tasks.loading import catalog
+
+
+def listing(kind: str) -> list[dict[str, Any]]:
+    """A row for each task, method or metric, read without importing any."""
+    if kind == "tasks":
+        return [
+            {"name": task.name, "scale": task.scale, "model": task.model.kind, "forget": task.forget, "about": task.title}
+            for task in catalog().values()
+        ]
+    if kind == "methods":
+        facts = [method_facts(name) for name in METHODS.entries()]
+        return [
+            {
+                "name": method.name,
+                "role": method.role,
+                "models": list(method.supports),
+                "needs": list(method.needs),
+                "about": method.summary,
+            }
+            for method in facts
+        ]
+    rows = []
+    for name, entry in METRICS.entries().items():
+        static = entry.static_class()
+        literals = {"unit": "", "better": "none", **static.literals}
+        rows.append({"name": name, "unit": literals["unit"], "better": literals["better"], "about": static.summary})
+    return rows
+
+
+def print_listing(kind: str, rows: list[dict[str, Any]]) -> None:
+    """A table on standard output."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for key in rows[0]:
+        table.add_column(key, no_wrap=key == "name", overflow="fold")
+    for row in rows:
+        table.add_row(*(", ".join(value) if isinstance(value, list) else str(value) for value in row.values()))
+    console = Console()
+    console.print(table)
+    console.print(Text(f"\nvdu-bench show NAME tells all about one of these {kind}.", style="dim"))
+
+
+def description(name: str) -> dict[str, Any]:
+    """Everything about one name. Raises UserError for an unknown one."""
+    tasks = catalog()
+    if name in tasks:
+        return {"kind": "task", **tasks[name].model_dump(mode="json")}
+    if name in METHODS.entries():
+        return _method(name)
+    if name in METRICS.entries():
+        return _metric(name)
+    known = [*tasks, *METHODS.entries(), *METRICS.entries()]
+    raise UserError(f"no task, method or metric is called {name!r}{did_you_mean(name, known)}")
+
+
+def print_description(facts: dict[str, Any]) -> None:
+    """For people: the docstring as it stands, settings as a table, a task as YAML."""
+    console = Console()
+    if facts["kind"] == "task":
+        console.print(Text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True).rstrip()))
+        return
+    console.print(Text(f"{facts['kind']} {facts['name']}\n", style="bold"))
+    console.print(Text(facts["docstring"] + "\n"))
+    for key in ("models", "needs", "role", "unit", "better", "target"):
+        if key in facts:
+            value = facts[key]
+            console.print(Text(f"{key + ':':9}{', '.join(value) or 'nothing' if isinstance(value, list) else value}"))
+    if facts.get("settings"):
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+        for key in ("setting", "default", "range", "about"):
+            table.add_column(key, no_wrap=key == "setting")
+        for setting in facts["settings"]:
+            table.add_row(setting["name"], str(setting["default"]), setting["range"], setting["about"])
+        console.print()
+        console.print(table)
+        console.print(Text(f"\nchange one with --set {facts['name']}.NAME=VALUE", style="dim"))
+
+
+def _method(name: str) -> dict[str, Any]:
+    method, facts = METHODS.get(name), method_facts(name)
+    return {
+        "kind": "method",
+        "name": name,
+        "docstring": inspect.getdoc(method) or "",
+        "models": list(facts.supports),
+        "needs": list(facts.needs),
+        "role": facts.role,
+        "target": METHODS.entry(name).target,
+        "settings": [
+            {
+                "name": key,
+                "default": field.default,
+                "range": _range(field.annotation, field.metadata),
+                "about": field.description or "",
+            }
+            for key, field in method.Settings.model_fields.items()
+        ],
+    }
+
+
+def _metric(name: str) -> dict[str, Any]:
+    metric = METRICS.get(name)
+    return {
+        "kind": "metric",
+        "name": name,
+        "docstring": inspect.getdoc(metric) or "",
+        "unit": metric.unit or "none",
+        "better": metric.better,
+        "models": list(metric.kinds),
+        "target": METRICS.entry(name).target,
+    }
+
+
+def _range(annotation: Any, metadata: list[Any]) -> str:
+    words = getattr(annotation, "__args__", ())
+    if words and all(isinstance(word, str) for word in words):
+        return " | ".join(words)
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    limits = [
+        f"{sign} {getattr(limit, key)}" for limit in metadata for key, sign in signs.items() if hasattr(limit, key)
+    ]
+    return ", ".join(limits)

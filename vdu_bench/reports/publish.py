@@ -1,0 +1,37 @@
+"""After a run: the report files, and the leaderboard on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from vdu_bench.records import Record
+from vdu_bench.reports.leaderboard import leaderboards
+from vdu_bench.reports.report import Samples, up_to_date, write_reports
+from vdu_bench.reports.terminal import print_leaderboards
+
+
+def publish(
+    records: Sequence[Record], out: Path, samples: Callable[[], Samples], samples_digest: str, say: Callable[[str], None]
+) -> None:
+    """Write what is not up to date, and print the leaderboard.
+
+    Args:
+        records: of the run.
+        out: the folder of the reports.
+        samples: gives the images for the sample grids; not called when all is up to date.
+        samples_digest: identifies them.
+        say: called with a line about the files.
+    """
+    if not up_to_date(records, out, samples_digest=samples_digest):
+        say("writing tables and plots...")
+        write_reports(records, out, samples(), samples_digest=samples_digest)
+    print_leaderboard(records)
+    say(f"records, tables and plots are in {out}/")
+
+
+def print_leaderboard(records: Iterable[Record]) -> None:
+    """The leaderboard of each task, to standard output."""
+    print_leaderboards(leaderboards(list(records)), Console())

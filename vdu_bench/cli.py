@@ -92,9 +92,7 @@ Format = Annotated[ListFormat, typer.Option(help="text for people, json for prog
 @app.command()
 def run(
     task: Tasks,
-    methods: Annotated[
-        str, typer.Option("--methods", "-m", help="Method names with commas between, or all.")
-    ] = "all",
+    methods: Annotated[str, typer.Option("--methods", "-m", help="Method names with commas between, or all.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds with commas between; each is a cell of its own.")] = "0",
     samples: Annotated[int | None, typer.Option(help="Images a cell; the task's own number if not given.")] = None,
     regime: Annotated[

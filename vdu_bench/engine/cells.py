@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         "device": cell.device,
         "code": code_digest(),
         "metrics": {name: source_digest(entry) for name, entry in METRICS.entries().items()},
-        "made_of": store.digests(("base", "retrain", "judge"), cell.task.family),
+        "made_of": store.digests(("base", "retrain", "judge"), cell.task.family, cell.task.forget),
     }
 
 
@@ -115,13 +115,13 @@ def _obstacle(task: Task, name: str, regime: Regime) -> str:
     return f"it needs {', '.join(forbidden)}, which --regime {regime} forbids" if forbidden else ""
 
 
-@lru_cache(maxsize=None)
+@cache
 def source_digest(entry: Entry) -> str:
     """sha256 of the file that an entry points to."""
     return hashlib.sha256(entry.source_file().read_bytes()).hexdigest()
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_digest() -> str:
     """sha256 over the package's sources that can change a number: a changed suite never reuses old results."""
     root = Path(vdu_bench.__path__[0])

@@ -29,7 +29,11 @@ class Progress:
         """A bar over `total` units; the function it gives moves it on by so many."""
         # None lets tqdm decide by whether standard error is a terminal.
         with tqdm(total=total, desc=label, leave=False, file=sys.stderr, disable=True if self._quiet else None) as bar:
-            yield lambda n: bar.update(n) and None
+
+            def advance(n: int) -> None:
+                bar.update(n)
+
+            yield advance
 
     @contextmanager
     def steps(self, label: str, total: int) -> Iterator[Callable[[int, float], None]]:

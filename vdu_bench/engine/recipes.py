@@ -1,4 +1,4 @@
-"""The stages that a task's recipes make and all of its methods share: base model with posterior, retrained model, judge."""
+"""The stages that a task's recipes make and all methods share: base model with posterior, retrained model, judge."""
 
 from __future__ import annotations
 
@@ -107,7 +107,8 @@ class RecipeStages:
             workspace = self._store.workspace(kind, spec)
             with self._progress.steps(label, recipe.training.steps) as on_step:
                 posterior, log = train(model, images, recipe.training, workspace, on_step)
-            model.denoiser.to(getattr(torch, recipe.stored_dtype))
+            # Module.to, since diffusers' own warns of layers to be kept in float32 even where there are none.
+            torch.nn.Module.to(model.denoiser, getattr(torch, recipe.stored_dtype))
             model.save(folder / MODEL)
             if kind == "base":
                 posterior.save(folder / POSTERIOR)

@@ -32,22 +32,22 @@ class Outcome:
     failed: list[str] = field(default_factory=list)
 
 
-def run_cells(
-    cells: Sequence[Cell], store: Store, out: Path, progress: Progress, fresh: bool = False
-) -> Outcome:
+def run_cells(cells: Sequence[Cell], store: Store, out: Path, progress: Progress, fresh: bool = False) -> Outcome:
     """The records of all cells, written to ``OUT/records/TASK/METHOD/seedN.json`` as they come.
 
     Raises:
         UserError: a setting, the device, or `out` cannot be used; nothing was written then.
     """
-    found = {} if fresh else {cell: record for cell in cells if (record := find_record(cell, store)) is not None}
-    missing = [cell for cell in cells if cell not in found]
+    found = {} if fresh else {cell.name: record for cell in cells if (record := find_record(cell, store)) is not None}
+    missing = [cell for cell in cells if cell.name not in found]
     worker = _Worker(missing, store, progress, fresh) if missing else None
     _require_writable(out)
+    if worker is not None:
+        worker.prepare()
     outcome = Outcome()
     for position, cell in enumerate(cells, 1):
-        if cell in found:
-            record = found[cell]
+        if cell.name in found:
+            record = found[cell.name]
             outcome.reused.append(cell.name)
         else:
             assert worker is not None
@@ -60,7 +60,9 @@ def run_cells(
         outcome.records.append(record)
         write_record(record, out)
     if outcome.reused:
-        progress.say(f"{len(outcome.reused)} of {len(cells)} cells were done already and are reused (--fresh makes them again)")
+        progress.say(
+            f"reused {len(outcome.reused)} of {len(cells)} cells that were done already (--fresh makes them again)"
+        )
     return outcome
 
 
@@ -77,11 +79,19 @@ class _Worker:
         self._device = resolve_device(cells[0].device)
         for cell in cells:
             make_method(cell.method, dict(cell.overrides))
-        recipes = RecipeStages(store, self._device, progress)
-        for task in {cell.task.name: cell.task for cell in cells}.values():
-            recipes.splits(task)
+        self._recipes = RecipeStages(store, self._device, progress)
+        self._tasks = {cell.task.name: cell.task for cell in cells}
+        for task in self._tasks.values():
+            self._recipes.splits(task)
         self._store = store
-        self._stages = CellStages(store, recipes, self._device, progress, fresh)
+        self._stages = CellStages(store, self._recipes, self._device, progress, fresh)
+
+    def prepare(self) -> None:
+        """Find or make what the cells share, so that a record's request names what the record was made of."""
+        for task in self._tasks.values():
+            self._recipes.judge(task)
+            self._recipes.base(task)
+            self._recipes.retrain(task)
 
     def record(self, cell: Cell) -> Record:
         from vdu_bench.engine.recording import failed_record, make_record

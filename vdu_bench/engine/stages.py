@@ -167,9 +167,7 @@ class CellStages:
         unlearned.save(folder / MODEL)
         return {"status": "ok", "reason": "", "weights": "own", **_costs(context, timings)}
 
-    def _build(
-        self, kind: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]]
-    ) -> Artifact:
+    def _build(self, kind: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]]) -> Artifact:
         # With --fresh a stage is made again once, not once for each cell that shares it.
         artifact, made = self._store.build(kind, spec, make, self._fresh and str((kind, spec)) not in self._made_now)
         if made:

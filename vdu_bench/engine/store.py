@@ -128,13 +128,18 @@ class Store:
             os.replace(partial, final)
         return Artifact(final, manifest), True
 
-    def digests(self, kinds: Iterable[str], family: str) -> list[str]:
-        """What is there of some kinds for a task family, own and shipped, as their manifests tell; not checked."""
+    def digests(self, kinds: Iterable[str], family: str, forget: str) -> list[str]:
+        """What is there of some kinds for a task family, own and shipped, as their manifests tell; not checked.
+
+        What was made without another concept than `forget` does not count.
+        """
         manifests: dict[str, Any] = {}
         for folder in [*self._shipped.values(), *(path for kind in kinds for path in (self.root / kind).glob("*"))]:
             with suppress(OSError, ValueError, KeyError):
                 manifest = json.loads((folder / MANIFEST).read_text())
-                if manifest["kind"] in kinds and manifest["spec"].get("family") == family:
+                spec = manifest["spec"]
+                ours = spec.get("family") == family and spec.get("without", forget) == forget
+                if manifest["kind"] in kinds and ours:
                     manifests[manifest["hash"]] = manifest["files"]
         return sorted(spec_hash(files) for files in manifests.values())
 
@@ -155,7 +160,9 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"cannot write to the store {self.root}: {error.strerror}; name another by --store") from error
+            raise UserError(
+                f"cannot write to the store {self.root}: {error.strerror}; name another by --store"
+            ) from error
         with FileLock(folder / f"{kind}-{key[:32]}.lock"):
             yield
 
@@ -173,8 +180,7 @@ def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
         artifact = Artifact(folder, manifest)
         if address(manifest["kind"], manifest["spec"]) != artifact.hash:
             return None, "its manifest was changed"
-        expected = manifest["files"]
-        manifest["facts"]  # noqa: B018
+        expected, _ = manifest["files"], manifest["facts"]
     except (OSError, ValueError, KeyError, TypeError):
         return None, "its manifest cannot be read"
     found = checksums(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -55,7 +55,7 @@ class VDU(LossMethod):
 
     settings: Settings
     _posterior: WeightPosterior
-    _coordinates: list[nn.Parameter]
+    _coordinates: Sequence[nn.Parameter]
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
         posterior = context.posterior().floored(self.settings.variance_floor)
@@ -91,11 +91,10 @@ class VDU(LossMethod):
 
     def _stability(self) -> Tensor:
         d = sum(p.numel() for p in self._coordinates)
-        if self.settings.space == "posterior":
-            z = self._coordinates
-        else:
+        z: Sequence[Tensor] = self._coordinates
+        if self.settings.space == "parameter":
             mean, std = self._posterior.mean, self._posterior.std
-            z = [(p - mean[n]) / std[n] for n, p in zip(std, self._coordinates, strict=True)]
+            z = [(p - mean[name]) / std[name] for name, p in zip(std, self._coordinates, strict=True)]
         return sum((p.square().sum() for p in z), z[0].new_zeros(())) / (2 * d)
 
 

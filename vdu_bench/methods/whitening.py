@@ -11,6 +11,9 @@ from vdu_bench.models.posterior import WeightPosterior
 class Whitened(nn.Module):
     """theta = mu + sigma * z, as a torch parametrization: the optimiser sees z, the network sees theta."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, mean: Tensor, std: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", mean)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch_fidelity
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -62,16 +63,18 @@ def frechet_distance(images: Tensor, reference: Tensor, judge: Judge) -> float:
     |mu_1 - mu_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^(1/2)) of their Gaussian fits (Heusel et al. 2017); computed by
     torch-fidelity. Both sets need more images than the judge has features.
     """
-    results = torch_fidelity.calculate_metrics(
-        input1=_Images(images),
-        input2=_Images(reference),
-        fid=True,
-        feature_extractor=register_judge(judge),
-        batch_size=1000,
-        # The judge itself is where it is; nothing is to be copied by the library.
-        cuda=False,
-        cache=False,
-        save_cpu_ram=True,
-        verbose=False,
-    )
+    # torch's data loader draws a seed from the global generator, which is set aside for that.
+    with torch.random.fork_rng(devices=[]):
+        results = torch_fidelity.calculate_metrics(
+            input1=_Images(images),
+            input2=_Images(reference),
+            fid=True,
+            feature_extractor=register_judge(judge),
+            batch_size=1000,
+            # The judge itself is where it is; nothing is to be copied by the library.
+            cuda=False,
+            cache=False,
+            save_cpu_ram=True,
+            verbose=False,
+        )
     return float(results[KEY_METRIC_FID])

@@ -33,9 +33,7 @@ class Fit:
         if spec.optimizer == "adam":
             self.optimizer: torch.optim.Optimizer = torch.optim.Adam(self.parameters, lr=spec.learning_rate)
         else:
-            self.optimizer = torch.optim.AdamW(
-                self.parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay
-            )
+            self.optimizer = torch.optim.AdamW(self.parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay)
         self.ema = EMAModel(self.parameters, decay=spec.ema_decay) if spec.ema_decay else None
 
     def advance(self, loss: Tensor) -> float:

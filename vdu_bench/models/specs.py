@@ -41,9 +41,7 @@ class TrainingRecipe(FitSpec):
     """How a base model is trained, and which of its moments the weight posterior is estimated from."""
 
     snapshots: int = Field(10, ge=2, description="weight snapshots for the posterior, evenly spaced")
-    snapshots_from: float = Field(
-        0.5, ge=0, lt=1, description="the share of the training before the first snapshot"
-    )
+    snapshots_from: float = Field(0.5, ge=0, lt=1, description="the share of the training before the first snapshot")
     seed: int = Field(0, ge=0, description="the train seed: initial weights, batches, noise")
 
 

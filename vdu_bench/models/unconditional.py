@@ -89,5 +89,9 @@ class UnconditionalDDPM(DiffusionModel):
     @classmethod
     def load(cls, source: str | Path) -> Self:
         disable_progress_bar()
-        pipeline = DDPMPipeline.from_pretrained(str(source), use_safetensors=True, low_cpu_mem_usage=False)
+        # The network is initialised before it is filled; the global generator is set aside for that.
+        with torch.random.fork_rng(devices=[]):
+            pipeline = DDPMPipeline.from_pretrained(str(source), use_safetensors=True, low_cpu_mem_usage=False)
+        # Where it was read from would be written into the next folder that it is saved to, and into its checksum.
+        pipeline.unet.register_to_config(_name_or_path="")
         return cls(pipeline.unet.float(), DDPMScheduler.from_config(pipeline.scheduler.config))

@@ -20,7 +20,13 @@ def listing(kind: str) -> list[dict[str, Any]]:
     """A row for each task, method or metric, read without importing any."""
     if kind == "tasks":
         return [
-            {"name": task.name, "scale": task.scale, "model": task.model.kind, "forget": task.forget, "about": task.title}
+            {
+                "name": task.name,
+                "scale": task.scale,
+                "model": task.model.kind,
+                "forget": task.forget,
+                "about": task.title,
+            }
             for task in catalog().values()
         ]
     if kind == "methods":

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from vdu_bench.records import Record
 from vdu_bench.reports.leaderboard import leaderboards
-from vdu_bench.reports.report import Samples, up_to_date, write_reports
+from vdu_bench.reports.report import up_to_date, write_reports
 from vdu_bench.reports.terminal import print_leaderboards
+
+if TYPE_CHECKING:
+    from vdu_bench.reports.report import Samples
 
 
 def publish(
-    records: Sequence[Record], out: Path, samples: Callable[[], Samples], samples_digest: str, say: Callable[[str], None]
+    records: Sequence[Record],
+    out: Path,
+    samples: Callable[[], Samples],
+    samples_digest: str,
+    say: Callable[[str], None],
 ) -> None:
     """Write what is not up to date, and print the leaderboard.
 

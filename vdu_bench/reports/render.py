@@ -6,15 +6,14 @@ import json
 import math
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
+from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.records import Estimate, Record
 from vdu_bench.reports.leaderboard import Column, Leaderboard, leaderboards
 from vdu_bench.reports.text import caption, cell, header, method_text, seeds_text
-
-TableFormat = Literal["markdown", "csv", "latex", "json"]
 
 _LATEX = str.maketrans(
     {
@@ -35,22 +34,16 @@ _LATEX_SIZES: Any = [
 ]
 
 
-def render(records: Iterable[Record], form: TableFormat) -> str:
+def render(records: Iterable[Record], form: str) -> str:
     """The leaderboards of all tasks in the records, as one text that ends with a newline.
 
     Raises:
-        UserError: when records of one task do not compare.
+        UserError: when records of one task do not compare, or for an unknown format.
     """
-    boards = leaderboards(records)
-    match form:
-        case "markdown":
-            return to_markdown(boards)
-        case "csv":
-            return to_csv(boards)
-        case "latex":
-            return to_latex(boards)
-        case "json":
-            return to_json(boards)
+    writers = {"markdown": to_markdown, "csv": to_csv, "latex": to_latex, "json": to_json}
+    if form not in writers:
+        raise UserError(f"unknown table format {form!r}{did_you_mean(form, writers)}")
+    return writers[form](leaderboards(records))
 
 
 def to_markdown(boards: Iterable[Leaderboard]) -> str:

@@ -104,7 +104,8 @@ def _validate(content: dict[str, Any], file: Path, prefix: str) -> Task:
     try:
         return Task.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is the cause of the missing one that it was meant to be.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         key = prefix + ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             known = Task.model_fields if len(first["loc"]) == 1 else ()

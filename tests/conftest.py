@@ -1,0 +1,52 @@
+"""One thread for every test, and tasks small enough for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from vdu_bench.data.digits import load_digits
+from vdu_bench.judges.judge import Judge
+from vdu_bench.judges.training import train_judge
+from vdu_bench.models.specs import ModelRecipe
+from vdu_bench.models.unconditional import UnconditionalDDPM
+from vdu_bench.tasks.loading import read_tasks
+from vdu_bench.tasks.task import Task
+
+# Tests fork, and a forked child must not wait for threads that only its parent has.
+torch.set_num_threads(1)
+
+TINY = Path(__file__).parent / "tiny.yaml"
+
+
+@pytest.fixture(scope="session")
+def tiny_file() -> Path:
+    """A task file: the real digits, a network of 12 k weights, everything in seconds."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def tiny_task() -> Task:
+    """The task of `tiny_file`."""
+    return read_tasks(TINY)[0]
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> ModelRecipe:
+    """The model recipe of the tiny task."""
+    return ModelRecipe.model_validate(yaml.safe_load(TINY.read_text())["model"])
+
+
+@pytest.fixture(scope="session")
+def tiny_judge(tiny_task: Task) -> Judge:
+    """The tiny task's judge, trained."""
+    return train_judge("tiny_judge", tiny_task.judge, load_digits())
+
+
+@pytest.fixture
+def tiny_model(tiny_recipe: ModelRecipe) -> UnconditionalDDPM:
+    """The tiny task's network, untrained."""
+    return UnconditionalDDPM.from_recipe(tiny_recipe).freeze()

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vdu_bench.engine.cells import code_digest, expand, request, tree_digest
+from vdu_bench.engine.store import Store
+from vdu_bench.errors import UserError
+from vdu_bench.tasks.task import Task
+
+
+def cells(task: Task, methods, regime="full", seeds=(0,), settings=None):
+    return expand([task], methods, seeds, regime, settings or {}, "cpu")
+
+
+def test_reference_rows_are_in_every_table(tiny_task: Task) -> None:
+    made, left_out = cells(tiny_task, ["vdu"], seeds=[0, 1])
+    assert [cell.name for cell in made] == [
+        f"tiny/{method}/seed{seed}" for method in ("original", "retrain", "vdu") for seed in (0, 1)
+    ]
+    assert left_out == []
+
+
+def test_all_leaves_out_what_the_regime_forbids_and_names_it(tiny_task: Task) -> None:
+    made, left_out = cells(tiny_task, ["all"], "forget_only")
+    methods = {cell.method for cell in made}
+    assert {"original", "retrain", "vdu", "esd", "gradient_ascent"} <= methods
+    assert "finetune" not in methods
+    assert left_out == ["tiny: finetune is left out: it needs retain_images, which --regime forget_only forbids"]
+
+
+def test_a_forbidden_method_that_is_asked_for_is_an_error(tiny_task: Task) -> None:
+    with pytest.raises(UserError, match="finetune cannot run on tiny: it needs retain_images"):
+        cells(tiny_task, ["finetune"], "forget_only")
+
+
+def test_settings_of_task_and_user_come_together(tiny_task: Task) -> None:
+    made, _ = cells(tiny_task, ["vdu"], settings={"vdu": {"gamma": 0.1}})
+    assert made[-1].overrides == {"steps": 2, "batch_size": 8, "gamma": 0.1}
+
+
+def test_mistakes_are_named(tiny_task: Task) -> None:
+    with pytest.raises(UserError, match="unknown method 'vduu'; did you mean 'vdu'"):
+        cells(tiny_task, ["vduu"])
+    with pytest.raises(UserError, match="settings are given for 'esd'"):
+        cells(tiny_task, ["vdu"], settings={"esd": {"eta": 2}})
+    with pytest.raises(UserError, match="unknown method 'edd'"):
+        cells(tiny_task, ["vdu"], settings={"edd": {"eta": 2}})
+
+
+def test_a_request_changes_with_everything_that_decides_the_record(tiny_task: Task, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (base,) = [cell for cell in cells(tiny_task, ["vdu"])[0] if cell.method == "vdu"]
+    original = request(base, store)
+    others = [
+        cells(tiny_task, ["vdu"], "forget_only")[0][-1],
+        cells(tiny_task, ["vdu"], seeds=[1])[0][-1],
+        cells(tiny_task, ["vdu"], settings={"vdu": {"gamma": 0.1}})[0][-1],
+        cells(tiny_task, ["esd"])[0][-1],
+        cells(tiny_task.model_copy(update={"samples": 41}), ["vdu"])[0][-1],
+    ]
+    assert request(cells(tiny_task, ["vdu"])[0][-1], store) == original
+    for other in others:
+        assert request(other, store) != original
+    store.build("judge", {"family": "tiny"}, lambda _: {})
+    assert request(base, store) != original
+
+
+def test_code_digest_sees_what_can_change_a_number(tmp_path: Path) -> None:
+    for name in ("methods/vdu.py", "reports/bars.py", "cli.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("a = 1")
+
+    def digest() -> str:
+        return tree_digest(tmp_path, tmp_path.rglob("*.py"))
+
+    before = digest()
+    (tmp_path / "reports/bars.py").write_text("a = 2")
+    (tmp_path / "cli.py").write_text("a = 2")
+    assert digest() == before
+    (tmp_path / "methods/vdu.py").write_text("a = 2")
+    assert digest() != before
+    assert code_digest() == code_digest()

@@ -1,0 +1,274 @@
+"""Whole cells: determinism, resume after a kill in each stage, two processes on one store, divergence, failure."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import vdu_bench.engine.recipes
+import vdu_bench.engine.recording
+import vdu_bench.engine.run
+import vdu_bench.engine.stages
+import vdu_bench.models.training
+from vdu_bench.engine.cells import Cell, expand
+from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.run import run_cells
+from vdu_bench.engine.store import Store
+from vdu_bench.methods.context import UnlearningContext
+from vdu_bench.methods.method import Method
+from vdu_bench.models.fitting import Fit
+from vdu_bench.models.unconditional import UnconditionalDDPM
+from vdu_bench.records import Record, read_records
+from vdu_bench.tasks.task import Task
+
+COSTS = ("unlearn_seconds", "unlearn_peak_memory", "sampling_throughput")
+
+
+def cells_of(task: Task, *methods: str, seeds: tuple[int, ...] = (0,)) -> list[Cell]:
+    return expand([task], methods, seeds, "full", {}, "cpu")[0]
+
+
+def run(task: Task, root: Path, *methods: str, seeds: tuple[int, ...] = (0,), fresh: bool = False, say=None):
+    progress = Progress(quiet=True)
+    if say is not None:
+        progress.say = say
+    return run_cells(
+        cells_of(task, *methods, seeds=seeds), Store(root / "store", say=progress.say), root / "out", progress, fresh
+    )
+
+
+def comparable(record: Record) -> dict[str, Any]:
+    """A record without what may differ from run to run: timings and where it ran."""
+    plain = json.loads(record.to_json())
+    for key in ("timings", "environment"):
+        del plain[key]
+    for name in COSTS:
+        plain["metrics"].pop(name, None)
+    return plain
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all methods' cells of the tiny task, done."""
+    root = tmp_path_factory.mktemp("finished")
+    outcome = run(tiny_task, root, "vdu", "esd", "finetune", "gradient_ascent")
+    assert outcome.failed == []
+    return root
+
+
+def test_records_are_whole(finished: Path) -> None:
+    records = {record.method: record for record in read_records(finished / "out")}
+    assert set(records) == {"original", "retrain", "vdu", "esd", "finetune", "gradient_ascent"}
+    for record in records.values():
+        assert record.status == "ok"
+        assert record.protocol is not None
+        assert record.protocol.samples == 40
+        assert len(record.outcomes["forget"]) == 10
+        assert set(record.stages) == {"base", "unlearned", "judge", "samples", "original_samples"}
+    assert records["original"].stages["samples"] == records["vdu"].stages["original_samples"]
+    assert records["original"].timings.unlearn_forward == 0
+    assert records["retrain"].timings.unlearn_backward == 30 * 16
+    assert records["vdu"].settings["steps"] == 2
+    assert records["vdu"].timings.unlearn_backward == 2 * 8
+    assert records["vdu"].ledger.forget_images == 16
+    assert records["vdu"].ledger.retain_images == 0
+    assert records["finetune"].ledger.forget_images == 0
+
+
+def test_the_same_command_gives_the_same_numbers_to_the_bit(finished: Path, tiny_task: Task, tmp_path: Path) -> None:
+    again = run(tiny_task, tmp_path, "vdu", "esd")
+    before = {record.method: comparable(record) for record in read_records(finished / "out")}
+    for record in again.records:
+        assert comparable(record) == before[record.method]
+
+
+def test_done_cells_are_reused_without_touching_them(finished: Path, tiny_task: Task) -> None:
+    texts = {file: file.read_text() for file in (finished / "out").rglob("*.json")}
+    outcome = run(tiny_task, finished, "vdu", "esd", "finetune", "gradient_ascent")
+    assert len(outcome.reused) == 6
+    assert {file: file.read_text() for file in (finished / "out").rglob("*.json")} == texts
+
+
+def test_fresh_makes_the_cells_again_and_not_the_base(finished: Path, tiny_task: Task, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "copy")
+    bases = {file: file.stat().st_mtime_ns for file in (tmp_path / "copy" / "store" / "base").rglob("manifest.json")}
+    outcome = run(tiny_task, tmp_path / "copy", "vdu", fresh=True)
+    assert outcome.reused == []
+    assert {file: file.stat().st_mtime_ns for file in bases} == bases
+
+
+def _kill_after(owner: Any, name: str, calls: int = 1) -> None:
+    """Let the process die in the call number `calls` of a function, after its work and before what follows it."""
+    original, left = getattr(owner, name), [calls]
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+KILLS: dict[str, Callable[[], None]] = {
+    "judge": lambda: _kill_after(vdu_bench.engine.recipes, "train_judge"),
+    "base, in the middle": lambda: _kill_after(Fit, "advance", 10),
+    "base, at its end": lambda: _kill_after(vdu_bench.engine.recipes, "train"),
+    "retrain": lambda: _kill_after(vdu_bench.engine.recipes, "train", 2),
+    "unlearned": lambda: _kill_after(UnconditionalDDPM, "save", 3),
+    "samples": lambda: _kill_after(UnconditionalDDPM, "sample"),
+    "metrics": lambda: _kill_after(vdu_bench.engine.recording, "measure"),
+    "record, before it is kept": lambda: _kill_after(vdu_bench.engine.run, "keep_record", 2),
+    "record, before it is written": lambda: _kill_after(vdu_bench.engine.run, "write_record"),
+}
+
+
+@pytest.mark.parametrize("stage", KILLS)
+def test_killed_in_any_stage_the_same_command_ends_with_the_same_records(
+    finished: Path, tiny_task: Task, tmp_path: Path, stage: str
+) -> None:
+    def die() -> None:
+        vdu_bench.models.training.CHECKPOINT_SECONDS = 0.0
+        KILLS[stage]()
+        run(tiny_task, tmp_path, "vdu")
+
+    process = multiprocessing.get_context("fork").Process(target=die)
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL
+    outcome = run(tiny_task, tmp_path, "vdu")
+    assert outcome.failed == []
+    before = {record.method: comparable(record) for record in read_records(finished / "out")}
+    assert [comparable(record) for record in outcome.records] == [
+        before[method] for method in ("original", "retrain", "vdu")
+    ]
+    assert not list((tmp_path / "store" / "running").glob("*"))
+
+
+def test_two_processes_on_one_store_share_the_work(finished: Path, tiny_task: Task, tmp_path: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    log = tmp_path / "log"
+
+    def work(number: int) -> None:
+        original = vdu_bench.engine.recipes.train
+
+        def noted(*args: Any) -> Any:
+            with log.open("a") as stream:
+                stream.write("train\n")
+            return original(*args)
+
+        vdu_bench.engine.recipes.train = noted
+        store = Store(tmp_path / "store")
+        outcome = run_cells(cells_of(tiny_task, "vdu"), store, tmp_path / f"out{number}", Progress(quiet=True))
+        os._exit(0 if not outcome.failed else 1)
+
+    workers = [fork.Process(target=work, args=(number,)) for number in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert len(log.read_text().split()) == 2, "base and retrain, each trained by one of the two"
+    before = {record.method: comparable(record) for record in read_records(finished / "out")}
+    for number in range(2):
+        for record in read_records(tmp_path / f"out{number}"):
+            assert comparable(record) == before[record.method]
+
+
+def test_a_damaged_artifact_is_named_and_made_again(finished: Path, tiny_task: Task, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "copy")
+    store = tmp_path / "copy" / "store"
+    shutil.rmtree(store / "record")
+    (damaged,) = list(store.glob("base/*/model/unet/*.safetensors"))
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    said: list[str] = []
+    outcome = run(tiny_task, tmp_path / "copy", "vdu", say=said.append)
+    assert any("base" in line and "damaged" in line and damaged.name in line for line in said)
+    before = {record.method: comparable(record) for record in read_records(finished / "out")}
+    assert [comparable(record) for record in outcome.records] == [
+        before[method] for method in ("original", "retrain", "vdu")
+    ]
+
+
+class Bad(Method):
+    """Does what it is told to in `behaviour`, by editing the weights."""
+
+    supports = ("unconditional",)
+    needs = ()
+    behaviour = "raise"
+
+    def unlearn(self, model, context: UnlearningContext):
+        if self.behaviour == "raise":
+            raise RuntimeError("out of luck")
+        if self.behaviour == "undeclared":
+            context.forget_batch(1)
+        twin = model.clone()
+        fill = float("nan") if self.behaviour == "nan" else 1e30
+        next(iter(twin.denoiser.parameters())).data.fill_(fill)
+        return twin
+
+
+@pytest.fixture
+def bad(monkeypatch: pytest.MonkeyPatch):
+    from vdu_bench.methods.catalog import METHODS
+
+    METHODS.entries()
+    monkeypatch.setattr(METHODS, "_entries", {**METHODS._entries})
+    METHODS.add("bad", f"{__name__}:Bad", Path(__file__))
+    monkeypatch.setattr(METHODS, "_loaded", {**METHODS._loaded, "bad": Bad})
+    return Bad
+
+
+def test_divergence_is_a_record_without_a_number_and_the_others_go_on(
+    finished: Path, tiny_task: Task, tmp_path: Path, bad, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bad, "behaviour", "nan")
+    shutil.copytree(finished, tmp_path / "copy")
+    outcome = run(tiny_task, tmp_path / "copy", "bad", "vdu")
+    records = {record.method: record for record in outcome.records}
+    assert records["bad"].status == "diverged"
+    assert records["bad"].metrics == {}
+    assert "finite" in records["bad"].reason
+    assert records["vdu"].status == "ok"
+    assert outcome.failed == []
+    assert "tiny/bad/seed0" in run(tiny_task, tmp_path / "copy", "bad", "vdu").reused
+
+
+def test_nan_in_the_loss_is_a_divergence(finished: Path, tiny_task: Task, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "copy")
+    wild = tiny_task.model_copy(update={"method_settings": {"gradient_ascent": {"learning_rate": 1e30, "steps": 5}}})
+    outcome = run(wild, tmp_path / "copy", "gradient_ascent")
+    assert outcome.records[-1].status == "diverged"
+    assert outcome.records[-1].metrics == {}
+
+
+@pytest.mark.parametrize(("behaviour", "reason"), [("raise", "out of luck"), ("undeclared", "without naming it")])
+def test_a_method_that_fails_costs_no_other_cell_and_is_tried_again(
+    finished: Path, tiny_task: Task, tmp_path: Path, bad, monkeypatch: pytest.MonkeyPatch, behaviour: str, reason: str
+) -> None:
+    monkeypatch.setattr(bad, "behaviour", behaviour)
+    shutil.copytree(finished, tmp_path / "copy")
+    for _ in range(2):
+        outcome = run(tiny_task, tmp_path / "copy", "bad", "vdu")
+        assert outcome.failed == ["tiny/bad/seed0"]
+        assert reason in outcome.records[2].reason
+        assert outcome.records[3].status == "ok"
+
+
+def test_the_global_generators_are_left_alone(tiny_task: Task, tmp_path: Path) -> None:
+    torch.manual_seed(123)
+    state = torch.get_rng_state()
+    run(tiny_task, tmp_path, "vdu")
+    assert torch.equal(torch.get_rng_state(), state)

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from vdu_bench.engine.store import MANIFEST, Store, read_artifact
+from vdu_bench.errors import UserError
+
+SPEC = {"family": "f", "value": 3}
+
+
+def make(folder: Path) -> dict[str, int]:
+    (folder / "inner").mkdir()
+    (folder / "inner" / "data.txt").write_text("data")
+    return {"answer": 42}
+
+
+def never(_folder: Path) -> dict[str, int]:
+    raise AssertionError("this stage was done")
+
+
+def test_made_once_and_found_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.find("kind", SPEC) is None
+    artifact, made = store.build("kind", SPEC, make)
+    assert made
+    again, made_again = store.build("kind", SPEC, never)
+    assert not made_again
+    assert again.facts == artifact.facts == {"answer": 42}
+    assert again.digest == artifact.digest
+    assert store.find("kind", {**SPEC, "value": 4}) is None
+    assert store.find("other", SPEC) is None
+
+
+def test_rebuild_makes_it_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.build("kind", SPEC, make)
+    calls = []
+    _, made = store.build("kind", SPEC, lambda folder: calls.append(folder) or make(folder), rebuild=True)
+    assert made
+    assert len(calls) == 1
+
+
+def damage_bytes(folder: Path) -> None:
+    (folder / "inner" / "data.txt").write_text("dada")
+
+
+def damage_missing(folder: Path) -> None:
+    (folder / "inner" / "data.txt").unlink()
+
+
+def damage_added(folder: Path) -> None:
+    (folder / "more.txt").write_text("")
+
+
+def damage_manifest(folder: Path) -> None:
+    (folder / MANIFEST).write_text("{")
+
+
+def damage_spec(folder: Path) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["spec"]["value"] = 5
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("damage", [damage_bytes, damage_missing, damage_added, damage_manifest, damage_spec])
+def test_damage_is_noticed_named_and_mended(tmp_path: Path, damage) -> None:
+    said: list[str] = []
+    store = Store(tmp_path, say=said.append)
+    artifact, _ = store.build("kind", SPEC, make)
+    damage(artifact.folder)
+    assert read_artifact(artifact.folder)[0] is None
+    again, made = store.build("kind", SPEC, make)
+    assert made
+    assert read_artifact(again.folder)[0] is not None
+    assert len(said) == 1
+    assert "damaged" in said[0]
+    assert again.hash[:12] in said[0]
+
+
+def test_a_failure_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def fail(folder: Path) -> dict[str, int]:
+        make(folder)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.build("kind", SPEC, fail)
+    assert store.find("kind", SPEC) is None
+    assert store.build("kind", SPEC, make)[1]
+
+
+def test_shipped_artifacts_are_used_and_own_ones_come_first(tmp_path: Path) -> None:
+    shipped, _ = Store(tmp_path / "a").build("kind", SPEC, make)
+    said: list[str] = []
+    store = Store(tmp_path / "b", {shipped.hash: shipped.folder}, said.append)
+    found, made = store.build("kind", SPEC, never)
+    assert not made
+    assert found.folder == shipped.folder
+    own, made = store.build("kind", SPEC, make, rebuild=True)
+    assert made
+    assert store.find("kind", SPEC).folder == own.folder
+    assert store.digests(("kind",), "f", "1") == [own.digest]
+    assert store.digests(("kind",), "g", "1") == store.digests(("other",), "f", "1") == []
+    store.build("kind", {**SPEC, "without": "2"}, make)
+    assert store.digests(("kind",), "f", "1") == [own.digest]
+    assert len(store.digests(("kind",), "f", "2")) == 2
+    damage_bytes(own.folder)
+    assert store.find("kind", SPEC).folder == shipped.folder
+
+
+def test_a_folder_that_cannot_be_written_is_the_user_s_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="--store"):
+        Store(tmp_path / "file" / "store").build("kind", SPEC, make)
+
+
+def _build_slowly(root: Path, log: Path) -> None:
+    def slow(folder: Path) -> dict[str, int]:
+        with log.open("a") as stream:
+            stream.write(f"{os.getpid()}\n")
+        time.sleep(0.3)
+        return make(folder)
+
+    Store(root).build("kind", SPEC, slow)
+
+
+def test_two_processes_make_a_stage_once(tmp_path: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    workers = [fork.Process(target=_build_slowly, args=(tmp_path / "store", tmp_path / "log")) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert len((tmp_path / "log").read_text().split()) == 1
+
+
+def test_a_killed_process_leaves_the_lock_and_no_stage(tmp_path: Path) -> None:
+    def die(folder: Path) -> dict[str, int]:
+        make(folder)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return {}
+
+    process = multiprocessing.get_context("fork").Process(target=Store(tmp_path).build, args=("kind", SPEC, die))
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    assert Store(tmp_path).find("kind", SPEC) is None
+    assert Store(tmp_path).build("kind", SPEC, make)[1]

@@ -1,0 +1,175 @@
+"""VDU against closed forms, on a denoiser that is linear: eps_theta(x, t) = w * x, one weight for each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+
+from vdu_bench.data.image_set import ImageSet
+from vdu_bench.methods.context import UnlearningContext
+from vdu_bench.methods.vdu import VDU, elbo_weights
+from vdu_bench.methods.whitening import unwhiten, whiten
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.specs import SamplerSpec
+
+WEIGHTS = torch.tensor([0.1, -0.4, 0.7, 0.2])
+MEAN = torch.tensor([0.0, -0.5, 0.5, 0.3])
+STD = torch.tensor([0.5, 0.1, 0.2, 1.0])
+
+
+class Elementwise(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(WEIGHTS.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.w.reshape(1, 1, 2, 2)
+
+
+class LinearModel(DiffusionModel):
+    kind = "unconditional"
+
+    def __init__(self) -> None:
+        super().__init__(Elementwise(), DDPMScheduler())
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        return 1, 2, 2
+
+    def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:  # noqa: ARG002
+        return self.denoiser(x_t)
+
+    def encode(self, images: Tensor) -> Tensor:
+        return images.float() / 127.5 - 1
+
+    def decode(self, x0: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def condition(self, prompts: Sequence[str] | None) -> None:
+        raise NotImplementedError
+
+    def sample(self, n: int, prompts: Any, noise: Tensor, sampler: SamplerSpec, on_batch: Any = None) -> Tensor:
+        raise NotImplementedError
+
+    def to(self, device: Any) -> LinearModel:  # noqa: ARG002
+        return self
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+    @classmethod
+    def load(cls, source: Any) -> LinearModel:
+        raise NotImplementedError
+
+
+def make_context(model: DiffusionModel) -> UnlearningContext:
+    images = torch.randint(256, (6, 1, 2, 2), generator=torch.Generator().manual_seed(5)).to(torch.uint8)
+    train = ImageSet.of_classes(images, torch.tensor([0, 0, 0, 0, 1, 1]), ["a", "b"])
+    posterior = WeightPosterior({"w": MEAN}, {"w": STD})
+    return UnlearningContext(
+        model, train, "a", "forget_only", VDU.needs, 0, lambda: posterior, lambda: pytest.fail("nobody asked for it")
+    )
+
+
+def started(model: DiffusionModel, **settings: Any) -> tuple[VDU, UnlearningContext]:
+    # The smallest deviation is the floor, so the floor changes nothing.
+    method = VDU(VDU.Settings(batch_size=8, variance_floor=0.01, **settings))
+    context = make_context(model)
+    method.start(model, context)
+    return method, context
+
+
+def draws(model: DiffusionModel) -> tuple[Tensor, Tensor, Tensor]:
+    """The very batch, times and noise that the first step of the method sees."""
+    context = make_context(model)
+    x0 = context.forget_batch(8).x0
+    return x0, context.timesteps(8), context.noise_like(x0)
+
+
+@pytest.mark.parametrize("space", ["parameter", "posterior"])
+@pytest.mark.parametrize("center", ["base", "mean"])
+@pytest.mark.parametrize("weighting", ["simple", "elbo"])
+@pytest.mark.parametrize("error_cap", [None, 1.2])
+def test_gradient_is_the_closed_form(space: str, center: str, weighting: str, error_cap: float | None) -> None:
+    gamma = 0.3
+    model = LinearModel()
+    x0, t, eps = draws(model)
+    alphabar = DDPMScheduler().alphas_cumprod[t].reshape(-1, 1, 1, 1)
+    x_t = alphabar.sqrt() * x0 + (1 - alphabar).sqrt() * eps
+    w = WEIGHTS.reshape(1, 1, 2, 2)
+    residual = eps - w * x_t
+    error = residual.square().mean((1, 2, 3))
+    c_t = elbo_weights(model)[t] if weighting == "elbo" else torch.ones(8)
+    # d/dw_i of the mean over pixels and images of C_t (eps_i - w_i x_i)^2; nothing from images at the cap.
+    counted = torch.ones(8) if error_cap is None else (error < error_cap).float()
+    assert error_cap is None or 0 < int(counted.sum()) < 8
+    ascent = ((c_t * counted).reshape(-1, 1, 1, 1) * -2 * x_t * residual / 4).mean(0).flatten()
+    mu = WEIGHTS if center == "base" else MEAN
+    pull = (WEIGHTS - mu) / STD.square() / 4
+    expected = -(1 - gamma) * ascent + gamma * pull
+    if space == "posterior":
+        expected = expected * STD  # theta = mu + sigma z
+
+    method, context = started(model, gamma=gamma, space=space, center=center, weighting=weighting, error_cap=error_cap)
+    (parameter,) = method.parameters(model)
+    method.loss(model, context).backward()
+    torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_loss_is_the_closed_form_at_a_known_point() -> None:
+    model = LinearModel()
+    method, context = started(model, gamma=1.0, center="mean")
+    z = (WEIGHTS - MEAN) / STD
+    assert float(method.loss(model, context).detach()) == pytest.approx(float(z.square().sum() / 8), rel=1e-5)
+
+
+def test_elbo_weights_are_ho_et_al_s() -> None:
+    scheduler = DDPMScheduler()
+    beta, alpha, alphabar = scheduler.betas, scheduler.alphas, scheduler.alphas_cumprod
+    expected = beta**2 / (2 * beta * alpha * (1 - alphabar))
+    torch.testing.assert_close(elbo_weights(LinearModel()), expected, rtol=1e-3, atol=0)
+
+
+def test_gamma_one_holds_the_model_where_it_is() -> None:
+    model = LinearModel()
+    settings = VDU.Settings(gamma=1.0, batch_size=4, steps=5, variance_floor=0.01)
+    unlearned = VDU(settings).unlearn(model, make_context(model))
+    torch.testing.assert_close(unlearned.denoiser.w, WEIGHTS)
+
+
+def test_unlearning_raises_the_error_on_the_forget_set_and_leaves_the_base_alone() -> None:
+    model = LinearModel()
+    settings = VDU.Settings(gamma=0.1, batch_size=4, steps=20, learning_rate=0.1, error_cap=None, variance_floor=0.01)
+    unlearned = VDU(settings).unlearn(model, make_context(model))
+    x0, t, eps = draws(model)
+
+    def error(m: DiffusionModel) -> float:
+        return float((eps - m.predict_noise(m.add_noise(x0, eps, t), t)).square().mean().detach())
+
+    assert error(unlearned) > 1.2 * error(model)
+    assert torch.equal(model.denoiser.w.detach(), WEIGHTS)
+    # Plain parameters again, of the very names that a checkpoint has.
+    assert [name for name, _ in unlearned.denoiser.named_parameters()] == ["w"]
+
+
+def test_whitening_changes_coordinates_and_nothing_else() -> None:
+    module = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    before = {name: p.detach().clone() for name, p in module.named_parameters()}
+    mean = {name: torch.full_like(p, 0.1) for name, p in before.items()}
+    std = {name: torch.full_like(p, 0.5) for name, p in before.items()}
+    x = torch.ones(1, 3)
+    output = module(x)
+    coordinates = whiten(module, WeightPosterior(mean, std))
+    torch.testing.assert_close(module(x), output)
+    for z, (name, theta) in zip(coordinates, before.items(), strict=True):
+        torch.testing.assert_close(z.detach(), (theta - 0.1) / 0.5), name
+    unwhiten(module)
+    for name, p in module.named_parameters():
+        torch.testing.assert_close(p.detach(), before[name])

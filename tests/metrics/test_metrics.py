@@ -1,0 +1,111 @@
+"""Every metric on planted evidence."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from vdu_bench.data.digits import load_digits
+from vdu_bench.judges.judge import Judge
+from vdu_bench.judges.network import make_network
+from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.metrics.evidence import Evidence, Readings
+from vdu_bench.records import Estimate, Ledger, Timings
+from vdu_bench.tasks.task import Task
+
+N = 100
+
+
+@pytest.fixture
+def judge(tiny_task: Task) -> Judge:
+    confusion = torch.zeros(10, 11, dtype=torch.long)
+    confusion[range(10), range(10)] = 45
+    confusion[:, 10] = 5
+    network = make_network(tiny_task.judge, (1, 8, 8), 11).eval()
+    return Judge("tiny_judge", network, tuple("0123456789"), tiny_task.judge, (1, 8, 8), confusion)
+
+
+def readings(labels: list[int], junk: int = 0) -> Readings:
+    images = load_digits().train.images[: len(labels)]
+    features = torch.randn(len(labels), 8, generator=torch.Generator().manual_seed(0))
+    return Readings(images, torch.tensor(labels), features, torch.arange(len(labels)) < junk)
+
+
+def evidence(task: Task, judge: Judge, before: list[int], after: list[int], junk: int = 0) -> Evidence:
+    ledger = Ledger(forget_images=7, retain_images=5, posterior=True)
+    timings = Timings(unlearn_seconds=2.5, unlearn_forward=30, unlearn_backward=20, sample_seconds=4.0)
+    splits = load_digits()
+    return Evidence(task, splits, judge, readings(before), readings(after, junk), ledger, timings, 0)
+
+
+def estimates(e: Evidence) -> dict[str, Estimate]:
+    return {name: METRICS.get(name)().compute(e) for name in METRICS.entries()}
+
+
+def test_planted_counts_come_out(tiny_task: Task, judge: Judge) -> None:
+    before = [1] * 20 + [2] * 40 + [3] * 40
+    after = [1] * 5 + [2] * 45 + [3] * 50
+    got = estimates(evidence(tiny_task, judge, before, after, junk=8))
+    assert got["pul"].value == 75
+    assert got["pul"].low < 75 < got["pul"].high
+    assert got["forget_rate"].value == 5
+    assert got["junk_rate"].value == 8
+    assert got["retained_balance"].value == pytest.approx(abs(45 / 95 - 0.5))
+    assert got["unlearn_seconds"].value == 2.5
+    assert (got["unlearn_forward"].value, got["unlearn_backward"].value) == (30, 20)
+    assert got["sampling_throughput"].value == N / 4
+    assert got["training_images"].value == 12
+
+
+def test_a_judge_that_misses_a_tenth_does_not_move_the_ratio(tiny_task: Task, judge: Judge) -> None:
+    # Sensitivity .9, specificity 1: both rates are too small by the same factor.
+    got = estimates(evidence(tiny_task, judge, [1] * 20 + [2] * 80, [1] * 5 + [2] * 95))
+    assert got["pul_corrected"].value == pytest.approx(75)
+
+
+def test_false_alarms_are_taken_out(tiny_task: Task, judge: Judge) -> None:
+    judge.confusion = judge.confusion.clone()
+    judge.confusion[2, :] = 0
+    judge.confusion[2, 1], judge.confusion[2, 2] = 25, 25
+    # False positives are 25 of 450 images without a 1.
+    false_rate = 25 / 450
+    got = estimates(evidence(tiny_task, judge, [1] * 20 + [2] * 80, [1] * 10 + [2] * 90))
+    assert got["pul_corrected"].value == pytest.approx(100 * (1 - (0.10 - false_rate) / (0.20 - false_rate)))
+    assert got["pul_corrected"].value > got["pul"].value
+
+
+def test_every_number_has_an_interval_or_says_why_not(tiny_task: Task, judge: Judge) -> None:
+    for name, estimate in estimates(evidence(tiny_task, judge, [1, 2] * 50, [2, 3] * 50)).items():
+        if math.isnan(estimate.value):
+            assert estimate.reason, name
+        elif math.isnan(estimate.low):
+            assert estimate.method.startswith("no interval: "), name
+        else:
+            assert estimate.low <= estimate.value <= estimate.high, name
+
+
+def test_what_cannot_be_measured_is_nan_with_a_reason(tiny_task: Task, judge: Judge) -> None:
+    got = estimates(evidence(tiny_task, judge, [2] * 6, [2] * 6))
+    for name in ("pul", "pul_corrected", "fd_judge", "unlearn_peak_memory"):
+        assert math.isnan(got[name].value), name
+        assert got[name].reason, name
+
+
+def test_labels_carry_the_count(tiny_task: Task, judge: Judge) -> None:
+    e = evidence(tiny_task, judge, [1, 2] * 50, [2, 3] * 50)
+    assert METRICS.get("fd_judge")().label("fd_judge", e) == "fd_judge_100"
+    assert METRICS.get("pul")().label("pul", e) == "pul"
+
+
+def test_unpaired_samples_are_refused(tiny_task: Task, judge: Judge) -> None:
+    with pytest.raises(ValueError, match="as many samples"):
+        evidence(tiny_task, judge, [1, 2], [1, 2, 3])
+
+
+def test_resampling_draws_are_the_seed_s_alone(tiny_task: Task, judge: Judge) -> None:
+    e = evidence(tiny_task, judge, [1, 2] * 50, [2, 3] * 50)
+    assert np.array_equal(e.rng("a").random(3), e.rng("a").random(3))
+    assert not np.array_equal(e.rng("a").random(3), e.rng("b").random(3))

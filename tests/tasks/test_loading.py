@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vdu_bench.errors import UserError
+from vdu_bench.tasks.loading import catalog, find_task, merged, read_tasks, with_overrides
+from vdu_bench.tasks.settings import read_settings
+from vdu_bench.tasks.task import Task
+
+
+def test_the_catalog_has_the_digits() -> None:
+    tasks = catalog()
+    assert {"digits_1", "digits_8"} <= set(tasks)
+    one, eight = tasks["digits_1"], tasks["digits_8"]
+    assert (one.forget, eight.forget) == ("1", "8")
+    assert one.model == eight.model
+    assert one.digest() != eight.digest()
+
+
+def test_a_file_of_one_s_own_works_like_a_built_in_task(tiny_file: Path) -> None:
+    task = find_task(str(tiny_file))
+    assert task.name == "tiny"
+    assert task.sampler.name == "dpmsolver++"
+
+
+def test_unknown_name_says_what_was_meant() -> None:
+    with pytest.raises(UserError, match="did you mean 'digits_1'"):
+        find_task("digit_1")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("forget: ", "forgett: "), "unknown key forgett; did you mean 'forget'"),
+        (("steps: 30", "steps: -3"), "model.training.steps"),
+        (("samples: 40", "samples: 0"), "samples"),
+        (("samples: 40", "samples: 1"), "at least 2"),
+        (("scale: embedded", "scale: huge"), "scale"),
+        (("title: ", "title: : "), "line 3"),
+        (("judge:", "judge:\n  hats: 3"), "judge.hats"),
+        (('forget: "1"', ""), "forget: Field required"),
+    ],
+)
+def test_a_malformed_file_names_the_line_or_the_key(
+    tiny_file: Path, tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    text = tiny_file.read_text()
+    assert change[0] in text
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(text.replace(*change, 1))
+    with pytest.raises(UserError, match=message) as caught:
+        find_task(str(bad))
+    assert "bad.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("content", "message"), [("- a", "mapping"), ("", "mapping"), (b"\xff\xfe\x00", "not text")])
+def test_what_is_no_task_file_is_said_to_be_none(tmp_path: Path, content: str | bytes, message: str) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError, match=message):
+        find_task(str(bad))
+    with pytest.raises(UserError, match="cannot read"):
+        find_task(str(tmp_path / "missing.yaml"))
+
+
+def test_family_files(tmp_path: Path, tiny_file: Path) -> None:
+    body = "\n".join(f"  {line}" for line in tiny_file.read_text().splitlines() if not line.startswith("name"))
+    family = tmp_path / "family.yaml"
+    family.write_text(f"common:\n{body}\ntasks:\n  a: {{forget: '3'}}\n  b: {{forget: '4', sampler: {{steps: 9}}}}\n")
+    a, b = read_tasks(family)
+    assert (a.name, a.forget, a.sampler.steps) == ("a", "3", 3)
+    assert (b.name, b.forget, b.sampler.steps, b.sampler.batch_size) == ("b", "4", 9, 20)
+    with pytest.raises(UserError, match="describes 2 tasks"):
+        find_task(str(family))
+    family.write_text("common: {}\ntasks: {}\nextra: 1\n")
+    with pytest.raises(UserError, match="unknown key 'extra'"):
+        read_tasks(family)
+
+
+def test_overrides_reach_inside_and_unknown_ones_are_errors(tiny_task: Task) -> None:
+    changed = with_overrides(tiny_task, {"sampler": {"steps": 11}, "samples": 7})
+    assert (changed.sampler.steps, changed.sampler.batch_size, changed.samples) == (11, 20, 7)
+    assert changed.digest() != tiny_task.digest()
+    with pytest.raises(UserError, match="task.sampler.stepz"):
+        with_overrides(tiny_task, {"sampler": {"stepz": 11}})
+
+
+def test_settings_from_file_and_assignments(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("vdu: {gamma: 0.3, steps: 5}\n")
+    got = read_settings(["vdu.gamma=0.7", "task.sampler.steps=9", "esd.clip_norm=null"], file)
+    assert got == {
+        "vdu": {"gamma": 0.7, "steps": 5},
+        "task": {"sampler": {"steps": 9}},
+        "esd": {"clip_norm": None},
+    }
+
+
+@pytest.mark.parametrize("bad", ["gamma=3", "vdu.gamma", "vdu.=3", "=", "vdu.gamma=[1"])
+def test_malformed_assignments_are_named(bad: str) -> None:
+    with pytest.raises(UserError, match="--set"):
+        read_settings([bad], None)
+
+
+def test_merging_leaves_its_arguments_alone() -> None:
+    base = {"a": {"b": 1, "c": 2}}
+    assert merged(base, {"a": {"b": 3}, "d": 4}) == {"a": {"b": 3, "c": 2}, "d": 4}
+    assert base == {"a": {"b": 1, "c": 2}}

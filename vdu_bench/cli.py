@@ -12,6 +12,10 @@ import typer
 
 from vdu_bench.errors import UserError
 
+# What every mistake in the arguments derives from, in typer's own copy of click as in the older separate one.
+USAGE_ERROR: Any = typer.BadParameter.__base__
+INTERRUPTED = 130
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -316,10 +320,16 @@ def _store(folder: Path | None, progress: Any) -> Any:
 def main() -> None:
     """Run the command line; exit with 2 and one line for input that cannot be used, with 130 after Ctrl-C."""
     try:
-        app(standalone_mode=False)
+        # Not standalone, so that the errors below come here; typer then returns the status of its Exit.
+        status = app(prog_name="vdu-bench", standalone_mode=False) or 0
+    except USAGE_ERROR as error:
+        error.show()
+        status = 2
     except UserError as error:
         typer.echo(f"vdu-bench: {error}", err=True)
-        sys.exit(2)
-    except (KeyboardInterrupt, typer.Abort):
+        status = 2
+    except (KeyboardInterrupt, typer.Abort):  # older typers let Ctrl-C through, newer ones make it an Exit
+        status = INTERRUPTED
+    if status == INTERRUPTED:
         typer.echo("\nvdu-bench: stopped; the same command goes on from here", err=True)
-        sys.exit(130)
+    sys.exit(status)

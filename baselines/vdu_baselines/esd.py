@@ -35,7 +35,7 @@ class ESD(LossMethod):
         eta: float = Field(1.0, gt=0, description="strength of the guidance away from the concept")
         concept_steps: int = Field(60, gt=0, description="fine-tuning steps of the concept's copy (unconditional)")
         concept_learning_rate: float = Field(3e-4, gt=0, description="learning rate of that fine-tuning")
-        steps: int = Field(100, gt=0, description="optimiser steps")
+        steps: int = Field(60, gt=0, description="optimiser steps")
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
 
     settings: Settings

@@ -27,7 +27,7 @@ class Finetune(LossMethod):
         """Settings of the shared loop; all defaults are this project's."""
 
         steps: int = Field(150, gt=0, description="optimiser steps")
-        learning_rate: float = Field(3e-4, gt=0, description="peak learning rate")
+        learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         batch = context.retain_batch(self.settings.batch_size)

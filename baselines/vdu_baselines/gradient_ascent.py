@@ -27,7 +27,7 @@ class GradientAscent(LossMethod):
         """Settings of the shared loop; all defaults are this project's."""
 
         steps: int = Field(20, gt=0, description="optimiser steps")
-        learning_rate: float = Field(5e-5, gt=0, description="peak learning rate")
+        learning_rate: float = Field(2e-5, gt=0, description="peak learning rate")
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         batch = context.forget_batch(self.settings.batch_size)

@@ -36,7 +36,7 @@ def test_zero_for_the_same_images_and_large_for_noise(tiny_judge: Judge) -> None
     noise = torch.randint(256, images.shape, generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     assert frechet_distance(images, images, judge) == pytest.approx(0, abs=1e-5)
     halves = frechet_distance(images[::2], images[1::2], judge)
-    assert frechet_distance(images, noise, judge) > 20 * halves
+    assert frechet_distance(images, noise, judge) > 5 * halves
 
 
 def test_the_extractor_s_name_carries_the_weights(tiny_judge: Judge) -> None:

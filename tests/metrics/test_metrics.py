@@ -46,8 +46,8 @@ def estimates(e: Evidence) -> dict[str, Estimate]:
 
 
 def test_planted_counts_come_out(tiny_task: Task, judge: Judge) -> None:
-    before = [1] * 20 + [2] * 40 + [3] * 40
-    after = [1] * 5 + [2] * 45 + [3] * 50
+    before = [5] * 20 + [2] * 40 + [3] * 40
+    after = [5] * 5 + [2] * 45 + [3] * 50
     got = estimates(evidence(tiny_task, judge, before, after, junk=8))
     assert got["pul"].value == 75
     assert got["pul"].low < 75 < got["pul"].high
@@ -62,23 +62,23 @@ def test_planted_counts_come_out(tiny_task: Task, judge: Judge) -> None:
 
 def test_a_judge_that_misses_a_tenth_does_not_move_the_ratio(tiny_task: Task, judge: Judge) -> None:
     # Sensitivity .9, specificity 1: both rates are too small by the same factor.
-    got = estimates(evidence(tiny_task, judge, [1] * 20 + [2] * 80, [1] * 5 + [2] * 95))
+    got = estimates(evidence(tiny_task, judge, [5] * 20 + [2] * 80, [5] * 5 + [2] * 95))
     assert got["pul_corrected"].value == pytest.approx(75)
 
 
 def test_false_alarms_are_taken_out(tiny_task: Task, judge: Judge) -> None:
     judge.confusion = judge.confusion.clone()
     judge.confusion[2, :] = 0
-    judge.confusion[2, 1], judge.confusion[2, 2] = 25, 25
-    # False positives are 25 of 450 images without a 1.
+    judge.confusion[2, 5], judge.confusion[2, 2] = 25, 25
+    # False positives are 25 of 450 images without a 5.
     false_rate = 25 / 450
-    got = estimates(evidence(tiny_task, judge, [1] * 20 + [2] * 80, [1] * 10 + [2] * 90))
+    got = estimates(evidence(tiny_task, judge, [5] * 20 + [2] * 80, [5] * 10 + [2] * 90))
     assert got["pul_corrected"].value == pytest.approx(100 * (1 - (0.10 - false_rate) / (0.20 - false_rate)))
     assert got["pul_corrected"].value > got["pul"].value
 
 
 def test_every_number_has_an_interval_or_says_why_not(tiny_task: Task, judge: Judge) -> None:
-    for name, estimate in estimates(evidence(tiny_task, judge, [1, 2] * 50, [2, 3] * 50)).items():
+    for name, estimate in estimates(evidence(tiny_task, judge, [5, 2] * 50, [2, 3] * 50)).items():
         if math.isnan(estimate.value):
             assert estimate.reason, name
         elif math.isnan(estimate.low):
@@ -95,17 +95,17 @@ def test_what_cannot_be_measured_is_nan_with_a_reason(tiny_task: Task, judge: Ju
 
 
 def test_labels_carry_the_count(tiny_task: Task, judge: Judge) -> None:
-    e = evidence(tiny_task, judge, [1, 2] * 50, [2, 3] * 50)
+    e = evidence(tiny_task, judge, [5, 2] * 50, [2, 3] * 50)
     assert METRICS.get("fd_judge")().label("fd_judge", e) == "fd_judge_100"
     assert METRICS.get("pul")().label("pul", e) == "pul"
 
 
 def test_unpaired_samples_are_refused(tiny_task: Task, judge: Judge) -> None:
     with pytest.raises(ValueError, match="as many samples"):
-        evidence(tiny_task, judge, [1, 2], [1, 2, 3])
+        evidence(tiny_task, judge, [5, 2], [5, 2, 3])
 
 
 def test_resampling_draws_are_the_seed_s_alone(tiny_task: Task, judge: Judge) -> None:
-    e = evidence(tiny_task, judge, [1, 2] * 50, [2, 3] * 50)
+    e = evidence(tiny_task, judge, [5, 2] * 50, [2, 3] * 50)
     assert np.array_equal(e.rng("a").random(3), e.rng("a").random(3))
     assert not np.array_equal(e.rng("a").random(3), e.rng("b").random(3))

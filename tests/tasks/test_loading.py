@@ -40,7 +40,7 @@ def test_unknown_name_says_what_was_meant() -> None:
         (("scale: embedded", "scale: huge"), "scale"),
         (("title: ", "title: : "), "line 3"),
         (("judge:", "judge:\n  hats: 3"), "judge.hats"),
-        (('forget: "1"', ""), "forget: Field required"),
+        (('forget: "5"', ""), "forget: Field required"),
     ],
 )
 def test_a_malformed_file_names_the_line_or_the_key(

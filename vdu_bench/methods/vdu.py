@@ -38,7 +38,7 @@ class VDU(LossMethod):
     class Settings(LossMethod.Settings):
         """VDU's settings; all defaults are this project's."""
 
-        gamma: float = Field(0.5, ge=0, le=1, description="weight of the stability regularizer")
+        gamma: float = Field(0.1, ge=0, le=1, description="weight of the stability regularizer")
         space: Literal["posterior", "parameter"] = Field(
             "posterior", description="optimise over z (theta = mu + sigma z) or over theta itself"
         )
@@ -46,12 +46,16 @@ class VDU(LossMethod):
             "base", description="mu: the base's weights, or the mean of the posterior's snapshots"
         )
         weighting: Literal["simple", "elbo"] = Field("simple", description="C_t: 1, or Ho et al. 2020, eq. 12")
-        error_cap: float | None = Field(1.0, gt=0, description="largest error an image is pushed to; none: no cap")
+        error_cap: float | None = Field(0.2, gt=0, description="largest error an image is pushed to; none: no cap")
         variance_floor: float = Field(
             0.1, gt=0, le=1, description="quantile of all deviations that no sigma may be smaller than"
         )
         steps: int = Field(40, gt=0, description="optimiser steps")
-        learning_rate: float = Field(0.02, gt=0, description="peak learning rate, in units of z or of theta")
+        batch_size: int = Field(128, gt=0, description="images a step")
+        learning_rate: float = Field(0.01, gt=0, description="peak learning rate, in units of z or of theta")
+        schedule: Literal["constant", "cosine"] = Field(
+            "cosine", description="learning rate after the warm-up: constant, or cosine to zero"
+        )
 
     settings: Settings
     _posterior: WeightPosterior

@@ -1,0 +1,61 @@
+"""A VDU step against a plain fine-tuning step of the same batch, in turn in one process."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import pytest
+
+from vdu_bench.engine.recipes import RecipeStages
+from vdu_bench.methods.catalog import make_method
+from vdu_bench.methods.context import UnlearningContext
+from vdu_bench.models.fitting import Fit
+from vdu_bench.tasks.task import Task
+
+STEPS = 15
+BATCH = 128
+
+
+class Stepper:
+    """A method in the middle of its fit."""
+
+    def __init__(self, name: str, task: Task, recipes: RecipeStages) -> None:
+        self.method = make_method(name, {"batch_size": BATCH})
+        base = recipes.load_model(recipes.base(task))
+        self.context = UnlearningContext(
+            base,
+            recipes.splits(task).train,
+            task.forget,
+            "full",
+            self.method.needs,
+            0,
+            lambda: recipes.load_posterior(task),
+            lambda: pytest.fail("nobody asked for it"),
+        )
+        self.model = base.clone()
+        self.model.denoiser.requires_grad_(True).train()
+        self.method.start(self.model, self.context)
+        self.fit = Fit(self.method.parameters(self.model), self.method.settings)
+
+    def step(self) -> float:
+        """Seconds for one step."""
+        started = time.perf_counter()
+        self.fit.advance(self.method.loss(self.model, self.context))
+        return time.perf_counter() - started
+
+
+def test_vdu_step_over_finetuning_step(benchmark, task: Task, recipes: RecipeStages) -> None:
+    vdu, rival = Stepper("vdu", task, recipes), Stepper("finetune", task, recipes)
+    for stepper in (vdu, rival):
+        stepper.step()
+    ratios = []
+
+    def pair() -> None:
+        # Steps in turn, so that a drift of the machine's speed falls on both.
+        rival_seconds = rival.step()
+        ratios.append(vdu.step() / rival_seconds)
+
+    benchmark.pedantic(pair, rounds=STEPS)
+    benchmark.extra_info["vdu step / finetune step, median"] = statistics.median(ratios)
+    print(f"\na VDU step costs {statistics.median(ratios):.2f} fine-tuning steps (batch {BATCH}, {STEPS} pairs)")

@@ -1,0 +1,63 @@
+"""What ships belongs to the recipes that ship with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.recipes import RecipeStages
+from vdu_bench.engine.shipped import ASSETS, shipped_artifacts
+from vdu_bench.engine.store import Store, read_artifact
+from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.tasks.loading import catalog
+
+EMBEDDED = [task for task in catalog().values() if task.scale == "embedded"]
+
+
+def test_every_embedded_task_starts_at_once(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipe hash and data fingerprint of every asset are those of the task files: nothing has to be trained."""
+
+    def untrained(*_: object) -> None:
+        pytest.fail("a recipe or the data changed: vdu-bench prepare --rebuild --export vdu_bench/assets")
+
+    monkeypatch.setattr("vdu_bench.engine.recipes.train", untrained)
+    monkeypatch.setattr("vdu_bench.engine.recipes.train_judge", untrained)
+    said: list[str] = []
+    stages = RecipeStages(Store(tmp_path, shipped_artifacts(), said.append), "cpu", Progress(quiet=True))
+    for task in EMBEDDED:
+        for artifact in (stages.base(task), stages.retrain(task), stages.judge(task)):
+            assert artifact.folder.is_relative_to(ASSETS)
+            assert artifact.facts["environment"]["packages"]["torch"]
+        training = stages.base(task).facts["training"]
+        assert training["losses"][-1] < 0.4 * training["losses"][0]
+    assert said == []
+
+
+@pytest.mark.parametrize("folder", sorted(shipped_artifacts().values()), ids=lambda folder: folder.name)
+def test_every_file_matches_its_checksum(folder) -> None:
+    artifact, damage = read_artifact(folder)
+    assert artifact is not None, damage
+
+
+def test_no_asset_belongs_to_nothing(tmp_path) -> None:
+    stages = RecipeStages(Store(tmp_path, shipped_artifacts()), "cpu", Progress(quiet=True))
+    used = {a.hash for task in EMBEDDED for a in (stages.base(task), stages.retrain(task), stages.judge(task))}
+    assert used == set(shipped_artifacts())
+
+
+def test_the_posterior_is_of_the_base(tmp_path) -> None:
+    stages = RecipeStages(Store(tmp_path, shipped_artifacts()), "cpu", Progress(quiet=True))
+    for task in EMBEDDED:
+        weights = dict(stages.load_model(stages.base(task)).denoiser.named_parameters())
+        posterior: WeightPosterior = stages.load_posterior(task)
+        assert {name: p.shape for name, p in weights.items()} == {n: s.shape for n, s in posterior.std.items()}
+        # Snapshots scatter around where the training ended, on the scale of their own deviation.
+        distance = sum(float(((p - posterior.mean[n]) ** 2).sum()) for n, p in weights.items())
+        spread = sum(float((s**2).sum()) for s in posterior.std.values())
+        assert distance < 10 * spread
+
+
+def test_assets_are_a_few_megabytes() -> None:
+    files = [file for file in ASSETS.rglob("*") if file.is_file() and file.suffix != ".pyc"]
+    assert sum(file.stat().st_size for file in files) < 10e6
+    assert {file.suffix for file in files} <= {".safetensors", ".json", ".png", ".csv", ".md", ".py"}

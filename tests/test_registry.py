@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vdu_bench.errors import UserError
+from vdu_bench.registry import Registry, StaticClass, import_plugin
+
+
+def test_targets_are_imported_when_first_used() -> None:
+    registry: Registry[type] = Registry("thing")
+    registry.add("path", "pathlib:Path")
+    registry.add("broken", "nothing_of_this_name:X")
+    registry.add("lacking", "pathlib:Nothing")
+    assert list(registry.entries()) == ["broken", "lacking", "path"]
+    assert registry.get("path") is Path
+    with pytest.raises(UserError, match="'broken' .* fails to import: ModuleNotFoundError"):
+        registry.get("broken")
+    with pytest.raises(UserError, match="fails to import: AttributeError"):
+        registry.get("lacking")
+
+
+def test_names_collide_unless_they_mean_the_same() -> None:
+    registry: Registry[type] = Registry("thing")
+    registry.add("path", "pathlib:Path")
+    registry.add("path", "pathlib:Path")
+    with pytest.raises(UserError, match="two things are called 'path': pathlib:Path and os:path; rename one"):
+        registry.add("path", "os:path")
+
+
+def test_unknown_names_get_a_hint() -> None:
+    registry: Registry[type] = Registry("thing")
+    registry.add("gradient_ascent", "a:b")
+    with pytest.raises(UserError, match="unknown thing 'gradient_acent'; did you mean 'gradient_ascent'"):
+        registry.get("gradient_acent")
+    with pytest.raises(UserError, match=r"unknown thing 'zzz' \(known: gradient_ascent\)"):
+        registry.get("zzz")
+
+
+def test_a_class_is_read_without_running_it(tmp_path: Path) -> None:
+    file = tmp_path / "m.py"
+    file.write_text(
+        "raise SystemExit\n"
+        "class Thing(Base):\n"
+        '    """A line.\n\n    More."""\n'
+        "    supports = ('a', 'b')\n"
+        "    unit: str = '%'\n"
+        "    computed = 1 + x\n"
+    )
+    static = StaticClass.read(file, "Thing")
+    assert static.summary == "A line."
+    assert static.literals == {"supports": ("a", "b"), "unit": "%"}
+    assert StaticClass.read(file, "Other") == StaticClass()
+
+
+def test_a_plug_in_that_fails_leaves_no_module_behind(tmp_path: Path) -> None:
+    import sys
+
+    file = tmp_path / "bad_one.py"
+    file.write_text("1 / 0")
+    with pytest.raises(UserError, match="ZeroDivisionError"):
+        import_plugin(file)
+    assert not [name for name in sys.modules if "bad_one" in name]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from vdu_bench.errors import UserError
+from vdu_bench.methods.regime import Regime
 
 # What every mistake in the arguments derives from, in typer's own copy of click as in the older separate one.
 USAGE_ERROR: Any = typer.BadParameter.__base__
@@ -26,45 +26,10 @@ app = typer.Typer(
 )
 
 
-class Regime(StrEnum):
-    """Data regimes, for --help; the methods package knows what they mean."""
-
-    forget_only = "forget_only"
-    forget_and_retain = "forget_and_retain"
-    full = "full"
-
-
-class TableFormat(StrEnum):
-    """How a table is printed."""
-
-    terminal = "terminal"
-    markdown = "markdown"
-    csv = "csv"
-    latex = "latex"
-    json = "json"
-
-
-class Layout(StrEnum):
-    """How a table is laid out."""
-
-    leaderboard = "leaderboard"
-    long = "long"
-
-
-class ListFormat(StrEnum):
-    """How a listing is printed."""
-
-    text = "text"
-    json = "json"
-
-
-class Kind(StrEnum):
-    """What can be listed."""
-
-    tasks = "tasks"
-    methods = "methods"
-    metrics = "metrics"
-
+TableFormat = Literal["terminal", "markdown", "csv", "latex", "json"]
+Layout = Literal["leaderboard", "long"]
+ListFormat = Literal["text", "json"]
+Kind = Literal["tasks", "methods", "metrics"]
 
 Tasks = Annotated[
     str, typer.Option("--task", "-t", help="Task names with commas between, or a task file (./mine.yaml).")
@@ -101,7 +66,7 @@ def run(
     samples: Annotated[int | None, typer.Option(help="Images a cell; the task's own number if not given.")] = None,
     regime: Annotated[
         Regime, typer.Option(help="Which training data methods may see; full forbids nothing and counts everything.")
-    ] = Regime.full,
+    ] = "full",
     settings: Settings = None,
     settings_file: SettingsFile = None,
     plugin: Plugins = None,
@@ -109,6 +74,10 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for records, leaderboards and plots.")] = Path("results"),
     store: StoreOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make the cells again, even those that are done.")] = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Run cells on a Dask cluster: its scheduler's address or file. The store must be shared."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Unlearn, sample, measure: one record for each task x method x seed, and a leaderboard of them.
@@ -127,6 +96,7 @@ def run(
       vdu-bench run --task ./mine.yaml --methods mine --plugin my_method.py
     """
     from vdu_bench.engine.cells import expand
+    from vdu_bench.engine.executors import DaskExecutor, LocalExecutor
     from vdu_bench.engine.grids import first_samples, samples_digest
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.run import run_cells
@@ -140,7 +110,7 @@ def run(
         _tasks(task, task_settings),
         _names(methods, "--methods"),
         _seeds(seeds),
-        regime.value,
+        regime,
         method_settings,
         device,
     )
@@ -148,7 +118,10 @@ def run(
     for line in left_out:
         progress.say(line)
     place = _store(store, progress)
-    outcome = run_cells(cells, place, out, progress, fresh)
+    executor = (
+        DaskExecutor(dask, place, progress, fresh, plugin or []) if dask else LocalExecutor(place, progress, fresh)
+    )
+    outcome = run_cells(cells, place, out, progress, executor, fresh)
     records = outcome.records
     publish(records, out, lambda: first_samples(records, place), samples_digest(records), progress.say)
     if outcome.failed:
@@ -187,31 +160,31 @@ def prepare(
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     plugin: Plugins = None,
-    format: Format = ListFormat.text,
+    format: Format = "text",
 ) -> None:
     """List tasks, methods or metrics, with a line about each."""
     from vdu_bench.reports.listings import listing, print_listing
 
     _load_plugins(plugin)
-    rows = listing(kind.value)
-    if format is ListFormat.json:
+    rows = listing(kind)
+    if format == "json":
         typer.echo(json.dumps(rows, indent=1))
     else:
-        print_listing(kind.value, rows)
+        print_listing(kind, rows)
 
 
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A task, a method or a metric.")],
     plugin: Plugins = None,
-    format: Format = ListFormat.text,
+    format: Format = "text",
 ) -> None:
     """Everything about one task, method or metric: settings with defaults, formula, source, needs."""
     from vdu_bench.reports.listings import description, print_description
 
     _load_plugins(plugin)
     facts = description(name)
-    if format is ListFormat.json:
+    if format == "json":
         typer.echo(json.dumps(facts, indent=1))
     else:
         print_description(facts)
@@ -222,26 +195,26 @@ def table(
     records: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("results"),
     layout: Annotated[
         Layout, typer.Option(help="leaderboard: a row a method, over seeds; long: a tidy row a metric and seed.")
-    ] = Layout.leaderboard,
-    format: Annotated[TableFormat, typer.Option(help="long takes csv or json.")] = TableFormat.terminal,
+    ] = "leaderboard",
+    format: Annotated[TableFormat, typer.Option(help="long takes csv or json.")] = "terminal",
 ) -> None:
     """Print the leaderboard of a folder of records, or its tidy rows."""
     from vdu_bench.records import read_records
     from vdu_bench.reports.publish import print_leaderboard
 
     found = read_records(records)
-    if layout is Layout.long:
+    if layout == "long":
         from vdu_bench.reports.frames import render_long
 
-        if format not in (TableFormat.csv, TableFormat.json, TableFormat.terminal):
-            raise UserError(f"--layout long has no --format {format.value}; use csv or json")
-        typer.echo(render_long(found, "json" if format is TableFormat.json else "csv"), nl=False)
-    elif format is TableFormat.terminal:
+        if format in ("markdown", "latex"):
+            raise UserError(f"--layout long has no --format {format}; use csv or json")
+        typer.echo(render_long(found, "json" if format == "json" else "csv"), nl=False)
+    elif format == "terminal":
         print_leaderboard(found)
     else:
         from vdu_bench.reports.render import render
 
-        typer.echo(render(found, format.value), nl=False)
+        typer.echo(render(found, format), nl=False)
 
 
 @app.command()

@@ -192,10 +192,14 @@ def read_record(file: Path) -> Record:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records under a folder (``**/seed*.json``), sorted. Raises UserError where there are none."""
+    """All records of a run's folder (``records/**/seed*.json``), or under any other one; sorted.
+
+    Raises UserError where there are none.
+    """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder of records; `vdu-bench run --out {folder} ...` makes one")
-    files = sorted(folder.glob("**/seed*.json"))
+    own = folder / "records"
+    files = sorted((own if own.is_dir() else folder).glob("**/seed*.json"))
     if not files:
         raise UserError(f"no records under {folder}; `vdu-bench run --out {folder} ...` makes some")
     records = [read_record(file) for file in files]

@@ -18,11 +18,14 @@ import vdu_bench.engine.recipes
 import vdu_bench.engine.recording
 import vdu_bench.engine.run
 import vdu_bench.engine.stages
+import vdu_bench.engine.worker
 import vdu_bench.models.training
 from vdu_bench.engine.cells import Cell, expand
+from vdu_bench.engine.executors import DaskExecutor, LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import run_cells
 from vdu_bench.engine.store import Store
+from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
 from vdu_bench.models.fitting import Fit
@@ -41,9 +44,9 @@ def run(task: Task, root: Path, *methods: str, seeds: tuple[int, ...] = (0,), fr
     progress = Progress(quiet=True)
     if say is not None:
         progress.say = say
-    return run_cells(
-        cells_of(task, *methods, seeds=seeds), Store(root / "store", say=progress.say), root / "out", progress, fresh
-    )
+    store = Store(root / "store", say=progress.say)
+    executor = LocalExecutor(store, progress, fresh)
+    return run_cells(cells_of(task, *methods, seeds=seeds), store, root / "out", progress, executor, fresh)
 
 
 def comparable(record: Record) -> dict[str, Any]:
@@ -128,7 +131,7 @@ KILLS: dict[str, Callable[[], None]] = {
     "unlearned": lambda: _kill_after(UnconditionalDDPM, "save", 3),
     "samples": lambda: _kill_after(UnconditionalDDPM, "sample"),
     "metrics": lambda: _kill_after(vdu_bench.engine.recording, "measure"),
-    "record, before it is kept": lambda: _kill_after(vdu_bench.engine.run, "keep_record", 2),
+    "record, before it is kept": lambda: _kill_after(vdu_bench.engine.worker, "make_record", 2),
     "record, before it is written": lambda: _kill_after(vdu_bench.engine.run, "write_record"),
 }
 
@@ -169,7 +172,9 @@ def test_two_processes_on_one_store_share_the_work(finished: Path, tiny_task: Ta
 
         vdu_bench.engine.recipes.train = noted
         store = Store(tmp_path / "store")
-        outcome = run_cells(cells_of(tiny_task, "vdu"), store, tmp_path / f"out{number}", Progress(quiet=True))
+        progress = Progress(quiet=True)
+        out = tmp_path / f"out{number}"
+        outcome = run_cells(cells_of(tiny_task, "vdu"), store, out, progress, LocalExecutor(store, progress))
         os._exit(0 if not outcome.failed else 1)
 
     workers = [fork.Process(target=work, args=(number,)) for number in range(2)]
@@ -272,3 +277,30 @@ def test_the_global_generators_are_left_alone(tiny_task: Task, tmp_path: Path) -
     state = torch.get_rng_state()
     run(tiny_task, tmp_path, "vdu")
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_dask_cluster_gives_the_same_records(finished: Path, tiny_task: Task, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    store, progress = Store(tmp_path / "store"), Progress(quiet=True)
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        executor = DaskExecutor(cluster.scheduler_address, store, progress)
+        outcome = run_cells(cells_of(tiny_task, "vdu", "esd"), store, tmp_path / "out", progress, executor)
+    before = {record.method: comparable(record) for record in read_records(finished / "out")}
+    assert [comparable(record) for record in outcome.records] == [
+        before[method] for method in ("original", "retrain", "vdu", "esd")
+    ]
+    assert len(read_records(tmp_path / "out")) == 4
+
+
+def test_no_scheduler_is_the_user_s_mistake(tiny_task: Task, tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    store, progress = Store(tmp_path / "store"), Progress(quiet=True)
+    with pytest.raises(UserError, match="no Dask scheduler answers at"):
+        run_cells(
+            cells_of(tiny_task, "vdu"),
+            store,
+            tmp_path / "out",
+            progress,
+            DaskExecutor("tcp://127.0.0.1:9", store, progress),
+        )
+    assert not (tmp_path / "out").exists()

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from vdu_bench.data.image_set import ImageSet
-from vdu_bench.errors import RegimeError, UserError
+from vdu_bench.errors import RegimeError
 from vdu_bench.methods.context import UnlearningContext
-from vdu_bench.methods.regime import forbidden_needs, parse_regime
+from vdu_bench.methods.regime import forbidden_needs
 from vdu_bench.models.posterior import WeightPosterior
 from vdu_bench.models.training import TrainingLog
 from vdu_bench.models.unconditional import UnconditionalDDPM
@@ -83,9 +83,6 @@ def test_draws_are_the_seed_s_alone(tiny_model: UnconditionalDDPM) -> None:
     assert torch.equal(first.timesteps(5), second.timesteps(5))
 
 
-def test_regimes_by_name() -> None:
-    assert parse_regime("full") == "full"
+def test_what_a_regime_forbids() -> None:
     assert forbidden_needs("forget_only", EVERYTHING) == ["retain_images"]
     assert forbidden_needs("full", EVERYTHING) == []
-    with pytest.raises(UserError, match="unknown regime"):
-        parse_regime("none")

@@ -22,6 +22,7 @@ from vdu_bench.registry import Entry
 from vdu_bench.tasks.task import Task, spec_hash
 
 REFERENCES = ("original", "retrain")
+RECORD = "record.json"
 WITHOUT_INFLUENCE = ("cli.py", "__main__.py", "reports", "assets", "tasks/catalog")
 
 

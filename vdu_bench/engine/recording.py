@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.cells import RECORD, Cell, request
 from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.stages import CellStages
+from vdu_bench.engine.store import Store
 from vdu_bench.errors import Diverged
 from vdu_bench.methods.catalog import make_method
 from vdu_bench.metrics.catalog import METRICS
@@ -64,6 +66,16 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
     facts["metrics"] = measure(evidence)
     outcomes = {"forget": pack(evidence.hits_after), "junk": pack(evidence.after.junk.numpy())}
     return Record(**facts, timings=timings, status="ok", outcomes=outcomes)
+
+
+def keep_record(cell: Cell, record: Record, store: Store) -> None:
+    """Put a finished record where the same request finds it."""
+
+    def make(folder: Path) -> dict[str, str]:
+        (folder / RECORD).write_text(record.to_json())
+        return {}
+
+    store.build("record", request(cell, store), make, rebuild=True)
 
 
 def failed_record(cell: Cell, device: str, error: Exception) -> Record:

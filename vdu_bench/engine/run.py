@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from vdu_bench.engine.cells import Cell, request
+from vdu_bench.engine.cells import RECORD, Cell, request
+from vdu_bench.engine.executors import Executor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record, read_record
-
-RECORD = "record.json"
 
 
 @dataclass
@@ -27,98 +26,47 @@ class Outcome:
         failed: names of the cells that broke off with an error.
     """
 
-    records: list[Record] = field(default_factory=list)
-    reused: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    records: list[Record]
+    reused: list[str]
+    failed: list[str]
 
 
-def run_cells(cells: Sequence[Cell], store: Store, out: Path, progress: Progress, fresh: bool = False) -> Outcome:
+def run_cells(
+    cells: Sequence[Cell], store: Store, out: Path, progress: Progress, executor: Executor, fresh: bool = False
+) -> Outcome:
     """The records of all cells, written to ``OUT/records/TASK/METHOD/seedN.json`` as they come.
 
     Raises:
-        UserError: a setting, the device, or `out` cannot be used; nothing was written then.
+        UserError: a setting, the device, the data or `out` cannot be used; nothing was written then.
     """
     found = {} if fresh else {cell.name: record for cell in cells if (record := find_record(cell, store)) is not None}
     missing = [cell for cell in cells if cell.name not in found]
-    worker = _Worker(missing, store, progress, fresh) if missing else None
+    if missing:
+        executor.check(missing)
     _require_writable(out)
-    if worker is not None:
-        worker.prepare()
-    outcome = Outcome()
-    for position, cell in enumerate(cells, 1):
-        if cell.name in found:
-            record = found[cell.name]
-            outcome.reused.append(cell.name)
-        else:
-            assert worker is not None
-            started = time.monotonic()
-            record = worker.record(cell)
-            line = record.status if record.status == "ok" else f"{record.status}: {record.reason}"
-            progress.say(f"[{position}/{len(cells)}] {cell.name}: {line} ({time.monotonic() - started:.0f} s)")
-        if record.status == "failed":
-            outcome.failed.append(cell.name)
-        outcome.records.append(record)
+    for record in found.values():
         write_record(record, out)
-    if outcome.reused:
-        progress.say(
-            f"reused {len(outcome.reused)} of {len(cells)} cells that were done already (--fresh makes them again)"
-        )
-    return outcome
-
-
-class _Worker:
-    """Makes records; imports torch when it is made, and checks every setting before anything runs."""
-
-    def __init__(self, cells: Sequence[Cell], store: Store, progress: Progress, fresh: bool) -> None:
-        progress.say("loading torch and diffusers...")
-        from vdu_bench.engine.device import resolve_device
-        from vdu_bench.engine.recipes import RecipeStages
-        from vdu_bench.engine.stages import CellStages
-        from vdu_bench.methods.catalog import make_method
-
-        self._device = resolve_device(cells[0].device)
-        for cell in cells:
-            make_method(cell.method, dict(cell.overrides))
-        self._recipes = RecipeStages(store, self._device, progress)
-        self._tasks = {cell.task.name: cell.task for cell in cells}
-        for task in self._tasks.values():
-            self._recipes.splits(task)
-        self._store = store
-        self._stages = CellStages(store, self._recipes, self._device, progress, fresh)
-
-    def prepare(self) -> None:
-        """Find or make what the cells share, so that a record's request names what the record was made of."""
-        for task in self._tasks.values():
-            self._recipes.judge(task)
-            self._recipes.base(task)
-            self._recipes.retrain(task)
-
-    def record(self, cell: Cell) -> Record:
-        from vdu_bench.engine.recording import failed_record, make_record
-
-        try:
-            record = make_record(cell, self._stages, self._device)
-        except Exception as error:
-            # One method's bug must not cost the other cells; the record says what happened, and is not kept for reuse.
-            return failed_record(cell, self._device, error)
-        keep_record(cell, record, self._store)
-        return record
+    made: dict[str, Record] = {}
+    started = time.monotonic()
+    for cell, record in executor.run(missing) if missing else ():
+        write_record(record, out)
+        made[cell.name] = record
+        line = record.status if record.status == "ok" else f"{record.status}: {record.reason}"
+        progress.say(f"[{len(made)}/{len(missing)}] {cell.name}: {line} (at {time.monotonic() - started:.0f} s)")
+    if found:
+        progress.say(f"reused {len(found)} of {len(cells)} cells that were done already (--fresh makes them again)")
+    records = {**found, **made}
+    return Outcome(
+        [records[cell.name] for cell in cells],
+        [cell.name for cell in cells if cell.name in found],
+        [name for name, record in made.items() if record.status == "failed"],
+    )
 
 
 def find_record(cell: Cell, store: Store) -> Record | None:
     """The finished record of a cell, if the store has it."""
     artifact = store.find("record", request(cell, store))
     return read_record(artifact.folder / RECORD) if artifact is not None else None
-
-
-def keep_record(cell: Cell, record: Record, store: Store) -> None:
-    """Put a finished record where `find_record` finds it."""
-
-    def make(folder: Path) -> dict[str, str]:
-        (folder / RECORD).write_text(record.to_json())
-        return {}
-
-    store.build("record", request(cell, store), make, rebuild=True)
 
 
 def record_path(record: Record, out: Path) -> Path:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-from vdu_bench.errors import UserError
-
 Need = Literal["forget_images", "retain_images", "posterior", "prompts"]
 Regime = Literal["forget_only", "forget_and_retain", "full"]
 
-REGIMES: tuple[Regime, ...] = get_args(Regime)
 NEEDS: tuple[Need, ...] = get_args(Need)
 
 _FORBIDDEN: dict[Regime, frozenset[Need]] = {
@@ -28,11 +25,3 @@ def forbidden_needs(regime: Regime, needs: Iterable[Need]) -> list[Need]:
     ``full`` forbids nothing and counts everything.
     """
     return sorted(set(needs) & _FORBIDDEN[regime])
-
-
-def parse_regime(name: str) -> Regime:
-    """The regime called `name`. Raises UserError for an unknown one."""
-    for regime in REGIMES:
-        if regime == name:
-            return regime
-    raise UserError(f"unknown regime {name!r} (known: {', '.join(REGIMES)})")

@@ -1,0 +1,60 @@
+"""Making records in one process. Importing this imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.device import resolve_device
+from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.recipes import RecipeStages
+from vdu_bench.engine.recording import failed_record, keep_record, make_record
+from vdu_bench.engine.stages import CellStages
+from vdu_bench.engine.store import Store
+from vdu_bench.methods.catalog import make_method
+from vdu_bench.records import Record
+from vdu_bench.tasks.task import Task
+
+
+def check_settings(cells: Iterable[Cell]) -> None:
+    """Raise UserError for the first setting that a method does not take."""
+    for cell in cells:
+        make_method(cell.method, dict(cell.overrides))
+
+
+class Worker:
+    """Makes records with what its cells share loaded once.
+
+    Args:
+        device: as asked for. Raises UserError for one that is not there.
+        store: where stages are kept.
+        progress: bars and lines.
+        fresh: make the stages of cells once more, even what is there.
+    """
+
+    def __init__(self, device: str, store: Store, progress: Progress, fresh: bool) -> None:
+        self._device, self._store = resolve_device(device), store
+        self._recipes = RecipeStages(store, self._device, progress)
+        self._stages = CellStages(store, self._recipes, self._device, progress, fresh)
+
+    def check_data(self, tasks: Sequence[Task]) -> None:
+        """Raise UserError for a task whose data are not there, or do not have what is to be forgotten."""
+        for task in tasks:
+            self._recipes.splits(task)
+
+    def prepare(self, tasks: Sequence[Task]) -> None:
+        """Find or make what cells share, so that a record's request names what the record was made of."""
+        for task in tasks:
+            self._recipes.judge(task)
+            self._recipes.base(task)
+            self._recipes.retrain(task)
+
+    def record(self, cell: Cell) -> Record:
+        """The cell's record; one that broke off with an error says so, and is not kept for reuse."""
+        try:
+            record = make_record(cell, self._stages, self._device)
+        except Exception as error:
+            # One method's bug must not cost the other cells.
+            return failed_record(cell, self._device, error)
+        keep_record(cell, record, self._store)
+        return record

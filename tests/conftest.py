@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from pipelines import write_pipeline
 
 from vdu_bench.data.digits import load_digits
 from vdu_bench.judges.judge import Judge
 from vdu_bench.judges.training import train_judge
 from vdu_bench.models.specs import ModelRecipe
+from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.models.unconditional import UnconditionalDDPM
 from vdu_bench.tasks.loading import read_tasks
 from vdu_bench.tasks.task import Task
@@ -50,3 +52,17 @@ def tiny_judge(tiny_task: Task) -> Judge:
 def tiny_model(tiny_recipe: ModelRecipe) -> UnconditionalDDPM:
     """The tiny task's network, untrained."""
     return UnconditionalDDPM.from_recipe(tiny_recipe).freeze()
+
+
+@pytest.fixture(scope="session")
+def tiny_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Stable Diffusion pipeline of a million random weights, as diffusers saves it; not to be written to."""
+    folder = tmp_path_factory.mktemp("pipelines") / "tiny"
+    write_pipeline(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_text_to_image(tiny_pipeline: Path) -> TextToImage:
+    """The model in `tiny_pipeline`."""
+    return TextToImage.load(tiny_pipeline).freeze()

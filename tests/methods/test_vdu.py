@@ -17,7 +17,6 @@ from vdu_bench.methods.vdu import VDU, elbo_weights
 from vdu_bench.methods.whitening import unwhiten, whiten
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior import WeightPosterior
-from vdu_bench.models.specs import SamplerSpec
 
 WEIGHTS = torch.tensor([0.1, -0.4, 0.7, 0.2])
 MEAN = torch.tensor([0.0, -0.5, 0.5, 0.3])
@@ -55,7 +54,10 @@ class LinearModel(DiffusionModel):
     def condition(self, prompts: Sequence[str] | None) -> None:
         raise NotImplementedError
 
-    def sample(self, n: int, prompts: Any, noise: Tensor, sampler: SamplerSpec, on_batch: Any = None) -> Tensor:
+    def check_prompts(self, n: int, prompts: Any) -> None:
+        raise NotImplementedError
+
+    def _sampling_denoiser(self, prompts: Any, guidance_scale: float) -> Any:
         raise NotImplementedError
 
     def to(self, device: Any) -> LinearModel:  # noqa: ARG002

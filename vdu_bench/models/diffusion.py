@@ -6,13 +6,15 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
+from vdu_bench.errors import Diverged
 from vdu_bench.models.counting import EvaluationCounter
+from vdu_bench.models.sampling import make_scheduler, sampling_loop
 from vdu_bench.models.specs import ModelKind, SamplerSpec
 
 
@@ -60,7 +62,7 @@ class DiffusionModel(ABC):
         return signal * x0 + sigma * noise
 
     def predict_noise(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
-        """eps_theta(x_t, t, c), shaped as `x_t`, whatever the network itself predicts.
+        """eps_theta(x_t, t, c), shaped as `x_t`, whatever the network itself predicts; without c where it is None.
 
         With v = sqrt(alphabar) eps - sqrt(1 - alphabar) x_0 (Salimans & Ho 2022), eps is
         sqrt(1 - alphabar) x_t + sqrt(alphabar) v; from x_0 it is (x_t - sqrt(alphabar) x_0) / sqrt(1 - alphabar).
@@ -98,9 +100,43 @@ class DiffusionModel(ABC):
         return self
 
     @property
-    @abstractmethod
     def latent_shape(self) -> tuple[int, int, int]:
         """``(C, H, W)`` of the space the denoiser works in."""
+        config: Any = self.denoiser.config
+        size = config["sample_size"]
+        height, width = (size, size) if isinstance(size, int) else size
+        return int(config["in_channels"]), int(height), int(width)
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        n: int,
+        prompts: Sequence[str] | None,
+        noise: Tensor,
+        sampler: SamplerSpec,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """`n` images, uint8 ``[n, C, H, W]`` on the CPU, from the initial latents `noise` ``[n, *latent_shape]``.
+
+        `on_batch` is called with the number of images of each finished batch. Raises Diverged where a latent is not
+        finite, and what `check_prompts` raises.
+        """
+        self.check_prompts(n, prompts)
+        if tuple(noise.shape) != (n, *self.latent_shape):
+            raise ValueError(f"noise must be {[n, *self.latent_shape]}, not {list(noise.shape)}")
+        self.denoiser.eval()
+        images = []
+        for start in range(0, n, sampler.batch_size):
+            batch = slice(start, start + sampler.batch_size)
+            latents = noise[batch].to(self.device, self.dtype)
+            denoise = self._sampling_denoiser(None if prompts is None else prompts[batch], sampler.guidance_scale)
+            x0 = sampling_loop(denoise, latents, make_scheduler(sampler, self.noise_scheduler))
+            if not bool(torch.isfinite(x0).all()):
+                raise Diverged("a sample is not finite")
+            images.append(self.decode(x0))
+            if on_batch is not None:
+                on_batch(len(latents))
+        return torch.cat(images)
 
     @abstractmethod
     def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor: ...
@@ -118,19 +154,17 @@ class DiffusionModel(ABC):
         """What `predict_noise` takes as its condition; None for an unconditional model."""
 
     @abstractmethod
-    def sample(
-        self,
-        n: int,
-        prompts: Sequence[str] | None,
-        noise: Tensor,
-        sampler: SamplerSpec,
-        on_batch: Callable[[int], None] | None = None,
-    ) -> Tensor:
-        """`n` images, uint8 ``[n, C, H, W]`` on the CPU, from the initial latents `noise` ``[n, *latent_shape]``.
+    def check_prompts(self, n: int, prompts: Sequence[str] | None) -> None:
+        """Whether `n` images can be asked for with `prompts`: one for each, or None for an unconditional model.
 
-        `on_batch` is called with the number of images of each finished batch. Raises Diverged where a latent is not
-        finite.
+        Raises ValueError for another number of prompts, and UserError for a prompt that the model cannot take.
         """
+
+    @abstractmethod
+    def _sampling_denoiser(
+        self, prompts: Sequence[str] | None, guidance_scale: float
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """The network's own output for ``(x_t, t)``, with the batch's prompts and guidance in it."""
 
     @abstractmethod
     def to(self, device: torch.device | str) -> Self:

@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from vdu_bench.errors import UserError
+
 
 @dataclass(frozen=True)
 class WeightPosterior:
@@ -31,6 +33,14 @@ class WeightPosterior:
         if not bool(floor > 0):
             raise ValueError(f"the {quantile:g} quantile of the posterior's standard deviations is 0: raise it")
         return WeightPosterior(self.mean, {name: std.clamp(min=floor) for name, std in self.std.items()})
+
+    def only(self, names: Iterable[str]) -> WeightPosterior:
+        """For the named weights alone, in their order. Raises UserError for a name that it does not have."""
+        names = list(names)
+        missing = [name for name in names if name not in self.std]
+        if missing:
+            raise UserError(f"the posterior does not cover {len(missing)} of the weights, such as {missing[0]}")
+        return WeightPosterior({name: self.mean[name] for name in names}, {name: self.std[name] for name in names})
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> WeightPosterior:
         """On `device` in `dtype`."""

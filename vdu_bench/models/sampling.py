@@ -15,11 +15,15 @@ from vdu_bench.seeds import derive_seed
 
 def make_scheduler(sampler: SamplerSpec, noise_scheduler: DDPMScheduler) -> Any:
     """The diffusers scheduler that `sampler` names, set up for the training schedule, its timesteps set."""
-    config = noise_scheduler.config
+    # Said outright, since diffusers exchanges a schedule's default spacing for a sampler's own, but only until
+    # the schedule has been to disk.
+    config, spacing = noise_scheduler.config, sampler.timestep_spacing
     if sampler.name == "dpmsolver++":
-        scheduler = DPMSolverMultistepScheduler.from_config(config, algorithm_type="dpmsolver++")
+        scheduler = DPMSolverMultistepScheduler.from_config(
+            config, algorithm_type="dpmsolver++", timestep_spacing=spacing
+        )
     else:
-        scheduler = DDIMScheduler.from_config(config)
+        scheduler = DDIMScheduler.from_config(config, timestep_spacing=spacing)
     scheduler.set_timesteps(sampler.steps)
     return scheduler
 

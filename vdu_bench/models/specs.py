@@ -66,5 +66,8 @@ class SamplerSpec(Spec):
         "dpmsolver++", description="deterministic diffusers scheduler, so that noise alone decides the image"
     )
     steps: PositiveInt = Field(20, description="denoiser evaluations an image")
+    timestep_spacing: Literal["leading", "linspace", "trailing"] = Field(
+        "leading", description="which of the training times are visited; diffusers' name for it"
+    )
     guidance_scale: float = Field(1.0, ge=0, description="classifier-free guidance; 1 is none")
     batch_size: PositiveInt = Field(250, description="images a batch; fixed, since it moves the last bits")

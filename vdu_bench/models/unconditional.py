@@ -11,10 +11,8 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor
 
-from vdu_bench.errors import Diverged
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.sampling import make_scheduler, sampling_loop
-from vdu_bench.models.specs import ModelKind, ModelRecipe, SamplerSpec
+from vdu_bench.models.specs import ModelKind, ModelRecipe
 from vdu_bench.seeds import derive_seed
 
 
@@ -33,13 +31,6 @@ class UnconditionalDDPM(DiffusionModel):
             denoiser = UNet2DModel(**recipe.denoiser)
         return cls(denoiser, DDPMScheduler(**recipe.noise_scheduler))
 
-    @property
-    def latent_shape(self) -> tuple[int, int, int]:
-        config = self.denoiser.config
-        size = config["sample_size"]
-        height, width = (size, size) if isinstance(size, int) else size
-        return int(config["in_channels"]), int(height), int(width)
-
     def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         if condition is not None:
             raise ValueError("an unconditional model takes no condition")
@@ -55,29 +46,15 @@ class UnconditionalDDPM(DiffusionModel):
         if prompts is not None:
             raise ValueError("an unconditional model takes no prompts")
 
-    @torch.inference_mode()
-    def sample(
-        self,
-        n: int,
-        prompts: Sequence[str] | None,
-        noise: Tensor,
-        sampler: SamplerSpec,
-        on_batch: Callable[[int], None] | None = None,
-    ) -> Tensor:
+    def check_prompts(self, n: int, prompts: Sequence[str] | None) -> None:  # noqa: ARG002
         self.condition(prompts)
-        if tuple(noise.shape) != (n, *self.latent_shape):
-            raise ValueError(f"noise must be {[n, *self.latent_shape]}, not {list(noise.shape)}")
-        self.denoiser.eval()
-        images = []
-        for latents in noise.split(sampler.batch_size):
-            scheduler = make_scheduler(sampler, self.noise_scheduler)
-            x0 = sampling_loop(self.denoise, latents.to(self.device, self.dtype), scheduler)
-            if not bool(torch.isfinite(x0).all()):
-                raise Diverged("a sample is not finite")
-            images.append(self.decode(x0))
-            if on_batch is not None:
-                on_batch(len(latents))
-        return torch.cat(images)
+
+    def _sampling_denoiser(
+        self,
+        prompts: Sequence[str] | None,  # noqa: ARG002
+        guidance_scale: float,  # noqa: ARG002
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        return self.denoise
 
     def to(self, device: torch.device | str) -> Self:
         self.denoiser.to(device)

@@ -1,0 +1,62 @@
+"""The files of a diffusers pipeline, from a folder or from the Hugging Face hub: safetensors before all else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError
+
+from vdu_bench.errors import UserError
+
+WeightsFormat = Literal["safetensors", "bin"]
+
+
+def pipeline_folder(source: str | Path, components: Sequence[str]) -> Path:
+    """The folder with a pipeline's configurations and the weights of `components`.
+
+    A folder is taken as it is. From the hub (an id such as ``owner/name``) the files are downloaded to its cache: a
+    pickled ``.bin`` only for a component that has no safetensors there.
+
+    Raises:
+        UserError: `source` is neither a folder nor a model on the hub that can be reached.
+    """
+    if Path(source).is_dir():
+        return Path(source)
+    wanted = ["model_index.json", "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt"]
+    for component in components:
+        wanted += [f"{component}/config.json", *_patterns(component, "safetensors")]
+    folder = _download(str(source), wanted)
+    pickled = [p for c in components if weights_file(folder, c, "safetensors") is None for p in _patterns(c, "bin")]
+    return _download(str(source), pickled) if pickled else folder
+
+
+def weights_file(folder: Path, component: str, form: WeightsFormat) -> Path | None:
+    """A component's weights in one of the formats, or the JSON index of their shards; None where there is neither."""
+    whole = folder / component / f"{_stem(component, form)}.{form}"
+    index = whole.with_name(f"{whole.name}.index.json")
+    return next((file for file in (whole, index) if file.is_file()), None)
+
+
+def _stem(component: str, form: WeightsFormat) -> str:
+    if component != "text_encoder":
+        return "diffusion_pytorch_model"
+    return "model" if form == "safetensors" else "pytorch_model"
+
+
+def _patterns(component: str, form: WeightsFormat) -> list[str]:
+    stem = f"{component}/{_stem(component, form)}"
+    return [f"{stem}.{form}", f"{stem}.{form}.index.json", f"{stem}-*.{form}"]
+
+
+def _download(hub_id: str, patterns: Sequence[str]) -> Path:
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=list(patterns)))
+    except HFValidationError as error:
+        raise UserError(f"{hub_id} is neither a folder nor the id of a model on the Hugging Face hub") from error
+    except OSError as error:
+        raise UserError(
+            f"{hub_id} is not a folder, and could not be had from the Hugging Face hub ({type(error).__name__})"
+        ) from error

@@ -1,0 +1,288 @@
+"""A latent text-to-image model: diffusers' StableDiffusionPipeline behind the suite's interface."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import diffusers
+import torch
+import transformers
+from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.utils.logging import disable_progress_bar
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from vdu_bench.errors import Diverged, UserError
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.pipeline_files import pipeline_folder, weights_file
+from vdu_bench.models.specs import ModelKind
+
+COMPONENTS = ("unet", "vae", "text_encoder")
+
+VAE_PIXELS = 8 * 512 * 512
+"""How many pixels the autoencoder works on at once; its activations are the largest of all."""
+
+
+class TextToImage(DiffusionModel):
+    """A U-Net in the latent space of an autoencoder, asked with the embeddings of a text encoder.
+
+    The autoencoder and the text encoder are frozen, and every clone shares them. There is no safety checker: what a
+    model makes is to be measured, not hidden.
+
+    Args:
+        denoiser: the U-Net.
+        noise_scheduler: the noise schedule. As in diffusers' pipeline, samples are not clipped (latents have no range)
+            and timesteps are offset by one.
+        vae: the autoencoder.
+        text_encoder: the text encoder.
+        tokenizer: its tokenizer.
+
+    Raises:
+        UserError: the parts do not fit together.
+    """
+
+    kind: ClassVar[ModelKind] = "text_to_image"
+    denoiser: UNet2DConditionModel
+
+    def __init__(
+        self,
+        denoiser: UNet2DConditionModel,
+        noise_scheduler: DDPMScheduler,
+        vae: AutoencoderKL,
+        text_encoder: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+    ) -> None:
+        # Values that diffusers marks as defaults would be exchanged for a sampler's own, but only until they have been
+        # to disk, and a saved model would be sampled at other times than the one it was saved from.
+        schedule = {key: value for key, value in noise_scheduler.config.items() if key != "_use_default_values"}
+        super().__init__(denoiser, DDPMScheduler.from_config(schedule, clip_sample=False, steps_offset=1))
+        self.vae = vae.requires_grad_(False).eval()
+        self.text_encoder = text_encoder.requires_grad_(False).eval()
+        self.tokenizer = tokenizer
+        _fits("channels", denoiser.config["in_channels"], "the autoencoder's latents", vae.config["latent_channels"])
+        width = denoiser.config["cross_attention_dim"]
+        _fits("conditions", width, "the text encoder's embeddings", text_encoder.config.hidden_size)
+        if len(tokenizer) > text_encoder.config.vocab_size:
+            known = text_encoder.config.vocab_size
+            raise UserError(f"the tokenizer has {len(tokenizer)} tokens, and the text encoder knows {known}")
+
+    @property
+    def max_tokens(self) -> int:
+        """L: the length of every condition, and the most tokens of a prompt, with those for its begin and end."""
+        return min(int(self.tokenizer.model_max_length), int(self.text_encoder.config.max_position_embeddings))
+
+    def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
+        if condition is None:
+            condition = self.null_condition(len(x_t))
+        return self.denoiser(x_t, t, encoder_hidden_states=condition).sample
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """uint8 ``[N, 3, H, W]`` to clean latents ``[N, *latent_shape]`` on the model's device and dtype.
+
+        They are the mean of the autoencoder's posterior (nothing is drawn) times its scaling factor. Raises ValueError
+        for images of another size than the model's.
+        """
+        parts = []
+        for part in images.split(self._vae_batch(*images.shape[-2:])):
+            pixels = part.to(self.vae.device).to(self.vae.dtype) / 127.5 - 1
+            parts.append(self.vae.encode(pixels).latent_dist.mode() * self.vae.config["scaling_factor"])
+        latents = torch.cat(parts)
+        if tuple(latents.shape[1:]) != self.latent_shape:
+            raise ValueError(f"images {list(images.shape[1:])} do not give latents {list(self.latent_shape)}")
+        return latents.to(self.device, self.dtype)
+
+    @torch.no_grad()
+    def decode(self, x0: Tensor) -> Tensor:
+        """Clean latents ``[N, *latent_shape]`` to uint8 ``[N, 3, H, W]`` on the CPU.
+
+        Raises Diverged where a pixel is not finite.
+        """
+        scale = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
+        images = []
+        for part in x0.split(self._vae_batch(scale * x0.shape[-2], scale * x0.shape[-1])):
+            latents = part / self.vae.config["scaling_factor"]
+            pixels = self.vae.decode(latents.to(self.vae.device, self.vae.dtype)).sample
+            if not bool(torch.isfinite(pixels).all()):
+                raise Diverged("a decoded image is not finite")
+            pixels = (pixels * 0.5 + 0.5).clamp(0, 1).cpu().float()
+            images.append((pixels * 255).round().to(torch.uint8))
+        return torch.cat(images)
+
+    def _vae_batch(self, height: int, width: int) -> int:
+        return max(1, VAE_PIXELS // (height * width))
+
+    def enable_vae_slicing(self) -> Self:
+        """This model, with one image at a time in the autoencoder: slower, and smaller."""
+        self.vae.enable_slicing()
+        return self
+
+    def condition(self, prompts: Sequence[str] | None) -> Tensor:
+        """The text encoder's last hidden states, ``[N, L, D]`` on the model's device and dtype.
+
+        Raises ValueError for None, and UserError for a prompt of more than `max_tokens` tokens.
+        """
+        if prompts is None:
+            raise ValueError("a text-to-image model needs prompts")
+        tokens = torch.tensor(self._tokens(prompts)).to(self.text_encoder.device)
+        return self.text_encoder(tokens).last_hidden_state.to(self.device, self.dtype)
+
+    def null_condition(self, n: int) -> Tensor:
+        """The condition of the empty prompt, ``[n, L, D]``: what guidance leads away from."""
+        return self.condition([""] * n)
+
+    def check_prompts(self, n: int, prompts: Sequence[str] | None) -> None:
+        if prompts is None or len(prompts) != n:
+            raise ValueError(f"{n} images need as many prompts, not {None if prompts is None else len(prompts)}")
+        self._tokens(prompts)
+
+    def _tokens(self, prompts: Sequence[str]) -> list[list[int]]:
+        tokens: list[list[int]] = self.tokenizer(
+            list(prompts), padding="max_length", max_length=self.max_tokens, truncation=False, verbose=False
+        ).input_ids
+        for prompt, row in zip(prompts, tokens, strict=True):
+            if len(row) > self.max_tokens:
+                raise UserError(
+                    f"the prompt {prompt!r} has {len(row)} tokens with those for its begin and end, "
+                    f"and the text encoder takes {self.max_tokens}: shorten it"
+                )
+        return tokens
+
+    def _sampling_denoiser(
+        self, prompts: Sequence[str] | None, guidance_scale: float
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Classifier-free guidance: eps(null) + w (eps(c) - eps(null)) (Ho & Salimans 2022, with 1 + w for w)."""
+        condition = self.condition(prompts)
+        if guidance_scale == 1:
+            return lambda x_t, t: self.denoise(x_t, t, condition)
+        both = torch.cat([self.null_condition(len(condition)), condition])
+
+        def guided(x_t: Tensor, t: Tensor) -> Tensor:
+            null, asked = self.denoise(torch.cat([x_t, x_t]), t, both).chunk(2)
+            return null + guidance_scale * (asked - null)
+
+        return guided
+
+    def to(self, device: torch.device | str) -> Self:
+        """This model, with all of its parts on `device`; the parts that clones share move for them as well."""
+        self.denoiser.to(device)
+        self.vae.to(device)
+        self.text_encoder.to(device)
+        return self
+
+    def save(self, folder: Path) -> None:
+        _disable_progress_bars()
+        StableDiffusionPipeline(
+            vae=self.vae,
+            text_encoder=self.text_encoder,
+            tokenizer=self.tokenizer,
+            unet=self.denoiser,
+            scheduler=self.noise_scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        ).save_pretrained(folder, safe_serialization=True)
+
+    @classmethod
+    def load(cls, source: str | Path) -> Self:
+        """Read a folder or a hub id in the layout of diffusers' StableDiffusionPipeline, as float32 on the CPU.
+
+        Where a component has both formats, safetensors are read. A pickled ``.bin`` is read by torch's
+        ``weights_only=True``, which runs no code. The safety checker is left where it is.
+
+        Raises:
+            UserError: there is no such pipeline, it is of another kind, a weight is missing, of the wrong shape or left
+                over, or a ``.bin`` holds more than tensors.
+        """
+        _disable_progress_bars()
+        folder = pipeline_folder(source, COMPONENTS)
+        _check_kind(folder, source)
+        tokenizer = _read_tokenizer(folder, source)
+        try:
+            noise_scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+        # Whatever the library makes of a missing or damaged file.
+        except Exception as error:
+            raise UserError(f"{source}: the scheduler cannot be read ({_short(error)})") from error
+        unet = _read_component(UNet2DConditionModel, folder, "unet", source)
+        vae = _read_component(AutoencoderKL, folder, "vae", source)
+        text_encoder = _read_component(CLIPTextModel, folder, "text_encoder", source)
+        for module in (unet, vae):
+            # Where it was read from would be written into the next folder that it is saved to, and into its checksum;
+            # and of a U-Net from before 0.9 diffusers' pipeline believes that it works on 64x64 at least.
+            module.register_to_config(_name_or_path="", _diffusers_version=diffusers.__version__)
+        return cls(unet, noise_scheduler, vae, text_encoder, tokenizer)
+
+
+def _fits(what: str, of_denoiser: int, other: str, of_other: int) -> None:
+    if of_denoiser != of_other:
+        raise UserError(f"the U-Net takes {what} of {of_denoiser}, and {other} have {of_other}")
+
+
+def _check_kind(folder: Path, source: str | Path) -> None:
+    try:
+        kind = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{source} is no diffusers pipeline: it has no readable model_index.json") from error
+    if kind != "StableDiffusionPipeline":
+        raise UserError(f"{source} is a {kind}, and a StableDiffusionPipeline is needed")
+
+
+def _read_tokenizer(folder: Path, source: str | Path) -> CLIPTokenizer:
+    files = [folder / "tokenizer" / name for name in ("tokenizer.json", "vocab.json", "merges.txt")]
+    whole, *pair = [file.is_file() for file in files]
+    # Without a vocabulary transformers makes an empty one, to which all prompts are alike.
+    if not whole and not all(pair):
+        raise UserError(f"{source}: the tokenizer has neither a tokenizer.json nor both vocab.json and merges.txt")
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    # Whatever the library makes of a damaged file.
+    except Exception as error:
+        raise UserError(f"{source}: the tokenizer cannot be read ({_short(error)})") from error
+    for key in ("is_local", "local_files_only"):
+        # How it was read would be written into the next folder that it is saved to.
+        tokenizer.init_kwargs.pop(key, None)
+    return tokenizer
+
+
+def _read_component(cls: Any, folder: Path, component: str, source: str | Path) -> Any:
+    safe = weights_file(folder, component, "safetensors") is not None
+    pickled = weights_file(folder, component, "bin")
+    if not safe and pickled is None:
+        raise UserError(f"{source} has no weights for its {component}: neither safetensors nor a .bin")
+    try:
+        # The network is initialised before it is filled; the global generator is set aside for that.
+        with torch.random.fork_rng(devices=[]):
+            module, report = cls.from_pretrained(
+                folder / component,
+                use_safetensors=safe,
+                local_files_only=True,
+                low_cpu_mem_usage=False,
+                output_loading_info=True,
+            )
+    # Whatever the libraries make of a damaged or a hostile file.
+    except Exception as error:
+        if pickled is not None and not safe:
+            raise UserError(
+                f"{source}: {component}/{pickled.name} cannot be read as tensors alone, and reading it otherwise could "
+                "run code that is in it. If you trust it, convert it where that does no harm, by "
+                "torch.load(..., weights_only=False) and safetensors.torch.save_file"
+            ) from error
+        raise UserError(f"{source}: the {component} cannot be read ({_short(error)})") from error
+    wrong = {key: sorted(map(str, report[key])) for key in ("missing_keys", "mismatched_keys", "unexpected_keys")}
+    for key, names in wrong.items():
+        if names:
+            raise UserError(f"{source}: the {component} has {len(names)} {key.replace('_', ' ')}, such as {names[0]}")
+    return module.float()
+
+
+def _short(error: Exception) -> str:
+    """An error's type and message, on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _disable_progress_bars() -> None:
+    disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()

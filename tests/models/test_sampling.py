@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
 from vdu_bench.errors import Diverged
-from vdu_bench.models.sampling import initial_noise
+from vdu_bench.models.sampling import initial_noise, make_scheduler
 from vdu_bench.models.specs import SamplerSpec
 from vdu_bench.models.unconditional import UnconditionalDDPM
 
 SCHEDULERS = {
-    "dpmsolver++": lambda config: DPMSolverMultistepScheduler.from_config(config, algorithm_type="dpmsolver++"),
-    "ddim": DDIMScheduler.from_config,
+    "dpmsolver++": lambda config: DPMSolverMultistepScheduler.from_config(
+        config, algorithm_type="dpmsolver++", timestep_spacing="leading"
+    ),
+    "ddim": lambda config: DDIMScheduler.from_config(config, timestep_spacing="leading"),
 }
 
 
@@ -32,6 +36,23 @@ def test_samples_equal_the_plain_diffusers_loop_to_the_bit(
             x = scheduler.step(tiny_model.denoiser(x, t).sample, t, x).prev_sample
     theirs = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_a_model_is_sampled_alike_before_and_after_it_was_saved(
+    tiny_model: UnconditionalDDPM, tmp_path: Path, name: str
+) -> None:
+    noise = initial_noise(4, tiny_model.latent_shape, 3)
+    tiny_model.save(tmp_path)
+    sampler = SamplerSpec(name=name, steps=5)
+    before, after = (model.sample(4, None, noise, sampler) for model in (tiny_model, UnconditionalDDPM.load(tmp_path)))
+    assert torch.equal(before, after)
+
+
+@pytest.mark.parametrize(("spacing", "first"), [("leading", 900), ("linspace", 999), ("trailing", 999)])
+def test_the_spacing_of_the_protocol_is_what_is_used(tiny_model: UnconditionalDDPM, spacing: str, first: int) -> None:
+    scheduler = make_scheduler(SamplerSpec(name="ddim", steps=10, timestep_spacing=spacing), tiny_model.noise_scheduler)
+    assert int(scheduler.timesteps[0]) == first
 
 
 def test_noise_is_the_seed_s_alone() -> None:

@@ -43,7 +43,13 @@ class RecipeStages:
         self._artifacts: dict[str, Artifact] = {}
 
     def splits(self, task: Task) -> DataSplits:
-        """The task's images. Raises UserError for an unknown source, or a concept that the data do not have."""
+        """The task's images.
+
+        Raises UserError for an unknown source, a concept that the data do not have, or a kind of model that no recipe
+        makes.
+        """
+        if task.model.kind != "unconditional":
+            raise UserError(f"{task.name}: only unconditional models can be trained from a recipe so far")
         if task.data not in self._splits:
             self._splits[task.data] = SOURCES.get(task.data)()
         splits = self._splits[task.data]

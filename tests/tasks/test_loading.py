@@ -109,3 +109,23 @@ def test_merging_leaves_its_arguments_alone() -> None:
     base = {"a": {"b": 1, "c": 2}}
     assert merged(base, {"a": {"b": 3}, "d": 4}) == {"a": {"b": 3, "c": 2}, "d": 4}
     assert base == {"a": {"b": 1, "c": 2}}
+
+
+@pytest.mark.parametrize(
+    ("judge", "message"),
+    [
+        ("{network: timm, training: {steps: 1, learning_rate: 1}}", r"bad\.yaml: judge\.architecture: Field required"),
+        ("{network: tim, training: {steps: 1, learning_rate: 1}}", r"judge: network must be small_cnn or timm"),
+        ("{network: timm, architecture: a, width: 3, training: {steps: 1, learning_rate: 1}}", r"key judge\.width"),
+        ("{network: timm, architecture: a, training: {steps: 0, learning_rate: 1}}", r"judge\.training\.steps: Input"),
+    ],
+)
+def test_a_mistake_in_the_judge_is_named_as_in_the_file(
+    tiny_file: Path, tmp_path: Path, judge: str, message: str
+) -> None:
+    lines = tiny_file.read_text().splitlines(keepends=True)
+    start, end = lines.index("judge:\n"), next(i for i, line in enumerate(lines) if line.startswith("sampler"))
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("".join([*lines[:start], f"judge: {judge}\n", *lines[end:]]))
+    with pytest.raises(UserError, match=message):
+        find_task(str(bad))

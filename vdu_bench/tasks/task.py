@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from vdu_bench.judges.specs import JudgeRecipe
+from vdu_bench.judges.specs import AnyJudgeRecipe
 from vdu_bench.models.specs import ModelRecipe, PositiveInt, SamplerSpec, Spec
 
 
@@ -24,7 +24,7 @@ class Task(Spec):
     forget: str = Field(description="the class or attribute to forget")
     forget_images: Literal["all"] | PositiveInt = Field("all", description="how many of them a method may draw from")
     model: ModelRecipe = Field(description="the base model's recipe")
-    judge: JudgeRecipe = Field(description="the judge's recipe")
+    judge: AnyJudgeRecipe = Field(description="the judge's recipe")
     sampler: SamplerSpec = Field(default_factory=SamplerSpec, description="how samples are drawn")
     samples: PositiveInt = Field(2000, description="images a cell")
     method_settings: dict[str, dict[str, Any]] = Field(

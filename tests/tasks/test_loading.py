@@ -111,6 +111,20 @@ def test_merging_leaves_its_arguments_alone() -> None:
     assert base == {"a": {"b": 1, "c": 2}}
 
 
+def test_data_are_a_name_or_a_mapping(tiny_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(tiny_file.read_text().replace("sklearn_digits", "{source: mnist, pad_to: 28}"))
+    task = find_task(str(file))
+    assert (task.data.source, task.data.options) == ("mnist", {"pad_to": 28})
+    assert find_task(str(tiny_file)).data.options == {}
+    changed = with_overrides(task, {"data": {"folder": "elsewhere"}})
+    assert changed.data.options == {"pad_to": 28, "folder": "elsewhere"}
+    assert changed.digest() != task.digest()
+    file.write_text(tiny_file.read_text().replace("sklearn_digits", "{pad_to: 28}"))
+    with pytest.raises(UserError, match=r"mine\.yaml: data\.source: Field required"):
+        find_task(str(file))
+
+
 @pytest.mark.parametrize(
     ("judge", "message"),
     [

@@ -79,7 +79,7 @@ class _Worker:
         self._device = resolve_device(cells[0].device)
         for cell in cells:
             make_method(cell.method, dict(cell.overrides))
-        self._recipes = RecipeStages(store, self._device, progress)
+        self._recipes = RecipeStages(store, self._device, progress, data_dir=cells[0].data_dir)
         self._tasks = {cell.task.name: cell.task for cell in cells}
         for task in self._tasks.values():
             self._recipes.splits(task)

@@ -49,6 +49,11 @@ def test_fashion_mnist_is_the_same_format_with_names(tmp_path: Path) -> None:
     assert tuple(splits.train.images.shape[1:]) == (1, 28, 28)
 
 
+def test_an_absolute_folder_needs_no_data_folder(tmp_path: Path) -> None:
+    folder = write_mnist(tmp_path / "elsewhere")
+    assert len(FashionMnist(folder=str(folder)).load(None).train) == 120
+
+
 @pytest.mark.parametrize(("source", "where"), [(Mnist(), "mnist"), (FashionMnist(), "fashion_mnist")])
 def test_a_missing_data_set_says_what_to_get_and_where_to_put_it(tmp_path: Path, source: Mnist, where: str) -> None:
     with pytest.raises(UserError) as caught:

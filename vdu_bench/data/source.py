@@ -88,17 +88,19 @@ class OfficialSource(DataSource):
         """The same data on the Hugging Face hub."""
 
     def roots(self, data_dir: Path | None) -> list[Path]:
-        if data_dir is None:
+        folder = self._place(data_dir)
+        if folder is None:
             with self._naming_the_files():
                 return self.on_hub().roots(None)
-        return self.needed(data_dir / self.folder)
+        return self.needed(folder)
 
     def load(self, data_dir: Path | None) -> DataSplits:
-        if data_dir is None:
+        folder = self._place(data_dir)
+        if folder is None:
             with self._naming_the_files():
                 return self.on_hub().load(None)
-        self.needed(data_dir / self.folder)
-        return self.read(data_dir / self.folder)
+        self.needed(folder)
+        return self.read(folder)
 
     def missing(self, lacking: Path) -> UserError:
         """The error that says what to get, from where, how big, under which licence, and where to put it."""
@@ -107,6 +109,10 @@ class OfficialSource(DataSource):
             f"{lacking.parent}. Or pip install 'vdu-bench[hub]' and give no --data-dir (nor VDU_BENCH_DATA): then it "
             f"comes from {self.download.hub} on the Hugging Face hub"
         )
+
+    def _place(self, data_dir: Path | None) -> Path | None:
+        folder = Path(self.folder)
+        return folder if folder.is_absolute() else data_dir / folder if data_dir is not None else None
 
     @contextmanager
     def _naming_the_files(self) -> Iterator[None]:

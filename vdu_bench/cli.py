@@ -53,6 +53,15 @@ Settings = Annotated[
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="The same from a YAML file: {vdu: {gamma: 0.3}, task: {...}}.")
 ]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="VDU_BENCH_DATA",
+        help="Where MNIST, CIFAR-10 and tinyImageNet lie, in their official formats; without it, from the "
+        "Hugging Face hub.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
 Format = Annotated[ListFormat, typer.Option(help="text for people, json for programs.")]
@@ -70,6 +79,7 @@ def run(
     settings: Settings = None,
     settings_file: SettingsFile = None,
     plugin: Plugins = None,
+    data_dir: DataDir = None,
     device: Device = "auto",
     out: Annotated[Path, typer.Option(help="Folder for records, leaderboards and plots.")] = Path("results"),
     store: StoreOption = None,
@@ -113,6 +123,7 @@ def run(
         regime,
         method_settings,
         device,
+        _data_dir(data_dir),
     )
     progress = Progress(quiet)
     for line in left_out:
@@ -137,6 +148,7 @@ def prepare(
     export: Annotated[
         Path | None, typer.Option(help="Copy what was prepared to EXPORT/FAMILY/NAME, as it ships in the package.")
     ] = None,
+    data_dir: DataDir = None,
     store: StoreOption = None,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -151,7 +163,8 @@ def prepare(
 
     progress = Progress(quiet)
     tasks = _tasks(task, {})
-    artifacts = prepare_tasks(tasks, _store(store, progress), resolve_device(device), progress, rebuild, export)
+    place, where = _store(store, progress), _data_dir(data_dir)
+    artifacts = prepare_tasks(tasks, place, resolve_device(device), progress, rebuild, export, where)
     for name, artifact in artifacts.items():
         typer.echo(f"{name:24} {artifact.digest[:12]}  {artifact.folder}")
 
@@ -279,6 +292,11 @@ def _settings(assignments: list[str] | None, file: Path | None) -> tuple[dict[st
     settings = read_settings(assignments or [], file)
     task = settings.pop("task", {})
     return settings, task
+
+
+def _data_dir(folder: Path | None) -> Path | None:
+    # Expanded here, since no shell does that for what comes from VDU_BENCH_DATA.
+    return folder.expanduser().absolute() if folder is not None else None
 
 
 def _store(folder: Path | None, progress: Any) -> Any:

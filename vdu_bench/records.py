@@ -101,6 +101,8 @@ class Protocol(Schema):
     """Held-out real images: rows are truth, columns the judge's answer, in the order of `classes`."""
     classes: list[str]
     """The names of the confusion matrix' rows."""
+    data_fingerprint: str = ""
+    """sha256 over the real images, their labels and the class names; empty in records from before it was kept."""
 
 
 class Ledger(Schema):
@@ -168,6 +170,8 @@ class Record(Schema):
     """By metric name; empty when the status is not ``ok``."""
     outcomes: dict[str, str] = Field(default_factory=dict)
     """Per-sample indicators in the order of the noise, packed to bits and written as hex, for paired comparisons."""
+    warnings: list[str] = Field(default_factory=list)
+    """What a reader of the numbers has to know: a judge that errs more than its task allows."""
 
     @property
     def cell_name(self) -> str:

@@ -51,6 +51,11 @@ class Entry:
         """What can be read of the class without importing it."""
         return StaticClass.read(self.source_file(), self.attribute)
 
+    def is_function(self) -> bool:
+        """Whether its module says ``def`` under this name, found without importing it."""
+        body = ast.parse(self.source_file().read_text()).body
+        return any(isinstance(node, ast.FunctionDef) and node.name == self.attribute for node in body)
+
     def load(self) -> Any:
         """Import the object. Raises UserError where that fails."""
         try:

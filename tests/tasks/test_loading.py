@@ -109,3 +109,37 @@ def test_merging_leaves_its_arguments_alone() -> None:
     base = {"a": {"b": 1, "c": 2}}
     assert merged(base, {"a": {"b": 3}, "d": 4}) == {"a": {"b": 3, "c": 2}, "d": 4}
     assert base == {"a": {"b": 1, "c": 2}}
+
+
+def test_data_are_a_name_or_a_mapping(tiny_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(tiny_file.read_text().replace("sklearn_digits", "{source: mnist, pad_to: 28}"))
+    task = find_task(str(file))
+    assert (task.data.source, task.data.options) == ("mnist", {"pad_to": 28})
+    assert find_task(str(tiny_file)).data.options == {}
+    changed = with_overrides(task, {"data": {"folder": "elsewhere"}})
+    assert changed.data.options == {"pad_to": 28, "folder": "elsewhere"}
+    assert changed.digest() != task.digest()
+    file.write_text(tiny_file.read_text().replace("sklearn_digits", "{pad_to: 28}"))
+    with pytest.raises(UserError, match=r"mine\.yaml: data\.source: Field required"):
+        find_task(str(file))
+
+
+@pytest.mark.parametrize(
+    ("judge", "message"),
+    [
+        ("{network: timm, training: {steps: 1, learning_rate: 1}}", r"bad\.yaml: judge\.architecture: Field required"),
+        ("{network: tim, training: {steps: 1, learning_rate: 1}}", r"judge: network must be small_cnn or timm"),
+        ("{network: timm, architecture: a, width: 3, training: {steps: 1, learning_rate: 1}}", r"key judge\.width"),
+        ("{network: timm, architecture: a, training: {steps: 0, learning_rate: 1}}", r"judge\.training\.steps: Input"),
+    ],
+)
+def test_a_mistake_in_the_judge_is_named_as_in_the_file(
+    tiny_file: Path, tmp_path: Path, judge: str, message: str
+) -> None:
+    lines = tiny_file.read_text().splitlines(keepends=True)
+    start, end = lines.index("judge:\n"), next(i for i, line in enumerate(lines) if line.startswith("sampler"))
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("".join([*lines[:start], f"judge: {judge}\n", *lines[end:]]))
+    with pytest.raises(UserError, match=message):
+        find_task(str(bad))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from vdu_bench.errors import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,32 @@ class ImageSet:
         """sha256 over pixels, concepts and names: equal exactly when the data are."""
         digest = hashlib.sha256()
         digest.update(repr((tuple(self.images.shape), self.names)).encode())
-        digest.update(self.images.contiguous().numpy().tobytes())
-        digest.update(self.concepts.contiguous().numpy().tobytes())
+        # Flat views and no bytes objects, which would be the images in memory once more.
+        digest.update(self.images.contiguous().flatten().numpy().data)
+        digest.update(self.concepts.contiguous().flatten().numpy().data)
         return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class DataSplits:
-    """A data set as the protocol uses it: models and judges learn from `train`, judges are calibrated on `held_out`."""
+    """A data set as the protocol uses it: models and judges learn from `train`, judges are calibrated on `held_out`.
+
+    Attributes:
+        train, held_out: the images.
+        titles: words for the concepts whose names are codes.
+    """
 
     train: ImageSet
     held_out: ImageSet
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """sha256 over both splits."""
         return hashlib.sha256((self.train.fingerprint() + self.held_out.fingerprint()).encode()).hexdigest()
+
+    def instead_of(self, wrong: str) -> str:
+        """The tail of an error message about a concept that the data do not have: those that may have been meant."""
+        meant = [name for name, title in self.titles.items() if wrong.lower() in title.lower()]
+        if meant:
+            return f"; did you mean {' or '.join(f'{name!r} ({self.titles[name]})' for name in meant[:3])}?"
+        return did_you_mean(wrong, self.train.names)

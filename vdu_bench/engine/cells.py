@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import vdu_bench
+from vdu_bench.data.sources import data_stamp
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS, method_facts
@@ -37,6 +38,8 @@ class Cell:
         regime: which data the method may see.
         seed: the unlearn and the sample seed.
         device: as asked for (``auto``, ``cpu``, ``cuda``...).
+        data_dir: where data sets from outside the package lie; None where no place was named.
+        data_stamp: what tells one content of the data from another without reading it, taken before anything runs.
     """
 
     task: Task
@@ -45,6 +48,8 @@ class Cell:
     regime: Regime
     seed: int
     device: str
+    data_dir: Path | None = None
+    data_stamp: str = ""
 
     @property
     def name(self) -> str:
@@ -62,6 +67,7 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         "regime": cell.regime,
         "seed": cell.seed,
         "device": cell.device,
+        "data": cell.data_stamp,
         "code": code_digest(),
         "metrics": {name: source_digest(entry) for name, entry in METRICS.entries().items()},
         "made_of": store.digests(("base", "retrain", "judge"), cell.task.family, cell.task.forget),
@@ -75,6 +81,7 @@ def expand(
     regime: Regime,
     settings: Mapping[str, Mapping[str, Any]],
     device: str,
+    data_dir: Path | None = None,
 ) -> tuple[list[Cell], list[str]]:
     """The cells of a command, and a line for each method that is left out.
 
@@ -83,7 +90,7 @@ def expand(
 
     Raises:
         UserError: an unknown method, settings for a method that is not run, or a method that was asked for by name
-            and cannot be run.
+            and cannot be run; a task's data are not there.
     """
     everything = list(methods) == ["all"]
     chosen = list(METHODS.entries()) if everything else list(methods)
@@ -96,6 +103,7 @@ def expand(
             raise UserError(f"settings are given for {name!r}, which is not among the methods: {', '.join(names)}")
     cells, left_out = [], []
     for task in tasks:
+        stamp = data_stamp(task.data, data_dir)
         for name in names:
             why = _obstacle(task, name, regime)
             if why and everything:
@@ -104,7 +112,7 @@ def expand(
             if why:
                 raise UserError(f"{name} cannot run on {task.name}: {why}")
             overrides = {**task.method_settings.get(name, {}), **settings.get(name, {})}
-            cells += [Cell(task, name, overrides, regime, seed, device) for seed in seeds]
+            cells += [Cell(task, name, overrides, regime, seed, device, data_dir, stamp) for seed in seeds]
     return cells, left_out
 
 

@@ -10,7 +10,17 @@ from typing import Any
 
 import vdu_bench
 
-PACKAGES = ("torch", "torchvision", "diffusers", "torch-fidelity", "numpy", "scipy", "scikit-learn", "safetensors")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "diffusers",
+    "torch-fidelity",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "safetensors",
+    "timm",
+)
 
 
 def describe_environment(device: str) -> dict[str, Any]:

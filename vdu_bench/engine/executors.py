@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.progress import Progress
@@ -47,7 +47,7 @@ class LocalExecutor:
         from vdu_bench.engine.worker import Worker, check_settings
 
         check_settings(cells)
-        self._worker = Worker(cells[0].device, self._store, self._progress, self._fresh)
+        self._worker = Worker(cells[0].device, cells[0].data_dir, self._store, self._progress, self._fresh)
         self._worker.check_data(_tasks(cells))
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
@@ -86,7 +86,7 @@ class DaskExecutor:
         from distributed import as_completed
 
         with self._connect() as client:
-            place = (cells[0].device, self._root, self._fresh, self._plugins)
+            place = (cells[0].device, cells[0].data_dir, self._root, self._fresh, self._plugins)
             self._progress.say(f"{len(client.scheduler_info()['workers'])} Dask workers")
             # One after the other: tasks of a family share what is prepared.
             for task in _tasks(cells):
@@ -112,7 +112,7 @@ def _tasks(cells: Sequence[Cell]) -> list[Task]:
 
 
 @lru_cache(maxsize=1)
-def _worker_there(device: str, root: Path, fresh: bool, plugins: tuple[Path, ...]) -> Worker:
+def _worker_there(device: str, data_dir: Path | None, root: Path, fresh: bool, plugins: tuple[Path, ...]) -> Worker:
     """Runs on a cluster's worker, which keeps it for the next cell."""
     from vdu_bench.engine.plugins import load_plugin
     from vdu_bench.engine.worker import Worker
@@ -120,12 +120,12 @@ def _worker_there(device: str, root: Path, fresh: bool, plugins: tuple[Path, ...
     for file in plugins:
         load_plugin(file)
     progress = Progress(quiet=True)
-    return Worker(device, Store(root, shipped_artifacts(), progress.say), progress, fresh)
+    return Worker(device, data_dir, Store(root, shipped_artifacts(), progress.say), progress, fresh)
 
 
-def _prepare_there(task: Task, device: str, root: Path, fresh: bool, plugins: tuple[Path, ...]) -> None:
-    _worker_there(device, root, fresh, plugins).prepare([task])
+def _prepare_there(task: Task, *place: Any) -> None:
+    _worker_there(*place).prepare([task])
 
 
-def _record_there(cell: Cell, device: str, root: Path, fresh: bool, plugins: tuple[Path, ...]) -> str:
-    return _worker_there(device, root, fresh, plugins).record(cell).to_json()
+def _record_there(cell: Cell, *place: Any) -> str:
+    return _worker_there(*place).record(cell).to_json()

@@ -14,9 +14,9 @@ from vdu_bench.records import Record
 
 
 def first_samples(records: Sequence[Record], store: Store, count: int = 16) -> dict[str, dict[str, NDArray[np.uint8]]]:
-    """By task and method, uint8 ``[count, H, W]`` (grey) or ``[count, H, W, 3]``, of each method's first seed.
+    """By task and method, uint8 ``[n, H, W]`` (grey) or ``[n, H, W, 3]``, of each method's first seed.
 
-    Methods whose samples are not in the store are left out.
+    There are `count` of them, or as many as were drawn. Methods whose samples are not in the store are left out.
     """
     from safetensors import safe_open
 
@@ -28,7 +28,9 @@ def first_samples(records: Sequence[Record], store: Store, count: int = 16) -> d
         if record.method in rows or not file.exists():
             continue
         with safe_open(file, framework="numpy") as archive:
-            images = archive.get_slice("images")[:count]
+            stored = archive.get_slice("images")
+            # Slices of safetensors end inside the tensor, unlike numpy's.
+            images = stored[: min(count, stored.get_shape()[0])]
         rows[record.method] = images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
     return grids
 

@@ -13,10 +13,16 @@ from vdu_bench.tasks.task import Task
 
 
 def prepare_tasks(
-    tasks: Sequence[Task], store: Store, device: str, progress: Progress, rebuild: bool, export: Path | None
+    tasks: Sequence[Task],
+    store: Store,
+    device: str,
+    progress: Progress,
+    rebuild: bool,
+    export: Path | None,
+    data_dir: Path | None = None,
 ) -> dict[str, Artifact]:
     """Base, retrained model and judge of each task, by ``FAMILY/NAME``; copied to ``EXPORT/FAMILY/NAME`` if asked."""
-    stages = RecipeStages(store, device, progress, rebuild)
+    stages = RecipeStages(store, device, progress, rebuild, data_dir)
     artifacts: dict[str, Artifact] = {}
     for task in tasks:
         artifacts[f"{task.family}/judge"] = stages.judge(task)

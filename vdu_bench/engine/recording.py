@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vdu_bench.engine.cells import RECORD, Cell, request
 from vdu_bench.engine.environment import describe_environment
+from vdu_bench.engine.recipes import weak_judge
 from vdu_bench.engine.stages import CellStages
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import Diverged
@@ -62,10 +63,12 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
         judge_digest=judge.digest(),
         confusion=judge.confusion.tolist(),
         classes=list(judge.names),
+        data_fingerprint=recipes.fingerprint(task),
     )
     facts["metrics"] = measure(evidence)
+    warnings = [warning] if (warning := weak_judge(task, judge.accuracy)) else []
     outcomes = {"forget": pack(evidence.hits_after), "junk": pack(evidence.after.junk.numpy())}
-    return Record(**facts, timings=timings, status="ok", outcomes=outcomes)
+    return Record(**facts, timings=timings, status="ok", outcomes=outcomes, warnings=warnings)
 
 
 def keep_record(cell: Cell, record: Record, store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.device import resolve_device
@@ -27,14 +28,15 @@ class Worker:
 
     Args:
         device: as asked for. Raises UserError for one that is not there.
+        data_dir: the folder with the data sets' own folders, where there is one.
         store: where stages are kept.
         progress: bars and lines.
         fresh: make the stages of cells once more, even what is there.
     """
 
-    def __init__(self, device: str, store: Store, progress: Progress, fresh: bool) -> None:
+    def __init__(self, device: str, data_dir: Path | None, store: Store, progress: Progress, fresh: bool) -> None:
         self._device, self._store = resolve_device(device), store
-        self._recipes = RecipeStages(store, self._device, progress)
+        self._recipes = RecipeStages(store, self._device, progress, data_dir=data_dir)
         self._stages = CellStages(store, self._recipes, self._device, progress, fresh)
 
     def check_data(self, tasks: Sequence[Task]) -> None:

@@ -30,6 +30,12 @@ def jitter(x: Tensor, max_shift: int, max_rotation: float, generator: torch.Gene
     return torch.nn.functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
+def mirror(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Half of the images, chosen at random, with left and right exchanged; float ``[N, C, H, W]``, a CPU generator."""
+    flipped = torch.rand(len(x), 1, 1, 1, generator=generator) < 0.5
+    return torch.where(flipped.to(x.device), x.flip(3), x)
+
+
 def off_manifold(x: Tensor, generator: torch.Generator) -> Tensor:
     """Images that are none of the classes, one made from each of `x` by one of five ways chosen at random.
 

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vdu_bench.judges.network import SmallCNN, make_network
-from vdu_bench.judges.specs import JudgeRecipe
+from vdu_bench.judges.network import JudgeNetwork, make_network
+from vdu_bench.judges.specs import JudgeRecipe, read_recipe
 
 NONE = -1
 BATCH = 1000
@@ -32,7 +32,7 @@ class Judge:
     """
 
     name: str
-    network: SmallCNN
+    network: JudgeNetwork
     names: tuple[str, ...]
     recipe: JudgeRecipe
     image_shape: tuple[int, int, int]
@@ -50,7 +50,7 @@ class Judge:
         answers, features = [], []
         for batch in images.split(BATCH):
             found = self.network.features(batch.to(device).float() / 127.5 - 1)
-            answers.append(self.network.head(found).argmax(1).cpu())
+            answers.append(self.network.read_out(found).argmax(1).cpu())
             features.append(found.cpu())
         labels = torch.cat(answers)
         return torch.where(labels == len(self.names), NONE, labels), torch.cat(features)
@@ -85,7 +85,7 @@ class Judge:
     def load(cls, folder: Path) -> Judge:
         """Read what `save` wrote."""
         facts = json.loads((folder / "judge.json").read_text())
-        recipe = JudgeRecipe(**facts["recipe"])
+        recipe = read_recipe(facts["recipe"])
         names, shape = tuple(facts["names"]), tuple(facts["image_shape"])
         network = make_network(recipe, shape, len(names) + 1)
         network.load_state_dict(load_file(folder / "judge.safetensors"))

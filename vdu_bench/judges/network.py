@@ -1,18 +1,36 @@
-"""The judge's network for images of a few pixels."""
+"""The judges' networks: what they have in common, and the one for images of a few pixels."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
-from vdu_bench.judges.specs import JudgeRecipe
+from vdu_bench.judges.specs import JudgeRecipe, SmallCNNRecipe, TimmRecipe
 from vdu_bench.seeds import derive_seed
 
 
-class SmallCNN(nn.Module):
+class JudgeNetwork(nn.Module, ABC):
+    """Takes images in [-1, 1], float ``[N, C, H, W]``; a linear read-out of features gives the logits."""
+
+    @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """The layer before the read-out, float ``[N, F]``."""
+
+    @abstractmethod
+    def read_out(self, features: Tensor) -> Tensor:
+        """Logits ``[N, outputs]`` of features ``[N, F]``."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``[N, outputs]``."""
+        return self.read_out(self.features(images))
+
+
+class SmallCNN(JudgeNetwork):
     """Three convolutions, one pooling, a feature layer and a linear read-out.
 
-    Takes images in [-1, 1], ``[N, C, H, W]`` with even H and W.
+    Its images have even H and W.
     """
 
     def __init__(self, channels: int, size: tuple[int, int], outputs: int, width: int, features: int) -> None:
@@ -38,15 +56,25 @@ class SmallCNN(nn.Module):
         """Non-negative features, float ``[N, features]``."""
         return self.body(images)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits ``[N, outputs]``."""
-        return self.head(self.features(images))
+    def read_out(self, features: Tensor) -> Tensor:
+        return self.head(features)
 
 
-def make_network(recipe: JudgeRecipe, image_shape: tuple[int, int, int], outputs: int) -> SmallCNN:
-    """The untrained network of a recipe; its initial weights depend on the recipe's seed alone."""
+def make_network(recipe: JudgeRecipe, image_shape: tuple[int, int, int], outputs: int) -> JudgeNetwork:
+    """The untrained network of a recipe; its initial weights depend on the recipe's seed alone.
+
+    Raises:
+        UserError: an architecture that timm does not have, or that cannot be a judge.
+    """
     channels, height, width = image_shape
     # torch's initialisers take no generator, so the global one is set aside and given back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(recipe.seed, "judge"))
-        return SmallCNN(channels, (height, width), outputs, recipe.width, recipe.features)
+        if isinstance(recipe, SmallCNNRecipe):
+            return SmallCNN(channels, (height, width), outputs, recipe.width, recipe.features)
+        if isinstance(recipe, TimmRecipe):
+            # Brings all of timm, two seconds to import, which the embedded tasks can do without.
+            from vdu_bench.judges.timm_network import TimmNetwork
+
+            return TimmNetwork(recipe.architecture, recipe.stem, channels, outputs)
+    raise TypeError(f"no network for a {type(recipe).__name__}")

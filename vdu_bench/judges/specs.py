@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag, TypeAdapter
 
 from vdu_bench.models.specs import FitSpec, PositiveInt, Spec
 
 
 class JudgeRecipe(Spec):
-    """A judge from nothing: network, augmentation, training."""
+    """A judge from nothing: what the recipes of all networks share, augmentation and training.
 
-    network: Literal["small_cnn"] = Field("small_cnn", description="small_cnn: three convolutions, for tiny images")
-    width: PositiveInt = Field(32, description="channels of the first convolution")
-    features: PositiveInt = Field(64, description="width of the layer whose features measure fidelity")
+    A recipe's dump is the address of what is made from it, so a setting of one network must not be a field here.
+    """
+
+    network: str
     max_shift: int = Field(1, ge=0, description="augmentation: translation in pixels, each way")
     max_rotation: float = Field(10.0, ge=0, description="augmentation: rotation in degrees, each way")
     outliers: float = Field(
@@ -22,3 +24,42 @@ class JudgeRecipe(Spec):
     )
     training: FitSpec
     seed: int = Field(0, ge=0, description="initial weights, batches, augmentation")
+
+
+class SmallCNNRecipe(JudgeRecipe):
+    """Three convolutions, for tiny images."""
+
+    network: Literal["small_cnn"] = "small_cnn"
+    width: PositiveInt = Field(32, description="channels of the first convolution")
+    features: PositiveInt = Field(64, description="width of the layer whose features measure fidelity")
+
+
+class TimmRecipe(JudgeRecipe):
+    """A network by timm, from random weights; its last layer before the read-out measures fidelity."""
+
+    network: Literal["timm"]
+    architecture: str = Field(description="timm's name of a convolutional network, such as resnet18")
+    stem: Literal["own", "small"] = Field(
+        "own", description="small: a first convolution of 3x3, stride 1, and no pooling, for images of 32 to 64 pixels"
+    )
+    mirror: bool = Field(False, description="augmentation: half of the images are mirrored left to right")
+
+
+def _network(value: Any) -> Any:
+    # Task files, and the judges that ship, may leave the first network there was unnamed.
+    return value.get("network", "small_cnn") if isinstance(value, Mapping) else getattr(value, "network", None)
+
+
+AnyJudgeRecipe = Annotated[
+    Annotated[SmallCNNRecipe, Tag("small_cnn")] | Annotated[TimmRecipe, Tag("timm")],
+    Discriminator(
+        _network,
+        custom_error_type="unknown_network",
+        custom_error_message="network must be small_cnn or timm",
+    ),
+]
+
+
+def read_recipe(data: Mapping[str, Any]) -> JudgeRecipe:
+    """A recipe from its dump. Raises pydantic's ValidationError."""
+    return TypeAdapter[JudgeRecipe](AnyJudgeRecipe).validate_python(data)

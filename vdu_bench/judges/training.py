@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from vdu_bench.data.image_set import DataSplits, ImageSet
-from vdu_bench.judges.augmentation import jitter, off_manifold
+from vdu_bench.judges.augmentation import jitter, mirror, off_manifold
 from vdu_bench.judges.judge import Judge
 from vdu_bench.judges.network import make_network
-from vdu_bench.judges.specs import JudgeRecipe
+from vdu_bench.judges.specs import JudgeRecipe, TimmRecipe
 from vdu_bench.models.batches import epoch_indices, step_generator
 from vdu_bench.models.fitting import fit
 
@@ -43,6 +43,8 @@ def train_judge(
         # Interpolation blurs, so both kinds are jittered, and not always: sharpness must not give the answer away.
         untouched = torch.rand(len(x), 1, 1, 1, generator=generator) < UNTOUCHED
         x = torch.where(untouched, x, jitter(x, recipe.max_shift, recipe.max_rotation, generator))
+        if isinstance(recipe, TimmRecipe) and recipe.mirror:
+            x = mirror(x, generator)
         logits = network(torch.cat([off_manifold(x[:n_outliers], generator), x[n_outliers:]]).to(device))
         truth = torch.cat([none, labels[batch[n_outliers:]]]).to(device)
         return torch.nn.functional.cross_entropy(logits, truth)

@@ -69,7 +69,7 @@ class Leaderboard:
     rows: tuple[Row, ...]
     """References (original first), then the others, best PUL first, those without a PUL last."""
     notes: tuple[str, ...]
-    """Why a cell diverged or failed, and why a number is missing; a sentence each."""
+    """Why a cell diverged or failed, what its records warn of, and why a number is missing; a sentence each."""
 
     @property
     def main_columns(self) -> tuple[Column, ...]:
@@ -104,7 +104,7 @@ def _leaderboard(task: str, records: Sequence[Record]) -> Leaderboard:
         protocol=protocols[0] if protocols else None,
         columns=columns,
         rows=rows,
-        notes=(*_troubles(records), *_gaps(rows, columns)),
+        notes=(*_troubles(records), *_warnings(records), *_gaps(rows, columns)),
     )
 
 
@@ -173,6 +173,10 @@ def _troubles(records: Sequence[Record]) -> list[str]:
         for record in records
         if record.status != "ok"
     ]
+
+
+def _warnings(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(warning for record in records for warning in record.warnings))
 
 
 def _gaps(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:

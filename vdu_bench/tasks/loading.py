@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +106,21 @@ def _validate(content: dict[str, Any], file: Path, prefix: str) -> Task:
     except ValidationError as error:
         # A misspelt key is the cause of the missing one that it was meant to be.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        key = prefix + ".".join(map(str, first["loc"]))
+        words = _path(first["loc"], content, first["type"])
+        key = prefix + ".".join(words)
         if first["type"] == "extra_forbidden":
-            known = Task.model_fields if len(first["loc"]) == 1 else ()
-            raise UserError(f"{file}: unknown key {key}{did_you_mean(str(first['loc'][-1]), known)}") from error
+            known = Task.model_fields if len(words) == 1 else ()
+            raise UserError(f"{file}: unknown key {key}{did_you_mean(words[-1], known)}") from error
         raise UserError(f"{file}: {key}: {first['msg']}") from error
+
+
+def _path(place: Sequence[str | int], content: Any, kind: str) -> list[str]:
+    """Where the mistake is in the file: pydantic also names the member of a union that it tried, and that goes."""
+    words = []
+    for position, word in enumerate(place):
+        if word in content if isinstance(content, Mapping) else isinstance(word, int) and isinstance(content, list):
+            content = content[word]
+        elif kind != "missing" or position < len(place) - 1:
+            continue
+        words.append(str(word))
+    return words

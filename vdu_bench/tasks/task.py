@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from vdu_bench.judges.specs import JudgeRecipe
+from vdu_bench.data.specs import DataSpec
+from vdu_bench.judges.specs import AnyJudgeRecipe
 from vdu_bench.models.specs import ModelRecipe, PositiveInt, SamplerSpec, Spec
 
 
@@ -20,11 +21,14 @@ class Task(Spec):
     title: str = Field(description="one line for listings")
     scale: Literal["embedded", "small", "full"] = Field(description="no table mixes scales")
     protocol: PositiveInt = Field(1, description="raised whenever numbers stop being comparable")
-    data: str = Field(description="name of a data source")
-    forget: str = Field(description="the class or attribute to forget")
+    data: DataSpec = Field(description="a data source: its name, or a mapping of source and its options")
+    forget: str = Field(coerce_numbers_to_str=True, description="the class or attribute to forget")
     forget_images: Literal["all"] | PositiveInt = Field("all", description="how many of them a method may draw from")
     model: ModelRecipe = Field(description="the base model's recipe")
-    judge: JudgeRecipe = Field(description="the judge's recipe")
+    judge: AnyJudgeRecipe = Field(description="the judge's recipe")
+    judge_accuracy: float | None = Field(
+        None, gt=0, le=1, description="share of held-out images; below it the judge's numbers carry a warning"
+    )
     sampler: SamplerSpec = Field(default_factory=SamplerSpec, description="how samples are drawn")
     samples: PositiveInt = Field(2000, description="images a cell")
     method_settings: dict[str, dict[str, Any]] = Field(

@@ -1,0 +1,108 @@
+"""A few images in the real byte format of each data set: what a test puts where a user puts the real files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+FISH, BUTCHER_SHOP, ORANGE = "n01443537", "n02927161", "n07747607"
+WORDS = {
+    FISH: "goldfish, Carassius auratus",
+    BUTCHER_SHOP: "butcher shop, meat market",
+    ORANGE: "orange",
+    "n00000001": "a word for none of the classes",
+}
+
+
+def pictures(labels: NDArray[np.int64], channels: int, side: int, seed: int) -> NDArray[np.uint8]:
+    """uint8 ``[N, C, side, side]``: noise, with a bright bar whose place tells the class."""
+    images = np.random.default_rng(seed).integers(0, 60, (len(labels), channels, side, side))
+    for image, label in zip(images, labels, strict=True):
+        image[:, 2 * int(label) : 2 * int(label) + 3] += 180
+    return images.astype(np.uint8)
+
+
+def idx(values: NDArray[np.uint8]) -> bytes:
+    """The bytes of an idx file."""
+    return bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
+
+
+def write_mnist(folder: Path, train: int = 120, held_out: int = 40, zipped: bool = False, seed: int = 0) -> Path:
+    """Four idx files in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, count in (("train", train), ("t10k", held_out)):
+        labels = np.arange(count) % 10
+        images = pictures(labels, 1, 28, seed + count)[:, 0]
+        for name, values in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", labels)):
+            content = idx(values.astype(np.uint8))
+            if zipped:
+                (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+            else:
+                (folder / name).write_bytes(content)
+    return folder
+
+
+def write_cifar10(folder: Path, per_file: int = 20) -> Path:
+    """Five training batches and a test batch of the binary version in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate([*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]):
+        labels = np.arange(per_file) % 10
+        images = pictures(labels, 3, 32, number)
+        rows = [bytes([label]) + image.tobytes() for label, image in zip(labels, images, strict=True)]
+        (folder / name).write_bytes(b"".join(rows))
+    return folder
+
+
+def write_tiny_imagenet(folder: Path, per_class: int = 12, held_out_per_class: int = 4) -> Path:
+    """Three classes of JPEGs in `folder`, the first image of each grey, as some of the real ones are."""
+    classes = (FISH, BUTCHER_SHOP, ORANGE)
+    annotations = []
+    (folder / "val" / "images").mkdir(parents=True)
+    for number, name in enumerate(classes):
+        train = folder / "train" / name / "images"
+        train.mkdir(parents=True)
+        made = pictures(np.full(per_class + held_out_per_class, number), 3, 64, number)
+        for i, image in enumerate(made.transpose(0, 2, 3, 1)):
+            picture = Image.fromarray(image).convert("L" if i == 0 else "RGB")
+            if i < per_class:
+                picture.save(train / f"{name}_{i}.JPEG", "JPEG")
+            else:
+                file = f"val_{len(annotations)}.JPEG"
+                picture.save(folder / "val" / "images" / file, "JPEG")
+                annotations.append(f"{file}\t{name}\t0\t0\t62\t62\n")
+    (folder / "val" / "val_annotations.txt").write_text("".join(annotations))
+    (folder / "wnids.txt").write_text("".join(f"{name}\n" for name in classes))
+    (folder / "words.txt").write_text("".join(f"{name}\t{words}\n" for name, words in WORDS.items()))
+    return folder
+
+
+def write_parquet(file: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], names: list[str]) -> Path:
+    """PNGs of ``[N, C, H, W]`` and labels as the hub stores them: with the columns' kinds in the file's metadata."""
+    import io
+
+    import pyarrow
+    import pyarrow.parquet
+
+    encoded = []
+    for image in images.transpose(0, 2, 3, 1):
+        stream = io.BytesIO()
+        Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(stream, "PNG")
+        encoded.append({"bytes": stream.getvalue(), "path": None})
+    kinds = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    schema = pyarrow.schema(
+        [
+            ("image", pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])),
+            ("label", pyarrow.int64()),
+        ],
+        metadata={"huggingface": json.dumps({"info": {"features": kinds}})},
+    )
+    table = pyarrow.table({"image": encoded, "label": labels.tolist()}, schema=schema)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(table, file)
+    return file

@@ -1,0 +1,91 @@
+"""Every task file that ships: it loads, its network fits its data, and what the paper's tasks promise is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDPMScheduler, UNet2DModel
+
+from vdu_bench.data.sources import SOURCES
+from vdu_bench.judges.network import make_network
+from vdu_bench.tasks.loading import FILES, catalog, read_tasks
+from vdu_bench.tasks.task import Task
+
+FOLDER = Path(__file__).parents[2] / "vdu_bench" / "tasks" / "catalog"
+TASKS = {task.name: task for file in sorted(FOLDER.glob("*.yaml")) for task in read_tasks(file)}
+FULL = [
+    "mnist_1",
+    "mnist_8",
+    "cifar10_ship",
+    "cifar10_automobile",
+    "tinyimagenet_fish",
+    "tinyimagenet_butcher_shop",
+]
+SMALL = ["mnist_1_small", "mnist_8_small", "fashion_mnist_trouser"]
+FAMILIES = {task.family: task for task in TASKS.values()}
+
+
+def test_every_file_is_an_entry_point_of_its_own_name() -> None:
+    declared = {name: entry.target for name, entry in FILES.entries().items()}
+    assert declared == {file.stem: f"vdu_bench.tasks:catalog/{file.name}" for file in FOLDER.glob("*.yaml")}
+    assert set(catalog()) == set(TASKS)
+
+
+def test_the_paper_s_class_tasks_are_there_with_their_scale() -> None:
+    assert [name for name, task in TASKS.items() if task.scale == "full"] == sorted(FULL, key=list(TASKS).index)
+    assert {name for name, task in TASKS.items() if task.scale == "small"} == set(SMALL)
+    assert (TASKS["tinyimagenet_fish"].forget, TASKS["tinyimagenet_butcher_shop"].forget) == ("n01443537", "n02927161")
+    assert (TASKS["mnist_8_small"].forget, TASKS["fashion_mnist_trouser"].forget) == ("8", "trouser")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tasks_of_a_family_share_data_model_and_judge(family: str) -> None:
+    members = [task for task in TASKS.values() if task.family == family]
+    first = members[0]
+    for task in members[1:]:
+        assert (task.data, task.model, task.judge, task.scale) == (first.data, first.model, first.judge, first.scale)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_network_takes_the_images(family: str) -> None:
+    task = FAMILIES[family]
+    SOURCES.entry(task.data.source)
+    with torch.device("meta"):
+        model = UNet2DModel(**task.model.denoiser)
+        shape = (2, model.config["in_channels"], model.config["sample_size"], model.config["sample_size"])
+        assert tuple(model(torch.empty(shape), torch.tensor([1, 2])).sample.shape) == shape
+        judge = make_network(task.judge, (shape[1], *shape[2:]), 11).eval()
+        assert tuple(judge(torch.empty(shape)).shape) == (2, 11)
+
+
+@pytest.mark.parametrize("name", [*FULL, *SMALL])
+def test_the_schedule_is_ho_et_al_s(name: str) -> None:
+    schedule = DDPMScheduler(**TASKS[name].model.noise_scheduler)
+    assert torch.equal(schedule.betas, torch.linspace(1e-4, 0.02, 1000))
+
+
+def weights(task: Task) -> int:
+    with torch.device("meta"):
+        return sum(p.numel() for p in UNet2DModel(**task.model.denoiser).parameters())
+
+
+def test_cifar_10_s_base_is_ho_et_al_s() -> None:
+    task = TASKS["cifar10_ship"]
+    assert weights(task) == 35_746_307, "35.7 million, as its appendix B says"
+    training = task.model.training
+    assert (training.steps, training.learning_rate, training.ema_decay) == (800_000, 2e-4, 0.9999)
+    assert task.model.denoiser["dropout"] == 0.1
+
+
+def test_the_small_base_is_small() -> None:
+    task = TASKS["mnist_1_small"]
+    assert weights(task) == 1_085_937
+    assert (task.model.training.steps, task.model.training.batch_size) == (12_000, 64)
+
+
+def test_full_scale_judges_have_to_reach_what_the_data_allow() -> None:
+    asked = {name: TASKS[name].judge_accuracy for name in FULL}
+    assert asked["mnist_1"] == asked["mnist_8"] == 0.99
+    assert asked["cifar10_ship"] == asked["cifar10_automobile"] == 0.93

@@ -1,0 +1,135 @@
+"""What a data set that lies outside the package has to be able to do. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from vdu_bench.errors import UserError
+from vdu_bench.models.specs import Spec
+
+if TYPE_CHECKING:
+    from vdu_bench.data.image_set import DataSplits
+
+
+@dataclass(frozen=True)
+class Download:
+    """What somebody who lacks a data set has to know.
+
+    Attributes:
+        name: of the data set.
+        what: the files to get.
+        size: of the download.
+        address: where it is.
+        licence: and who says so, where that is not plain.
+        hub: the same data on the Hugging Face hub.
+    """
+
+    name: str
+    what: str
+    size: str
+    address: str
+    licence: str
+    hub: str
+
+    def in_words(self) -> str:
+        """What, how big, from where, under which licence."""
+        return f"{self.what} ({self.size}) from {self.address}, licence: {self.licence}"
+
+
+class DataSource(Spec, ABC):
+    """A data set on disk or on the Hugging Face hub; its fields are the options that a task file may set.
+
+    A module with a source imports torch inside `load` and not before, so that a command whose cells are all done
+    answers at once.
+    """
+
+    @abstractmethod
+    def roots(self, data_dir: Path | None) -> list[Path]:
+        """The files, and the folders with all that is in them, that decide what `load` gives.
+
+        Args:
+            data_dir: where data sets lie, each in a folder of its own; None where none was named.
+
+        Raises:
+            UserError: the data are not there.
+        """
+
+    @abstractmethod
+    def load(self, data_dir: Path | None) -> DataSplits:
+        """The images. Raises UserError where they are not there, or a file is damaged (it is named)."""
+
+
+class OfficialSource(DataSource):
+    """A data set in the format that its makers publish, below the data folder; from the hub where none was named."""
+
+    folder: str = Field(description="the data set's folder below the data folder, or an absolute path")
+    download: ClassVar[Download]
+
+    @abstractmethod
+    def needed(self, folder: Path) -> list[Path]:
+        """What has to be in `folder`, as `roots` gives it. Raises UserError where something is missing."""
+
+    @abstractmethod
+    def read(self, folder: Path) -> DataSplits:
+        """The images of a folder that has all that is `needed`."""
+
+    @abstractmethod
+    def on_hub(self) -> DataSource:
+        """The same data on the Hugging Face hub."""
+
+    def roots(self, data_dir: Path | None) -> list[Path]:
+        folder = self._place(data_dir)
+        if folder is None:
+            with self._naming_the_files():
+                return self.on_hub().roots(None)
+        return self.needed(folder)
+
+    def load(self, data_dir: Path | None) -> DataSplits:
+        folder = self._place(data_dir)
+        if folder is None:
+            with self._naming_the_files():
+                return self.on_hub().load(None)
+        self.needed(folder)
+        return self.read(folder)
+
+    def missing(self, lacking: Path) -> UserError:
+        """The error that says what to get, from where, how big, under which licence, and where to put it."""
+        return UserError(
+            f"{lacking} is not there. {self.download.name}: get {self.download.in_words()}; put it into "
+            f"{lacking.parent}. Or pip install 'vdu-bench[hub]' and give no --data-dir (nor VDU_BENCH_DATA): then it "
+            f"comes from {self.download.hub} on the Hugging Face hub"
+        )
+
+    def _place(self, data_dir: Path | None) -> Path | None:
+        folder = Path(self.folder)
+        return folder if folder.is_absolute() else data_dir / folder if data_dir is not None else None
+
+    @contextmanager
+    def _naming_the_files(self) -> Iterator[None]:
+        try:
+            yield
+        except UserError as error:
+            raise UserError(
+                f"{error}. Or get {self.download.in_words()}; put it into DIR/{self.folder} and give --data-dir DIR"
+            ) from error
+
+
+def stamp(roots: Iterable[Path]) -> str:
+    """sha256 over place, size and time of change of all files below `roots`: changes when their content does."""
+    found = []
+    for root in roots:
+        inside = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
+        for file in inside if root.is_dir() else [root]:
+            facts = file.stat()
+            found.append((os.path.realpath(file), facts.st_size, facts.st_mtime_ns))
+    return hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()

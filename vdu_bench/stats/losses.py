@@ -18,7 +18,7 @@ _CHANCE = 0.05
 
 @dataclass(frozen=True)
 class Losses:
-    """One metric's losses in T cells, each summarised over its seeds. Arrays ``[..., T]``; a gain is a negative loss."""
+    """One metric's losses in T cells, each summarised over its seeds: arrays ``[..., T]``. Gains are negative."""
 
     mean: Floats
     """Over the seeds."""
@@ -52,13 +52,14 @@ def standard_errors(losses: Losses) -> tuple[Floats, Floats]:
     """Standard error of each mean loss, and the degrees of freedom of the t distribution it is read with.
 
     Two or three seeds say next to nothing about their scatter: a t test of two degrees of freedom, adjusted for forty
-    tests, would want a t of 20. So scatter is pooled over the T cells, and each cell is given the largest variance there
-    is evidence for (this project's rule; its false-alarm rate and power are simulated, in ``docs/protocol.md``):
+    tests, would want a t of 20. So scatter is pooled over the T cells, and each cell is given the largest variance
+    there is evidence for (this project's rule; its false-alarm rate and power are simulated, see
+    ``docs/protocol.md``). With the cell's scatter s, its sampling variance v, and S seeds:
 
-    - with sampling variances v: ``v * max(1, s / v, pooled s / v)``, s being the cell's scatter. That is never less than
-      the samples' own, so the distribution is normal; but where s is beyond the 95 % quantile of what samples alone would
-      show, chi2(S - 1) * v / (S - 1), the seeds are the sample, and their S - 1 degrees of freedom count;
-    - without: ``max(s, pooled s)``, with the pooled degrees of freedom.
+    - where v is known: ``max(v, s, v * pooled(s / v))``. It is never less than the samples' own, so the distribution
+      is normal; but where s is beyond the 95 % quantile of what samples alone would show, that is of
+      ``v * chi2(S - 1) / (S - 1)``, the seeds are the sample, and their S - 1 degrees of freedom count;
+    - where it is not: ``max(s, pooled(s))``, with the pooled degrees of freedom.
 
     Args:
         losses: of one metric; cells that did not change at all belong to them, since they show that nothing scatters.

@@ -39,12 +39,13 @@ def joint_counts(old_hits: Bools, old_base: Bools, new_hits: Bools, new_base: Bo
 def ratio_change(counts: ArrayLike, seeds: int = 1) -> tuple[Floats, Floats]:
     """``hits_new / base_new - hits_old / base_old``, and the sampling variance of that change.
 
-    The variance is the delta method's: each sample's influence on the change, ``(h' - r' b') / B' - (h - r b) / B`` with
-    ratios r and base counts B, squared and summed. Where the base is the same on both sides only samples whose hits
-    differ enter, as in McNemar's test; where it is everything, this is the variance of
-    `vdu_bench.stats.paired.paired_difference`. Like there, after Bonett & Price ("Adjusted Wald confidence interval for
-    a difference of binomial proportions based on paired data", Journal of Educational and Behavioral Statistics 37,
-    2012), a pair that moved either way is added, so that few changes are no certainty; it is spread over the seeds.
+    The variance is the delta method's: each sample's influence on the change, ``(h' - r' b') / B' - (h - r b) / B``
+    with hit h and base b (0 or 1), the ratio r of their counts, and the base's count B, squared and summed. With one
+    base for both sides that rests on the samples whose hits differ, as McNemar's test does; with every sample for a
+    base it is the variance of `vdu_bench.stats.paired.paired_difference`. As there, after Bonett & Price ("Adjusted
+    Wald confidence interval for a difference of binomial proportions based on paired data", Journal of Educational
+    and Behavioral Statistics 37, 2012), a pair that moved either way is added, so that few changes are no certainty;
+    it is spread over the seeds.
 
     Args:
         counts: int ``[..., 2, 2, 2, 2]`` as from `joint_counts`.
@@ -55,18 +56,18 @@ def ratio_change(counts: ArrayLike, seeds: int = 1) -> tuple[Floats, Floats]:
     """
     counts = np.asarray(counts, dtype=np.float64)
     old_hit, old_in, new_hit, new_in = np.indices(_CELLS, dtype=np.float64)
-    sums = [np.sum(counts * flag, axis=(-4, -3, -2, -1)) for flag in (old_hit, old_in, new_hit, new_in)]
-    old_hits, old_base, new_hits, new_base = (_trailing(total) for total in sums)
+    old_hits, old_base, new_hits, new_base = (_total(counts * flag) for flag in (old_hit, old_in, new_hit, new_in))
     with np.errstate(divide="ignore", invalid="ignore"):
         old_ratio, new_ratio = old_hits / old_base, new_hits / new_base
         influence = (new_hit - new_ratio * new_in) / new_base - (old_hit - old_ratio * old_in) / old_base
         added = (1.0 / old_base**2 + 1.0 / new_base**2) / seeds
-        variance = np.sum(counts * influence**2, axis=(-4, -3, -2, -1)) + added[..., 0, 0, 0, 0]
-        change = np.asarray(new_ratio - old_ratio, dtype=np.float64)[..., 0, 0, 0, 0]
+        change, variance = new_ratio - old_ratio, _total(counts * influence**2) + added
     defined = np.isfinite(change) & np.isfinite(variance)
-    return np.where(defined, change, np.nan), np.where(defined, variance, np.nan)
+    change, variance = (np.where(defined, number, np.nan)[..., 0, 0, 0, 0] for number in (change, variance))
+    return change, variance
 
 
-def _trailing(total: Floats) -> Floats:
-    """``[..., 1, 1, 1, 1]``, to go with the sixteen cells."""
-    return np.asarray(total)[..., None, None, None, None]
+def _total(counts: Floats) -> Floats:
+    """Over the sixteen cells, ``[..., 1, 1, 1, 1]``."""
+    total: Floats = counts.sum(axis=(-4, -3, -2, -1), keepdims=True)
+    return total

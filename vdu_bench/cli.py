@@ -315,7 +315,7 @@ def check(
     from vdu_bench.reports.files import write_output
     from vdu_bench.reports.gate import compare
     from vdu_bench.reports.gate_formats import print_gate, render_gate
-    from vdu_bench.reports.gate_tests import gated_metrics
+    from vdu_bench.reports.gated import gated_metrics
     from vdu_bench.reports.pairing import read_both
     from vdu_bench.reports.tolerances import parse_tolerances
 

@@ -11,7 +11,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.records import MetricResult, Record, records_by_file
 from vdu_bench.reports.comparable import check_comparable
 from vdu_bench.reports.files import write_atomically
-from vdu_bench.reports.gate_tests import TIMED
+from vdu_bench.reports.gated import TIMED
 from vdu_bench.reports.pairing import left_out
 
 
@@ -70,7 +70,7 @@ def plan_blessing(reference: Path, records: Path, prune: bool = False) -> Blessi
     else:
         _check_whole([*new.values(), *(old[file] for file in files.values())])
     lines.append(
-        f"{len(writes)} of {len(new)} records written ({silent} with the same numbers, only timings or environment differ), "
+        f"{len(writes)} of {len(new)} records written ({silent} differ in timings or environment alone), "
         f"{len(files)} others {'removed' if prune else 'kept'}"
     )
     return Blessing(writes, list(files.values()) if prune else [], lines)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.records import Record
-from vdu_bench.reports.gate_tests import COUNTED, Test, make_tests
+from vdu_bench.reports.gated import COUNTED, GatedMetric, gate_metrics
 from vdu_bench.reports.pairing import Notice, pair_cells
 from vdu_bench.reports.tolerances import DEFAULTS, Tolerance
 from vdu_bench.stats.losses import Losses, margins, p_values, summarise
@@ -90,11 +90,11 @@ def compare(
         UserError: the records do not compare (see `pair_cells`).
     """
     pairs, notices = pair_cells(reference, records, allow_missing)
-    tests, lost = make_tests(pairs, reference, records, {**DEFAULTS, **(tolerances or {})})
+    tests, lost = gate_metrics(pairs, reference, records, {**DEFAULTS, **(tolerances or {})})
     return Comparison(tuple(_judge(tests)), (*notices, *lost))
 
 
-def _judge(tests: Sequence[Test]) -> list[Verdict]:
+def _judge(tests: Sequence[GatedMetric]) -> list[Verdict]:
     worse, better, widths = (np.full(len(tests), math.nan) for _ in range(3))
     pools: dict[tuple[str, bool], list[int]] = {}
     for index, test in enumerate(tests):
@@ -115,7 +115,7 @@ def _judge(tests: Sequence[Test]) -> list[Verdict]:
     return [_verdict(test, *numbers) for test, *numbers in zip(tests, worse, better, widths, strict=True)]
 
 
-def _summary(tests: Sequence[Test], scales: NDArray[np.float64]) -> Losses:
+def _summary(tests: Sequence[GatedMetric], scales: NDArray[np.float64]) -> Losses:
     parts = [
         summarise(test.losses / scale, None if test.variances is None else test.variances / scale**2)
         for test, scale in zip(tests, scales, strict=True)
@@ -129,7 +129,7 @@ def _summary(tests: Sequence[Test], scales: NDArray[np.float64]) -> Losses:
     )
 
 
-def _verdict(test: Test, worse: float, better: float, width: float) -> Verdict:
+def _verdict(test: GatedMetric, worse: float, better: float, width: float) -> Verdict:
     loss = float(test.losses.mean())
     kind: Kind = "same"
     if test.identical:

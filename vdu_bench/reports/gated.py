@@ -32,20 +32,26 @@ SAMPLED = {"pul": "forget", "forget_rate": "forget", "junk_rate": "junk"}
 
 
 @dataclass(frozen=True)
-class Test:
+class GatedMetric:
     """One metric's losses in one task and method; all numbers but `scale` in the metric's unit."""
 
     task: str
     method: str
     metric: str
     description: MetricResult
+    """For the label and the unit."""
     seeds: tuple[int, ...]
+    """The seeds that both sides have; arrays are ``[seeds]``."""
     old: Floats
+    """The reference's estimates."""
     new: Floats
     losses: Floats
+    """By how much each seed got worse; a gain is negative."""
     variances: Floats | None
+    """Of the losses, as far as finite samples explain them; None where samples are not known one by one."""
     tolerance: Tolerance
     identical: bool
+    """Whether estimates and outcomes are the same to the bit."""
 
     @property
     def allowed(self) -> float:
@@ -63,9 +69,9 @@ class Test:
         return size if self.tolerance.relative and size > 0 else 1.0
 
 
-def make_tests(
+def gate_metrics(
     pairs: Sequence[Pair], reference: Sequence[Record], records: Sequence[Record], tolerances: Mapping[str, Tolerance]
-) -> tuple[list[Test], list[Notice]]:
+) -> tuple[list[GatedMetric], list[Notice]]:
     """A test for each gated metric of each task and method, over the pairs that were measured on both sides.
 
     Args:
@@ -78,7 +84,7 @@ def make_tests(
         The tests, and a notice for each metric of a cell that can no longer be estimated.
     """
     bases = [_original_hits(one_set) for one_set in (reference, records)]
-    tests: list[Test] = []
+    tests: list[GatedMetric] = []
     notices: list[Notice] = []
     for _, group in groupby(pairs, key=lambda pair: (pair.new.task, pair.new.method)):
         measured = [pair for pair in group if pair.old.status == pair.new.status == "ok"]
@@ -86,7 +92,7 @@ def make_tests(
             kept, lost = _with_values(measured, metric)
             notices += lost
             if kept:
-                tests.append(_make_test(kept, metric, tolerances.get(metric, OTHERWISE), bases))
+                tests.append(_make(kept, metric, tolerances.get(metric, OTHERWISE), bases))
     return tests, notices
 
 
@@ -98,7 +104,7 @@ def gated_metrics(records: Iterable[Record]) -> set[str]:
 
 def _gated(pairs: Sequence[Pair]) -> list[str]:
     names = gated_metrics(record for pair in pairs for record in (pair.old, pair.new))
-    if "pul" in names:
+    if any(_has_value(pair.old, "pul") for pair in pairs):
         names.discard("forget_rate")  # the same outcomes; PUL does not take a change of the original for the method's
     if any(pair.new.method == "original" for pair in pairs):
         names -= {"pul", "forget_rate"}  # it was not told to forget
@@ -131,7 +137,7 @@ def _original_hits(records: Iterable[Record]) -> Bases:
     return {key: found for key, found in hits.items() if found is not None}
 
 
-def _make_test(pairs: Sequence[Pair], metric: str, tolerance: Tolerance, bases: Sequence[Bases]) -> Test:
+def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance, bases: Sequence[Bases]) -> GatedMetric:
     first = pairs[0].new
     old, new = (
         np.array([record.metrics[metric].estimate.value for record in side])
@@ -144,9 +150,10 @@ def _make_test(pairs: Sequence[Pair], metric: str, tolerance: Tolerance, bases: 
         name = SAMPLED[metric]
         identical = identical and all(pair.old.outcomes[name] == pair.new.outcomes[name] for pair in pairs)
         change, variance = ratio_change(np.stack([count for count in counts if count is not None]), len(pairs))
-        # More survivors or more junk is worse, and PUL falls by as much as the ratio of survivors rises.
-        losses, variances = 100.0 * change, 100.0**2 * variance
-    return Test(
+        if np.isfinite(variance).all():
+            # More survivors or more junk is worse, and PUL falls by as much as the ratio of survivors rises.
+            losses, variances = 100.0 * change, 100.0**2 * variance
+    return GatedMetric(
         first.task,
         first.method,
         metric,

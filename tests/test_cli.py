@@ -100,7 +100,15 @@ print("HEAVY:", [name for name in {HEAVY!r} if name in sys.modules])
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["list", "methods"], ["list", "tasks"], ["list", "metrics", "--format", "json"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["check", "--help"],
+        ["bless", "--help"],
+        ["list", "methods"],
+        ["list", "tasks"],
+        ["list", "metrics", "--format", "json"],
+    ],
 )
 def test_help_and_listings_import_nothing_heavy(arguments: list[str]) -> None:
     code = f"""

@@ -28,6 +28,7 @@ app = typer.Typer(
 
 TableFormat = Literal["terminal", "markdown", "csv", "latex", "json"]
 Layout = Literal["leaderboard", "long"]
+CheckFormat = Literal["terminal", "json", "github", "junit"]
 ListFormat = Literal["text", "json"]
 Kind = Literal["tasks", "methods", "metrics"]
 
@@ -64,6 +65,8 @@ DataDir = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
+ReferenceOption = Annotated[Path, typer.Option("--reference", help="The folder of the blessed records.")]
+NewRecords = Annotated[Path, typer.Option("--records", help="The folder of the new records, as from run --out.")]
 Format = Annotated[ListFormat, typer.Option(help="text for people, json for programs.")]
 
 
@@ -251,6 +254,79 @@ def plot(
     samples = first_samples(found, _store(store, Progress(quiet)))
     for file in write_plots(leaderboards(found), (out or records) / "plots", samples):
         typer.echo(str(file))
+
+
+@app.command()
+def check(
+    records: NewRecords,
+    reference: ReferenceOption = Path("results/reference"),
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A loss that does not count, METRIC=NUMBER in the metric's own unit or METRIC=NUMBER% of the "
+            "reference's value, such as pul=5 or fd_judge=5%; may be repeated."
+        ),
+    ] = None,
+    format: Annotated[
+        CheckFormat, typer.Option(help="terminal, json, annotations of a GitHub workflow, or a JUnit XML file.")
+    ] = "terminal",
+    output: Annotated[
+        Path | None, typer.Option(help="Write FORMAT to this file, and print the terminal's report beside it.")
+    ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Do not fail for cells that the new records lack.")
+    ] = False,
+) -> None:
+    """The regression gate: exit with 1 if anything got worse than the reference, and say what, how much, how sure.
+
+    Cells are paired by task, method and seed; the new records may hold some of the seeds. Losses are tested against
+    the noise of samples and seeds, adjusted for all tests. Exit 0: nothing got worse; 2: the records do not compare.
+
+    Examples:
+
+      vdu-bench run --task digits_1 --methods vdu,esd --out new && vdu-bench check --records new --allow-missing
+
+      vdu-bench check --records new --tolerance fd_judge=5% --format junit --output gate.xml
+    """
+    from rich.console import Console
+
+    from vdu_bench.reports.files import write_output
+    from vdu_bench.reports.gate import compare
+    from vdu_bench.reports.gate_formats import print_gate, render_gate
+    from vdu_bench.reports.gated import gated_metrics
+    from vdu_bench.reports.pairing import read_both
+    from vdu_bench.reports.tolerances import parse_tolerances
+
+    old, new = read_both(reference, records)
+    found = compare(old, new, parse_tolerances(tolerance or [], gated_metrics([*old, *new])), allow_missing)
+    if output is not None:
+        write_output(output, render_gate(found, format))
+    if output is not None or format == "terminal":
+        print_gate(found, Console())
+    else:
+        typer.echo(render_gate(found, format), nl=False)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def bless(
+    records: NewRecords,
+    reference: ReferenceOption = Path("results/reference"),
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove the reference's cells that the new records lack.")
+    ] = False,
+) -> None:
+    """Make new records the reference, and say what that changes, cell by cell.
+
+    Replaces records alone: tables and plots beside them are remade by run, table and plot.
+    """
+    from vdu_bench.reports.blessing import apply_blessing, plan_blessing
+
+    blessing = plan_blessing(reference, records, prune)
+    apply_blessing(blessing)
+    for line in blessing.lines:
+        typer.echo(line)
 
 
 def _load_plugins(files: list[Path] | None) -> None:

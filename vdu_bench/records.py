@@ -196,15 +196,27 @@ def read_record(file: Path) -> Record:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records of a run's folder (``records/**/seed*.json``), or under any other one; sorted.
+    """All records of a folder, sorted by task, method and seed. Raises UserError as `records_by_file`."""
+    records = records_by_file(folder).values()
+    return sorted(records, key=lambda record: (record.task, record.method, record.seeds.sample))
 
-    Raises UserError where there are none.
+
+def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Record]:
+    """All records of a run's folder (``records/**/seed*.json``), or under any other one, by file; files are sorted.
+
+    Args:
+        folder: what to search.
+        without: a folder whose records are left out: the reference often lies among the results that it judges.
+
+    Raises:
+        UserError: naming file and key, for a file that is not a record; and where there are no records.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder of records; `vdu-bench run --out {folder} ...` makes one")
     own = folder / "records"
     files = sorted((own if own.is_dir() else folder).glob("**/seed*.json"))
+    if without is not None:
+        files = [file for file in files if not file.resolve().is_relative_to(without.resolve())]
     if not files:
         raise UserError(f"no records under {folder}; `vdu-bench run --out {folder} ...` makes some")
-    records = [read_record(file) for file in files]
-    return sorted(records, key=lambda record: (record.task, record.method, record.seeds.sample))
+    return {file: read_record(file) for file in files}

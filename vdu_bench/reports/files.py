@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from vdu_bench.errors import UserError
+
 
 def write_atomically(file: Path, content: bytes) -> Path:
     """Write beside `file` and rename over it; makes the folder. Returns `file`. Raises OSError."""
@@ -17,3 +19,11 @@ def write_atomically(file: Path, content: bytes) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return file
+
+
+def write_output(file: Path, text: str) -> None:
+    """Write what a user asked for with --output. Raises UserError where the file cannot be written."""
+    try:
+        write_atomically(file, text.encode())
+    except OSError as error:
+        raise UserError(f"cannot write to --output {file}: {error.strerror}") from error

@@ -1,0 +1,98 @@
+"""Synthetic records with per-sample outcomes, as the gate reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vdu_bench.records import Estimate, Ledger, MetricResult, Protocol, Record, Seeds, Timings
+
+SURVIVORS = {"original": 1.0, "retrain": 0.01, "vdu": 0.2, "esd": 0.25}
+DISTANCES = {"original": 21.5, "retrain": 2.0, "vdu": 12.0, "esd": 14.0}
+
+PROTOCOL = Protocol(
+    version=1,
+    scale="embedded",
+    sampler={"name": "dpmsolver++", "steps": 20},
+    samples=2000,
+    dtype="float32",
+    extractor="judge",
+    extractor_digest="ab" * 32,
+    reference="1165 images",
+    judge="judge",
+    judge_digest="ab" * 32,
+    confusion=[[90, 1], [2, 88]],
+    classes=["0", "1"],
+)
+
+
+def cells(
+    survivors: Mapping[str, float] | None = None,
+    seeds: Iterable[int] = (0, 1, 2),
+    draw: int = 0,
+    task: str = "digits_1",
+    rate: float = 0.1,
+) -> list[Record]:
+    """A record for each of four methods and each seed.
+
+    `rate` is how often the original makes the forget class, `survivors` the shares of those that methods still make.
+    They are nested: what a method with fewer survivors still shows, the same method with more shows too. So two calls
+    that differ in one share alone differ by that loss alone, and two that differ in `draw` by all that chance decides.
+    """
+    records = []
+    for seed in seeds:
+        rng = np.random.default_rng([draw, seed])
+        base, rank = rng.random(PROTOCOL.samples) < rate, rng.random(PROTOCOL.samples)
+        for method, share in {**SURVIVORS, **(survivors or {})}.items():
+            hits, junk = base & (rank < share), rng.random(PROTOCOL.samples) < 0.03
+            values = {
+                "pul": (100 * (1 - hits.sum() / base.sum()), "%", "higher"),
+                "forget_rate": (100 * hits.mean(), "%", "lower"),
+                "fd_judge": (DISTANCES[method] * rng.normal(1, 0.05), "", "lower"),
+                "junk_rate": (100 * junk.mean(), "%", "lower"),
+                "unlearn_seconds": (2.0 + seed, "s", "lower"),
+                "unlearn_forward": (5120, "evaluations", "lower"),
+                "training_images": (132, "images", "lower"),
+            }
+            records.append(_record(task, method, seed, values, {"forget": hits, "junk": junk}))
+    return records
+
+
+def write(records: Iterable[Record], folder: Path) -> Path:
+    """As a run does, to ``FOLDER/records/TASK/METHOD/seedN.json``; returns the folder."""
+    for record in records:
+        file = folder / "records" / record.task / record.method / f"seed{record.seeds.sample}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(record.to_json())
+    return folder
+
+
+def _record(
+    task: str, method: str, seed: int, values: dict[str, tuple], outcomes: dict[str, NDArray[np.bool_]]
+) -> Record:
+    return Record(
+        task=task,
+        forget="1",
+        method=method,
+        role="reference" if method in ("original", "retrain") else "contestant",
+        regime="full",
+        settings={"steps": 40},
+        seeds=Seeds(train=0, unlearn=seed, sample=seed),
+        protocol=PROTOCOL.model_copy(deep=True),
+        ledger=Ledger(forget_images=132),
+        timings=Timings(),
+        environment={"threads": 2},
+        stages={},
+        status="ok",
+        metrics={
+            name: MetricResult(label=_LABELS.get(name, name), unit=unit, better=better, estimate=Estimate(value=value))
+            for name, (value, unit, better) in values.items()
+        },
+        outcomes={name: np.packbits(flags).tobytes().hex() for name, flags in outcomes.items()},
+    )
+
+
+_LABELS = {"fd_judge": "fd_judge_2000"}

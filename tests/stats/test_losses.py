@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm, t, ttest_1samp
+
+from vdu_bench.stats.losses import Losses, margins, p_values, standard_errors, summarise
+
+
+def losses(*cells: list[float], sampling: list[float] | None = None) -> Losses:
+    """Cells of any number of seeds; `sampling` is one variance for each cell."""
+    parts = [summarise(cell) for cell in cells]
+    return Losses(
+        np.array([part[0] for part in parts]),
+        np.array([part[1] for part in parts]),
+        None if sampling is None else np.array(sampling),
+        np.array([len(cell) for cell in cells]),
+    )
+
+
+def test_without_sampling_variance_one_cell_is_the_paired_t_test() -> None:
+    values = [0.4, 0.9, 0.7]
+    expected = ttest_1samp(values, 0.2, alternative="greater").pvalue
+    assert p_values(losses(values), 0.2)[0] == pytest.approx(expected)
+    assert margins(losses(values))[0] == pytest.approx(t.isf(0.025, 2) * np.std(values, ddof=1) / math.sqrt(3))
+
+
+def test_scatter_is_pooled_and_never_below_a_cells_own() -> None:
+    calm, wild = [0.1, 0.1, 0.1], [0.0, 0.4, 0.8]
+    errors, freedom = standard_errors(losses(calm, wild))
+    assert errors == pytest.approx([math.sqrt(0.16 / 2 / 3), math.sqrt(0.16 / 3)])
+    assert list(freedom) == [4.0, 4.0]
+
+
+def test_with_sampling_variance_the_samples_are_the_least() -> None:
+    errors, freedom = standard_errors(losses([0.1, 0.1, 0.1], sampling=[0.03]))
+    assert errors == pytest.approx([0.1])
+    assert np.isinf(freedom[0])
+    assert p_values(losses([0.1, 0.1, 0.1], sampling=[0.03]), 0.05)[0] == pytest.approx(norm.sf(0.5))
+
+
+def test_seeds_that_scatter_far_beyond_their_samples_are_the_sample() -> None:
+    errors, freedom = standard_errors(losses([0.0, 0.0, 0.8], sampling=[0.001]))
+    assert errors == pytest.approx([math.sqrt(np.var([0.0, 0.0, 0.8], ddof=1) / 3)])
+    assert freedom[0] == 2
+
+
+def test_one_seed_leans_on_samples_and_else_on_nothing() -> None:
+    assert p_values(losses([0.3], sampling=[0.01]))[0] == pytest.approx(norm.sf(3))
+    assert np.isnan(p_values(losses([0.3]))[0])
+    assert np.isnan(margins(losses([0.3]))[0])
+
+
+def test_cells_of_several_seeds_speak_for_one_of_a_single_seed() -> None:
+    p = p_values(losses([0.1], [-0.1, 0.0, 0.1]))
+    assert p[0] == pytest.approx(t.sf(1.0, 2))
+
+
+def test_what_never_scatters_is_certain() -> None:
+    p = p_values(losses([0.3, 0.3], [0.1, 0.1], [0.0, 0.0]), 0.1)
+    assert list(p) == [0.0, 1.0, 1.0]
+
+
+def test_leading_dimensions_are_kept() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(5, 4, 3))
+    mean, scatter, _ = summarise(values)
+    together = p_values(Losses(mean, scatter, None, np.full(4, 3)))
+    assert together.shape == (5, 4)
+    assert together[2] == pytest.approx(p_values(losses(*map(list, values[2]))))
+
+
+def test_no_seed_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one seed"):
+        summarise([])

@@ -1,0 +1,76 @@
+"""How large a loss the gate lets pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from vdu_bench.errors import UserError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest loss of a metric that does not count."""
+
+    amount: float
+    """Not negative: percent of the reference's value where `relative`, else in the metric's own unit."""
+    relative: bool = False
+
+    def of(self, reference: float) -> float:
+        """In the metric's unit, for a reference of this value."""
+        return abs(reference) * self.amount / 100.0 if self.relative else self.amount
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}%" if self.relative else f"{self.amount:g}"
+
+
+DEFAULTS: Mapping[str, Tolerance] = {
+    "pul": Tolerance(2.0),
+    "forget_rate": Tolerance(1.0),
+    "junk_rate": Tolerance(2.0),
+    "fd_judge": Tolerance(10.0, relative=True),
+    # Not relative: this distance is biased upward and may be 0. 2,000 samples of one distribution read about 0.04.
+    "retained_balance": Tolerance(0.02),
+    "unlearn_forward": Tolerance(0.0),
+    "unlearn_backward": Tolerance(0.0),
+    "training_images": Tolerance(0.0),
+}
+"""By metric name, in the metrics' own units (percentage points for rates) unless relative."""
+
+OTHERWISE = Tolerance(10.0, relative=True)
+"""For every metric that `DEFAULTS` does not name."""
+
+
+def parse_tolerances(assignments: Iterable[str], known: Iterable[str]) -> dict[str, Tolerance]:
+    """Tolerances from ``METRIC=NUMBER`` (the metric's own unit) and ``METRIC=NUMBER%`` (percent of the reference).
+
+    Args:
+        assignments: as given on the command line.
+        known: names of the metrics that are gated.
+
+    Raises:
+        UserError: an assignment is malformed or repeated, its number is negative or not finite, or its metric unknown.
+    """
+    known = sorted(known)
+    found: dict[str, Tolerance] = {}
+    for text in assignments:
+        name, equals, number = (part.strip() for part in text.partition("="))
+        if not name or not equals:
+            raise UserError(f"--tolerance {text!r}: write METRIC=NUMBER or METRIC=NUMBER%, such as fd_judge=5%")
+        if name not in known:
+            raise UserError(f"--tolerance {text!r}: no gated metric is called {name!r}{did_you_mean(name, known)}")
+        if name in found:
+            raise UserError(f"--tolerance names {name!r} twice")
+        found[name] = Tolerance(_amount(text, number.removesuffix("%")), number.endswith("%"))
+    return found
+
+
+def _amount(text: str, number: str) -> float:
+    try:
+        amount = float(number)
+    except ValueError:
+        amount = math.nan
+    if not math.isfinite(amount) or amount < 0:
+        raise UserError(f"--tolerance {text!r}: {number!r} is not a number from 0 up")
+    return amount

@@ -1,0 +1,112 @@
+"""Whether losses are larger than is tolerated, and than chance explains: the statistics of the regression gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2, t
+
+from vdu_bench.stats._levels import tail
+
+Floats = NDArray[np.float64]
+
+_CHANCE = 0.05
+"""How rarely samples alone may scatter seeds as far as is then taken for the seeds' own scatter."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """One metric's losses in T cells, each summarised over its seeds: arrays ``[..., T]``. Gains are negative."""
+
+    mean: Floats
+    """Over the seeds."""
+    scatter: Floats
+    """Variance of the seeds' losses around their mean (n - 1 in the denominator); 0 for a single seed."""
+    sampling: Floats | None
+    """Variance of one seed's loss that its finite sample explains, averaged over the seeds; None where unknown."""
+    seeds: NDArray[np.int64]
+    """How many seeds each cell has, ``[T]``."""
+
+
+def summarise(losses: ArrayLike, variances: ArrayLike | None = None) -> tuple[Floats, Floats, Floats | None]:
+    """`Losses.mean`, `.scatter` and `.sampling` out of one cell's seeds.
+
+    Args:
+        losses: float ``[..., S]``, a loss for each of S seeds.
+        variances: float ``[..., S]``, the sampling variance of each; None where unknown.
+
+    Raises:
+        ValueError: there is no seed.
+    """
+    losses = np.asarray(losses, dtype=np.float64)
+    if losses.ndim == 0 or losses.shape[-1] == 0:
+        raise ValueError("a loss takes at least one seed")
+    scatter = np.var(losses, axis=-1, ddof=1) if losses.shape[-1] > 1 else np.zeros(losses.shape[:-1])
+    sampling = None if variances is None else np.mean(np.asarray(variances, dtype=np.float64), axis=-1)
+    return np.mean(losses, axis=-1), np.asarray(scatter), sampling
+
+
+def standard_errors(losses: Losses) -> tuple[Floats, Floats]:
+    """Standard error of each mean loss, and the degrees of freedom of the t distribution it is read with.
+
+    Two or three seeds say next to nothing about their scatter: a t test of two degrees of freedom, adjusted for forty
+    tests, would want a t of 20. So scatter is pooled over the T cells, and each cell is given the largest variance
+    there is evidence for (this project's rule; its false-alarm rate and power are simulated, see
+    ``docs/protocol.md``). With the cell's scatter s, its sampling variance v, and S seeds:
+
+    - where v is known: ``max(v, s, v * pooled(s / v))``. It is never less than the samples' own, so the distribution
+      is normal; but where s is beyond the 95 % quantile of what samples alone would show, that is of
+      ``v * chi2(S - 1) / (S - 1)``, the seeds are the sample, and their S - 1 degrees of freedom count;
+    - where it is not: ``max(s, pooled(s))``, with the pooled degrees of freedom.
+
+    Args:
+        losses: of one metric; cells that did not change at all belong to them, since they show that nothing scatters.
+
+    Returns:
+        Two float64 ``[..., T]``; NaN and 0 where nothing is known (no sampling variances, and a seed for each cell).
+    """
+    freedom = np.asarray(losses.seeds - 1, dtype=np.float64)
+    total = float(freedom.sum())
+    if losses.sampling is None:
+        pooled = (losses.scatter * freedom).sum(axis=-1, keepdims=True) / max(total, 1.0)
+        variance = np.maximum(losses.scatter, pooled)
+        errors = np.sqrt(variance / losses.seeds) if total else np.full_like(losses.mean, np.nan)
+        return errors, np.full_like(losses.mean, total)
+    dispersion = losses.scatter / losses.sampling
+    pooled = (dispersion * freedom).sum(axis=-1, keepdims=True) / max(total, 1.0)
+    inflation = np.maximum(1.0, np.maximum(dispersion, pooled))
+    errors = np.sqrt(losses.sampling * inflation / losses.seeds)
+    several = np.maximum(freedom, 1.0)
+    scattered = (freedom > 0) & (dispersion > chi2.isf(_CHANCE, several) / several)
+    return errors, np.where(scattered, several, np.inf)
+
+
+def p_values(losses: Losses, tolerance: ArrayLike = 0.0) -> Floats:
+    """One-sided, of "no loss larger than the tolerance", for each cell.
+
+    Args:
+        losses: of one metric.
+        tolerance: float ``[T]`` or a number, the largest loss that does not count, in the unit of the losses.
+
+    Returns:
+        float64 ``[..., T]``, 0..1; NaN where nothing is known about chance, and the tolerance has to decide alone.
+    """
+    errors, freedom = standard_errors(losses)
+    beyond = losses.mean - np.asarray(tolerance, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = beyond / errors
+    certain = (errors == 0.0) & np.isfinite(beyond)
+    ratio = np.where(certain, np.where(beyond > 0.0, np.inf, -np.inf), ratio)
+    return np.where(freedom > 0, t.sf(ratio, np.maximum(freedom, 1.0)), np.nan)
+
+
+def margins(losses: Losses, level: float = 0.95) -> Floats:
+    """Half the width of each mean loss's two-sided interval, float64 ``[..., T]``; NaN where there is none.
+
+    Raises:
+        ValueError: the level is outside (0, 1).
+    """
+    errors, freedom = standard_errors(losses)
+    return np.where(freedom > 0, t.isf(tail(level), np.maximum(freedom, 1.0)) * errors, np.nan)

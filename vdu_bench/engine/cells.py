@@ -5,26 +5,22 @@ Nothing here imports torch, so that a command whose cells are all done answers a
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import vdu_bench
 from vdu_bench.data.sources import data_stamp
+from vdu_bench.engine.digests import EVERYTHING, code_digest, source_digest
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.regime import Regime, forbidden_needs
 from vdu_bench.metrics.catalog import METRICS
-from vdu_bench.registry import Entry
-from vdu_bench.tasks.task import Task, spec_hash
+from vdu_bench.tasks.task import Task
 
 REFERENCES = ("original", "retrain")
 RECORD = "record.json"
-WITHOUT_INFLUENCE = ("cli.py", "__main__.py", "reports", "assets", "tasks/catalog")
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         "seed": cell.seed,
         "device": cell.device,
         "data": cell.data_stamp,
-        "code": code_digest(),
+        "code": code_digest(EVERYTHING),
         "metrics": {name: source_digest(entry) for name, entry in METRICS.entries().items()},
         "made_of": store.digests(("base", "retrain", "judge"), cell.task.family, cell.task.forget),
     }
@@ -122,27 +118,3 @@ def _obstacle(task: Task, name: str, regime: Regime) -> str:
         return f"it works on {' and '.join(facts.supports)} models only"
     forbidden = forbidden_needs(regime, facts.needs) if facts.role == "contestant" else []
     return f"it needs {', '.join(forbidden)}, which --regime {regime} forbids" if forbidden else ""
-
-
-@cache
-def source_digest(entry: Entry) -> str:
-    """sha256 of the file that an entry points to."""
-    return hashlib.sha256(entry.source_file().read_bytes()).hexdigest()
-
-
-@cache
-def code_digest() -> str:
-    """sha256 over the package's sources that can change a number: a changed suite never reuses old results."""
-    root = Path(vdu_bench.__path__[0])
-    return tree_digest(root, (file for file in root.rglob("*.py")))
-
-
-def tree_digest(root: Path, files: Iterable[Path]) -> str:
-    """sha256 over names and contents, without what only prints or draws."""
-    named = {file.relative_to(root).as_posix(): file for file in files}
-    digests = {
-        name: hashlib.sha256(file.read_bytes()).hexdigest()
-        for name, file in named.items()
-        if not name.startswith(WITHOUT_INFLUENCE)
-    }
-    return spec_hash(digests)

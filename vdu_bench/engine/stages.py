@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vdu_bench.engine.cells import Cell, code_digest, source_digest
+from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.digests import SAMPLING, UNLEARNING, code_digest, source_digest
 from vdu_bench.engine.memory import PeakMemory
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recipes import MODEL, RecipeStages
@@ -58,7 +59,8 @@ class CellStages:
         spec = {
             "method": cell.method,
             "source": source_digest(METHODS.entry(cell.method)),
-            "code": code_digest(),
+            "code": code_digest(UNLEARNING),
+            "data": self.recipes.fingerprint(cell.task),
             "settings": method.settings.model_dump(mode="json"),
             "regime": cell.regime,
             "seed": cell.seed,
@@ -85,7 +87,7 @@ class CellStages:
             "sampler": task.sampler.model_dump(mode="json"),
             "samples": task.samples,
             "seed": seed,
-            "code": code_digest(),
+            "code": code_digest(SAMPLING),
             "device": self._device,
         }
 

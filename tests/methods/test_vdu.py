@@ -175,3 +175,29 @@ def test_whitening_changes_coordinates_and_nothing_else() -> None:
     unwhiten(module)
     for name, p in module.named_parameters():
         torch.testing.assert_close(p.detach(), before[name])
+
+
+@pytest.mark.parametrize("space", ["parameter", "posterior"])
+def test_a_posterior_from_a_file_fits_the_network_by_name(
+    space: str, tiny_model: UnconditionalDDPM, tmp_path: Path
+) -> None:
+    weights = {name: p.detach().clone() for name, p in tiny_model.denoiser.named_parameters()}
+    WeightPosterior(weights, {name: torch.full_like(p, 0.01) for name, p in weights.items()}).save(tmp_path / "p")
+    posterior = WeightPosterior.load(tmp_path / "p")
+    assert list(posterior.std) != list(weights), "a file keeps the names in an order of its own"
+    context = UnlearningContext(
+        tiny_model,
+        ImageSet.of_classes(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 0, 1, 1]), ["a", "b"]),
+        "a",
+        "forget_only",
+        VDU.needs,
+        0,
+        lambda: posterior,
+        lambda: pytest.fail("nobody asked for it"),
+    )
+    method = VDU(VDU.Settings(gamma=1.0, space=space, center="mean", batch_size=2))
+    trained = tiny_model.clone()
+    trained.denoiser.requires_grad_(True)
+    method.start(trained, context)
+    # At the posterior's own mean the regularizer is zero, up to the half precision that the file keeps the mean in.
+    assert float(method.loss(trained, context).detach()) < 1e-4

@@ -60,6 +60,7 @@ class VDU(LossMethod):
     settings: Settings
     _posterior: WeightPosterior
     _coordinates: Sequence[nn.Parameter]
+    _names: Sequence[str]
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
         posterior = context.posterior().floored(self.settings.variance_floor)
@@ -70,7 +71,9 @@ class VDU(LossMethod):
         if self.settings.space == "posterior":
             self._coordinates = whiten(model.denoiser, posterior)
         else:
-            self._coordinates = [p for name, p in model.denoiser.named_parameters() if name in posterior.std]
+            named = {name: p for name, p in model.denoiser.named_parameters() if name in posterior.std}
+            # A posterior from a file lists its names in another order than the network.
+            self._names, self._coordinates = list(named), list(named.values())
 
     def parameters(self, model: DiffusionModel) -> Iterable[nn.Parameter]:  # noqa: ARG002
         return self._coordinates
@@ -98,7 +101,7 @@ class VDU(LossMethod):
         z: Sequence[Tensor] = self._coordinates
         if self.settings.space == "parameter":
             mean, std = self._posterior.mean, self._posterior.std
-            z = [(p - mean[name]) / std[name] for name, p in zip(std, self._coordinates, strict=True)]
+            z = [(p - mean[name]) / std[name] for name, p in zip(self._names, self._coordinates, strict=True)]
         return sum((p.square().sum() for p in z), z[0].new_zeros(())) / (2 * d)
 
 

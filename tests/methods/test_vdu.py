@@ -17,6 +17,7 @@ from vdu_bench.methods.vdu import VDU, elbo_weights
 from vdu_bench.methods.whitening import unwhiten, whiten
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.unconditional import UnconditionalDDPM
 
 WEIGHTS = torch.tensor([0.1, -0.4, 0.7, 0.2])
 MEAN = torch.tensor([0.0, -0.5, 0.5, 0.3])

@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from vdu_bench.cli import main
+from commands import cli
 
 HEAVY = ("torch", "diffusers", "pandas", "matplotlib", "scipy", "sklearn", "transformers")
 
@@ -27,18 +26,6 @@ def clean_registries(monkeypatch: pytest.MonkeyPatch) -> None:
         registry.entries()
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
         monkeypatch.setattr(registry, "_loaded", dict(registry._loaded))
-
-
-def cli(*arguments: str | Path, code: int = 0) -> None:
-    """Run the command in this process and check its exit code."""
-    old = sys.argv
-    sys.argv = ["vdu-bench", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as stop:
-            main()
-    finally:
-        sys.argv = old
-    assert stop.value.code == code
 
 
 @pytest.fixture(scope="module")

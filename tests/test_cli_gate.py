@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from cells import cells, write
-
-from vdu_bench.cli import main
-
-
-def cli(*arguments: str | Path, code: int = 0) -> None:
-    """Run the command in this process and check its exit code."""
-    old = sys.argv
-    sys.argv = ["vdu-bench", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as stop:
-            main()
-    finally:
-        sys.argv = old
-    assert stop.value.code == code
+from commands import cli
 
 
 @pytest.fixture(scope="module")

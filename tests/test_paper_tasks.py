@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import cli
 from miniatures import FISH, write_cifar10, write_mnist, write_tiny_imagenet
 
-from vdu_bench.cli import main
 from vdu_bench.records import Record, read_record
 
 TINY = (
@@ -46,17 +46,6 @@ def arguments(command: str, task: str, root: Path, *settings: str) -> list[str]:
     if command == "run":
         words += ["--methods", "vdu", "--out", str(root / "out")]
     return words + [word for setting in settings for word in ("--set", setting)]
-
-
-def cli(*words: str | Path, code: int = 0) -> None:
-    old = sys.argv
-    sys.argv = ["vdu-bench", *map(str, words)]
-    try:
-        with pytest.raises(SystemExit) as stop:
-            main()
-    finally:
-        sys.argv = old
-    assert stop.value.code == code
 
 
 def records(root: Path, task: str) -> Iterator[Record]:

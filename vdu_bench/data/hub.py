@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 TRAIN = ("train",)
 HELD_OUT = ("test", "valid", "val")
 """How the parts of a data set are called, in order of preference; ``valid`` stands for ``validation`` as well."""
-CHANNELS = {"L": 1, "RGB": 3}
 
 
 class HubDataset(DataSource):

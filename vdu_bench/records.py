@@ -63,6 +63,20 @@ class MetricResult(Schema):
     estimate: Estimate
 
 
+class Matrix(Schema):
+    """A table of numbers before and after, which no single number can stand for."""
+
+    rows: list[str]
+    """What each row is about."""
+    columns: list[str]
+    """What each column is about."""
+    unit: str
+    before: list[list[Number]]
+    """The original model's, row by row."""
+    after: list[list[Number]]
+    """The method's."""
+
+
 class Seeds(Schema):
     """The three seeds of a cell."""
 
@@ -84,7 +98,7 @@ class Protocol(Schema):
     sampler: dict[str, Any]
     """Scheduler, steps, guidance, batch size."""
     samples: int
-    """Images a cell."""
+    """Images a cell; of a text-to-image model for each of the two sets of prompts."""
     dtype: str
     """Arithmetic of the denoiser while sampling."""
     extractor: str
@@ -98,11 +112,20 @@ class Protocol(Schema):
     judge_digest: str
     """sha256 of the judge's weights."""
     confusion: list[list[int]]
-    """Held-out real images: rows are truth, columns the judge's answer, in the order of `classes`."""
+    """Held-out real images. Classes: rows are truth, columns the judge's answer, in the order of `classes`. Attributes:
+    in each row true negatives, false positives, false negatives, true positives."""
     classes: list[str]
     """The names of the confusion matrix' rows."""
     data_fingerprint: str = ""
     """sha256 over the real images, their labels and the class names; empty in records from before it was kept."""
+    prompts: dict[str, Any] = Field(default_factory=dict)
+    """The sets of prompts and the words of captions; empty for an unconditional model."""
+    clip: str = ""
+    """Whose cosine the CLIP score is: model, weights, precision; empty where the task names none."""
+    clip_digest: str = ""
+    """sha256 of its weights."""
+    pairs: int = 0
+    """How many counterfactual pairs were redrawn."""
 
 
 class Ledger(Schema):
@@ -170,6 +193,8 @@ class Record(Schema):
     """By metric name; empty when the status is not ``ok``."""
     outcomes: dict[str, str] = Field(default_factory=dict)
     """Per-sample indicators in the order of the noise, packed to bits and written as hex, for paired comparisons."""
+    matrices: dict[str, Matrix] = Field(default_factory=dict)
+    """Tables beside the metrics: ``interference``, asked feature x measured feature."""
     warnings: list[str] = Field(default_factory=list)
     """What a reader of the numbers has to know: a judge that errs more than its task allows."""
 

@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.fitting import fit
-from vdu_bench.models.specs import FitSpec
+from vdu_bench.models.specs import FitSpec, SamplerSpec
 from vdu_bench.models.training import denoising_loss
 
 
 class ESD(LossMethod):
     """Erased Stable Diffusion: be guided away from the concept, for good.
 
-        L(theta) = E || eps_theta(x_t, t) - [ eps_base(x_t, t) - eta (eps_c(x_t, t) - eps_base(x_t, t)) ] ||^2
+        L(theta) = E || eps_theta(x_t, t, c) - [ eps_base(x_t, t) - eta (eps_base(x_t, t, c) - eps_base(x_t, t)) ] ||^2
 
-    after Gandikota, Materzynska, Fiotto-Kaufman & Bau 2023 ("Erasing Concepts from Diffusion Models", eq. 7), who take
-    the concept's score eps_c from the prompt.
+    after Gandikota, Materzynska, Fiotto-Kaufman & Bau 2023 ("Erasing Concepts from Diffusion Models", eq. 7); c are the
+    task's forget prompts. What is trained makes the variant: ``weights: cross_attention`` is the paper's ESD-x,
+    ``all_but_cross_attention`` its ESD-u, ``all`` its full fine-tuning. The paper draws x_t from the model that is
+    being edited, asked for c and denoised to a random step (``x_t: student``), and leads away from the empty prompt;
+    the authors' later code draws it from the frozen model (``x_t: frozen``) and can lead away from another prompt
+    (``from_concept``), whose noise then takes the place of the first eps_base(x_t, t).
 
-    On an unconditional model this is a port, not the published method: there is no prompt, so eps_c comes from a copy
-    of the base that is fine-tuned on the forget set for a few steps, and x_t are noised forget images.
+    On an unconditional model this is a port, not the published method: there is no prompt, so the concept's noise comes
+    from a copy of the base that is fine-tuned on the forget set for a few steps, and x_t are noised forget images.
     """
 
-    supports = ("unconditional",)
-    needs = ("forget_images",)
+    supports = ("unconditional", "text_to_image")
+    needs = ("forget_images", "prompts")
 
     class Settings(LossMethod.Settings):
         """ESD's settings; all defaults are this project's."""
 
         eta: float = Field(1.0, gt=0, description="strength of the guidance away from the concept")
+        x_t: Literal["auto", "student", "frozen", "images"] = Field(
+            "auto",
+            description="where x_t is from: the edited model (the paper's), the frozen one (the later code's), or "
+            "noised forget images; auto: student where there are prompts, else images",
+        )
+        x_t_steps: int = Field(20, gt=0, description="DDIM steps of the whole way that x_t is denoised on a part of")
+        x_t_guidance: float = Field(3.0, ge=0, description="guidance on that way")
+        from_concept: str | None = Field(
+            None, description="a prompt to lead away from in place of the empty one; anchor: the task's own"
+        )
         concept_steps: int = Field(60, gt=0, description="fine-tuning steps of the concept's copy (unconditional)")
         concept_learning_rate: float = Field(3e-4, gt=0, description="learning rate of that fine-tuning")
         steps: int = Field(60, gt=0, description="optimiser steps")
@@ -41,27 +59,64 @@ class ESD(LossMethod):
     settings: Settings
     _base: DiffusionModel
     _concept: DiffusionModel
+    _x_t: Literal["student", "frozen", "images"]
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
+        prompted = model.kind == "text_to_image"
+        x_t = self.settings.x_t
+        self._x_t = x_t if x_t != "auto" else "student" if prompted else "images"
+        if not prompted and (self._x_t != "images" or self.settings.from_concept is not None):
+            raise UserError("esd: x_t and from_concept need prompts, which an unconditional model does not take")
         self._base = model.clone().freeze()
-        self._concept = model.clone()
+        self._concept = self._base if prompted else self._finetuned(model, context)
+
+    def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
+        prompts = self._prompts(context) if model.kind == "text_to_image" else None
+        x_t, t = self._noised(model, context, prompts)
+        condition = model.condition(prompts)
+        with torch.no_grad():
+            null = self._base.predict_noise(x_t, t)
+            concept = self._concept.predict_noise(x_t, t, condition)
+            start = null if self.settings.from_concept is None else self._start(x_t, t, context)
+            target = start - self.settings.eta * (concept - null)
+        return torch.nn.functional.mse_loss(model.predict_noise(x_t, t, condition), target)
+
+    def _prompts(self, context: UnlearningContext) -> list[str]:
+        """A forget prompt for each image of the batch."""
+        asked = context.prompts().forget
+        drawn = torch.randint(len(asked), (self.settings.batch_size,), generator=context.generator)
+        return [asked[place] for place in drawn.tolist()]
+
+    def _noised(
+        self, model: DiffusionModel, context: UnlearningContext, prompts: Sequence[str] | None
+    ) -> tuple[Tensor, Tensor]:
+        if self._x_t == "images":
+            x0 = context.forget_batch(self.settings.batch_size).x0
+            t = context.timesteps(len(x0))
+            return model.add_noise(x0, context.noise_like(x0), t), t
+        sampler = SamplerSpec(name="ddim", steps=self.settings.x_t_steps, guidance_scale=self.settings.x_t_guidance)
+        stop = int(torch.randint(sampler.steps, (1,), generator=context.generator))
+        noise = torch.randn(self.settings.batch_size, *model.latent_shape, generator=context.generator)
+        source = model if self._x_t == "student" else self._base
+        return source.denoised_until(stop, prompts, noise, sampler)
+
+    def _start(self, x_t: Tensor, t: Tensor, context: UnlearningContext) -> Tensor:
+        prompt = self.settings.from_concept
+        prompt = context.prompts().anchor if prompt == "anchor" else prompt
+        return self._base.predict_noise(x_t, t, self._base.condition([str(prompt)] * len(x_t)))
+
+    def _finetuned(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
+        copy = model.clone()
+        copy.denoiser.requires_grad_(True)
         spec = FitSpec(
             steps=self.settings.concept_steps,
             batch_size=self.settings.batch_size,
             learning_rate=self.settings.concept_learning_rate,
         )
-        fit(self._concept.denoiser.parameters(), lambda _: self._concept_loss(context), spec)
-        self._concept.freeze()
 
-    def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        batch = context.forget_batch(self.settings.batch_size)
-        t = context.timesteps(len(batch.x0))
-        x_t = model.add_noise(batch.x0, context.noise_like(batch.x0), t)
-        with torch.no_grad():
-            base = self._base.predict_noise(x_t, t)
-            target = base - self.settings.eta * (self._concept.predict_noise(x_t, t) - base)
-        return torch.nn.functional.mse_loss(model.predict_noise(x_t, t), target)
+        def loss(_: int) -> Tensor:
+            batch = context.forget_batch(self.settings.batch_size)
+            return denoising_loss(copy, batch.x0, batch.condition, context.generator)
 
-    def _concept_loss(self, context: UnlearningContext) -> Tensor:
-        batch = context.forget_batch(self.settings.batch_size)
-        return denoising_loss(self._concept, batch.x0, None, context.generator)
+        fit(copy.denoiser.parameters(), loss, spec)
+        return copy.freeze()

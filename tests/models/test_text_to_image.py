@@ -25,7 +25,7 @@ from torch import Tensor
 from vdu_bench.errors import Diverged, UserError
 from vdu_bench.models import pipeline_files
 from vdu_bench.models.sampling import initial_noise
-from vdu_bench.models.specs import SamplerSpec
+from vdu_bench.models.specs import ComputeSpec, SamplerSpec
 from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.models.unconditional import UnconditionalDDPM
 
@@ -178,7 +178,7 @@ def test_the_autoencoder_works_in_batches_and_slices(
     torch.testing.assert_close(tiny_text_to_image.encode(images), x0)
     torch.testing.assert_close(tiny_text_to_image.decode(x0), decoded, atol=1, rtol=0)
     assert sizes == [2, 2, 1] * 2
-    assert tiny_text_to_image.enable_vae_slicing().vae.use_slicing
+    assert tiny_text_to_image.computing(ComputeSpec(vae_slicing=True)).vae.use_slicing
     torch.testing.assert_close(tiny_text_to_image.decode(x0), decoded, atol=1, rtol=0)
 
 

@@ -11,7 +11,6 @@ import importlib.resources
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -20,58 +19,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vdu_bench.data.counterfactuals import CounterfactualPairs
 from vdu_bench.data.image_set import DataSplits, ImageSet
 from vdu_bench.errors import UserError, did_you_mean
 
 NAMES = ("eyeglasses", "hat", "bangs", "long_hair", "beard")
 PAIRED = ("eyeglasses", "hat", "bangs")
 TILE = 16
-PHRASES = {
-    "eyeglasses": "eyeglasses",
-    "hat": "a hat",
-    "bangs": "bangs",
-    "long_hair": "long hair",
-    "beard": "a beard",
-}
-PORTRAIT = "a portrait of a person"
-
-
-@dataclass(frozen=True)
-class CounterfactualPairs:
-    """The same faces drawn twice: once without an attribute and once with it, all else equal.
-
-    Attributes:
-        attribute: what is toggled.
-        names: the K concept names, in column order.
-        without: uint8 ``[N, 3, 16, 16]``.
-        with_: uint8 ``[N, 3, 16, 16]``; ``with_[i]`` is the face of ``without[i]``.
-        concepts_without: bool ``[N, K]``, False in the attribute's column.
-        concepts_with: bool ``[N, K]``, True in the attribute's column and elsewhere equal to `concepts_without`.
-    """
-
-    attribute: str
-    names: tuple[str, ...]
-    without: Tensor
-    with_: Tensor
-    concepts_without: Tensor
-    concepts_with: Tensor
-
-    def __post_init__(self) -> None:
-        if self.without.shape != self.with_.shape:
-            raise ValueError(f"the halves differ in shape: {list(self.without.shape)}, {list(self.with_.shape)}")
-        toggled = self.concepts_without ^ self.concepts_with
-        expected = torch.zeros_like(toggled)
-        expected[:, self.names.index(self.attribute)] = True
-        if not torch.equal(toggled, expected) or not bool(self.concepts_with[expected].all()):
-            raise ValueError(f"the pairs must differ in {self.attribute!r} and in nothing else")
-
-    def __len__(self) -> int:
-        return len(self.without)
-
-    def fingerprint(self) -> str:
-        """sha256 over both halves' pixels and concepts."""
-        images = torch.cat([self.without, self.with_])
-        return ImageSet(images, torch.cat([self.concepts_without, self.concepts_with]), self.names).fingerprint()
 
 
 def load_faces(folder: Traversable | None = None) -> DataSplits:
@@ -93,7 +47,8 @@ def load_faces(folder: Traversable | None = None) -> DataSplits:
     everything = ImageSet(images, _concepts(rows), NAMES)
     first = int(manifest["splits"]["train"])
     place = torch.arange(len(everything))
-    return DataSplits(everything.subset(place < first), everything.subset(place >= first))
+    train, held_out = everything.subset(place < first), everything.subset(place >= first)
+    return DataSplits(train, held_out, pairs={attribute: load_pairs(attribute, folder) for attribute in PAIRED})
 
 
 def load_pairs(attribute: str, folder: Traversable | None = None) -> CounterfactualPairs:
@@ -120,29 +75,6 @@ def load_pairs(attribute: str, folder: Traversable | None = None) -> Counterfact
     with_ = without.clone()
     with_[:, NAMES.index(attribute)] = True
     return CounterfactualPairs(attribute, NAMES, images[0::2], images[1::2], without, with_)
-
-
-def caption(concepts: Tensor, names: Sequence[str]) -> str:
-    """What a portrait shows, in words, such as "a portrait of a person with eyeglasses, bangs and a beard".
-
-    Args:
-        concepts: bool ``[K]``, one row of `ImageSet.concepts`.
-        names: the K concept names; those that are true are named in this order.
-
-    Raises:
-        ValueError: there are more or fewer names than concepts.
-        KeyError: a concept that portraits do not have.
-    """
-    phrases = [PHRASES[name] for shown, name in zip(concepts.tolist(), names, strict=True) if shown]
-    if not phrases:
-        return PORTRAIT
-    listed = " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)
-    return f"{PORTRAIT} with {listed}"
-
-
-def captions(images: ImageSet) -> list[str]:
-    """The caption of each image, in order. Raises KeyError for a concept that portraits do not have."""
-    return [caption(row, images.names) for row in images.concepts]
 
 
 def packaged_faces() -> Traversable:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from vdu_bench.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from vdu_bench.data.counterfactuals import CounterfactualPairs
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,14 @@ class ImageSet:
             raise KeyError(name)
         return self.concepts[:, self.names.index(name)]
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether every image shows exactly one concept: these are classes then, and not attributes."""
+        return bool((self.concepts.sum(1) == 1).all())
+
     def labels(self) -> Tensor:
         """int64 ``[N]`` class labels. Raises ValueError where an image shows none or several concepts."""
-        if not bool((self.concepts.sum(1) == 1).all()):
+        if not self.exclusive:
             raise ValueError("these images carry attributes, not classes")
         return self.concepts.long().argmax(1)
 
@@ -76,11 +85,13 @@ class DataSplits:
     Attributes:
         train, held_out: the images.
         titles: words for the concepts whose names are codes.
+        pairs: by attribute, images that differ in it alone and are in neither split, for data that have some.
     """
 
     train: ImageSet
     held_out: ImageSet
     titles: Mapping[str, str] = field(default_factory=dict)
+    pairs: Mapping[str, CounterfactualPairs] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """sha256 over both splits."""

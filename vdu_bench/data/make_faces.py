@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vdu_bench.data.faces import NAMES, PAIRED, TILE, CounterfactualPairs
+from vdu_bench.data.counterfactuals import CounterfactualPairs
+from vdu_bench.data.faces import NAMES, PAIRED, TILE
 from vdu_bench.data.image_set import DataSplits, ImageSet
 from vdu_bench.data.portraits import SEED, Drawn, attributes, draw_face, draw_pair, render
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SOURCES: Registry[Callable[[], DataSplits] | type[DataSource]] = Registry("data source")
 """A function without arguments, for data that come with a package; a `DataSource` for data from outside."""
 SOURCES.add("sklearn_digits", "vdu_bench.data.digits:load_digits")
+SOURCES.add("faces", "vdu_bench.data.faces:load_faces")
 SOURCES.add("mnist", "vdu_bench.data.mnist_idx:Mnist")
 SOURCES.add("fashion_mnist", "vdu_bench.data.mnist_idx:FashionMnist")
 SOURCES.add("cifar10", "vdu_bench.data.cifar10_binary:Cifar10")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Phrases = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class DataSpec(BaseModel):
@@ -26,3 +28,12 @@ class DataSpec(BaseModel):
     def options(self) -> dict[str, Any]:
         """All that is said beside the source's name."""
         return dict(self.model_extra or {})
+
+
+class CaptionSpec(BaseModel):
+    """The words for what an image shows: "SUBJECT with PHRASE, PHRASE and PHRASE"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subjects: Phrases = Field(description="ways to say what is in every image; the first is the plain one")
+    phrases: dict[str, Phrases] = Field(description="for each concept that is put into words, ways to say it")

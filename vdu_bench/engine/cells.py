@@ -66,7 +66,7 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         "data": cell.data_stamp,
         "code": code_digest(EVERYTHING),
         "metrics": {name: source_digest(entry) for name, entry in METRICS.entries().items()},
-        "made_of": store.digests(("base", "retrain", "judge"), cell.task.family, cell.task.forget),
+        "made_of": store.digests(("base", "retrain", "judge", "clip"), cell.task.family, cell.task.forget),
     }
 
 
@@ -81,8 +81,9 @@ def expand(
 ) -> tuple[list[Cell], list[str]]:
     """The cells of a command, and a line for each method that is left out.
 
-    `original` and `retrain` are added to every task: they frame the table, and no regime binds them. ``all`` stands for
-    every method; one that the regime forbids, or that does not take the task's kind of model, is then left out.
+    `original` and `retrain` are added to every task: they frame the table, and no regime binds them; `retrain` is left
+    out of a task whose base has no recipe. ``all`` stands for every method; one that the regime forbids, or that does
+    not take the task's kind of model, is then left out.
 
     Raises:
         UserError: an unknown method, settings for a method that is not run, or a method that was asked for by name
@@ -102,7 +103,7 @@ def expand(
         stamp = data_stamp(task.data, data_dir)
         for name in names:
             why = _obstacle(task, name, regime)
-            if why and everything:
+            if why and (everything or name not in methods):
                 left_out.append(f"{task.name}: {name} is left out: {why}")
                 continue
             if why:
@@ -114,6 +115,8 @@ def expand(
 
 def _obstacle(task: Task, name: str, regime: Regime) -> str:
     facts = method_facts(name)
+    if name == "retrain" and task.recipe is None:
+        return "the base is from elsewhere, and there is no recipe to train it again by"
     if task.model.kind not in facts.supports:
         return f"it works on {' and '.join(facts.supports)} models only"
     forbidden = forbidden_needs(regime, facts.needs) if facts.role == "contestant" else []

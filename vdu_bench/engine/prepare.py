@@ -21,13 +21,16 @@ def prepare_tasks(
     export: Path | None,
     data_dir: Path | None = None,
 ) -> dict[str, Artifact]:
-    """Base, retrained model and judge of each task, by ``FAMILY/NAME``; copied to ``EXPORT/FAMILY/NAME`` if asked."""
+    """What each task's methods share, by ``FAMILY/NAME``; copied to ``EXPORT/FAMILY/NAME`` if asked."""
     stages = RecipeStages(store, device, progress, rebuild, data_dir)
     artifacts: dict[str, Artifact] = {}
     for task in tasks:
         artifacts[f"{task.family}/judge"] = stages.judge(task)
         artifacts[f"{task.family}/base"] = stages.base(task)
-        artifacts[f"{task.family}/retrain_{task.forget}"] = stages.retrain(task)
+        if task.recipe is not None:
+            artifacts[f"{task.family}/retrain_{task.forget}"] = stages.retrain(task)
+        if (clip := stages.clip(task)) is not None:
+            artifacts[f"{task.family}/clip"] = clip
     if export is not None:
         for name, artifact in artifacts.items():
             target = export / name

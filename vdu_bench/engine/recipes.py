@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import AutoencoderKL
 
+from vdu_bench.data.captions import Captions, words_of
 from vdu_bench.data.image_set import DataSplits, ImageSet
+from vdu_bench.data.source import stamp
 from vdu_bench.data.sources import load_data
 from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.progress import Progress
-from vdu_bench.engine.store import Artifact, Store, address
+from vdu_bench.engine.store import Artifact, Store, address, checksums
 from vdu_bench.errors import UserError
 from vdu_bench.judges.judge import Judge
 from vdu_bench.judges.training import train_judge
+from vdu_bench.models.autoencoder import train_autoencoder
+from vdu_bench.models.checkpoint_posterior import checkpoint_posterior
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.laplace import laplace_posterior
+from vdu_bench.models.loading import load_model
+from vdu_bench.models.pipeline_files import pipeline_folder
 from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.specs import (
+    CheckpointPosterior,
+    LaplacePosterior,
+    LatentRecipe,
+    ModelRecipe,
+    SnapshotPosterior,
+)
+from vdu_bench.models.text_to_image import COMPONENTS, TextToImage
 from vdu_bench.models.training import TrainingLog, train
+from vdu_bench.models.training_data import CaptionedLatents, Pixels, TrainingData
 from vdu_bench.models.unconditional import UnconditionalDDPM
 from vdu_bench.tasks.task import Task
 
 MODEL = "model"
 POSTERIOR = "posterior.safetensors"
+CONTENT = "content.json"
+AUTOENCODER = "autoencoder"
 
 
 class RecipeStages:
@@ -50,11 +70,8 @@ class RecipeStages:
     def splits(self, task: Task) -> DataSplits:
         """The task's images.
 
-        Raises UserError as `load_data`, for a concept that the data do not have, and for a kind of model that no recipe
-        makes.
+        Raises UserError as `load_data`, and for a concept that the data do not have.
         """
-        if task.model.kind != "unconditional":
-            raise UserError(f"{task.name}: only unconditional models can be trained from a recipe so far")
         key = task.data.model_dump_json()
         if key not in self._splits:
             self._splits[key] = load_data(task.data, self._data_dir)
@@ -62,6 +79,8 @@ class RecipeStages:
         if task.forget not in splits.train.names:
             hint = splits.instead_of(task.forget)
             raise UserError(f"{task.name}: {task.data.source} has no {task.forget!r} to forget{hint}")
+        if task.prompts is not None:
+            Captions(task.prompts.captions, splits.train.names)
         return splits
 
     def fingerprint(self, task: Task) -> str:
@@ -72,17 +91,24 @@ class RecipeStages:
         return self._fingerprints[key]
 
     def base(self, task: Task) -> Artifact:
-        """The base model and its posterior, trained on everything."""
-        return self._trained("base", task, self._recipe(task), lambda: self.splits(task).train)
+        """The base model and its posterior, trained on everything; or what is known of one from elsewhere."""
+        if task.recipe is None:
+            return self._elsewhere(task)
+        return self._trained("base", task, task.recipe, self._recipe(task), lambda: self.splits(task).train)
 
     def retrain(self, task: Task) -> Artifact:
-        """The same recipe on all images that do not show the forget concept."""
+        """The same recipe on all images that do not show the forget concept; of a latent model, in the base's latents.
+
+        Raises UserError for a base from elsewhere.
+        """
+        if task.recipe is None:
+            raise UserError(f"{task.name}: {task.base} has no recipe here, so it cannot be retrained")
 
         def kept() -> ImageSet:
             train_set = self.splits(task).train
             return train_set.subset(~train_set.shows(task.forget))
 
-        return self._trained("retrain", task, {**self._recipe(task), "without": task.forget}, kept)
+        return self._trained("retrain", task, task.recipe, {**self._recipe(task), "without": task.forget}, kept)
 
     def judge(self, task: Task) -> Artifact:
         """The judge, trained and calibrated."""
@@ -104,18 +130,31 @@ class RecipeStages:
             self._progress.say(f"{task.name}: warning: {warning}")
         return artifact
 
-    def load_model(self, artifact: Artifact) -> DiffusionModel:
-        """The model of a base, retrained or unlearned artifact, frozen, on the device."""
-        return UnconditionalDDPM.load(artifact.folder / MODEL).to(self._device).freeze()
+    def clip(self, task: Task) -> Artifact | None:
+        return None
 
-    def load_posterior(self, task: Task) -> WeightPosterior:
-        """The posterior over the base's weights."""
-        return WeightPosterior.load(self.base(task).folder / POSTERIOR)
+    def load_clip(self, task: Task):
+        return None
+
+    def load_model(self, task: Task, artifact: Artifact) -> DiffusionModel:
+        """The model of a base, retrained or unlearned artifact, frozen, on the device, as the task computes."""
+        model = load_model(artifact.facts.get("source") or artifact.folder / MODEL, task.model.kind)
+        return model.to(self._device).computing(task.compute).freeze()
+
+    def load_posterior(self, task: Task, model: DiffusionModel, names: Sequence[str]) -> WeightPosterior:
+        """The posterior over some of the base's weights. Raises UserError for a weight that it does not cover."""
+        posterior = task.posterior
+        if isinstance(posterior, CheckpointPosterior):
+            parameters = dict(model.denoiser.named_parameters())
+            return checkpoint_posterior(posterior.checkpoints, {name: parameters[name] for name in names})
+        if (posterior is None and task.recipe is not None) or isinstance(posterior, SnapshotPosterior):
+            return WeightPosterior.load(self.base(task).folder / POSTERIOR).only(names)
+        return self._laplace(task, model, posterior or LaplacePosterior(source="laplace"), names)
 
     def load_retrained(self, task: Task) -> tuple[DiffusionModel, TrainingLog]:
         """The retrained model and what its training took."""
         artifact = self.retrain(task)
-        return self.load_model(artifact), TrainingLog(**artifact.facts["training"])
+        return self.load_model(task, artifact), TrainingLog(**artifact.facts["training"])
 
     def load_judge(self, task: Task) -> Judge:
         """The judge, on the device."""
@@ -125,20 +164,31 @@ class RecipeStages:
 
     def _recipe(self, task: Task) -> dict[str, Any]:
         recipe = task.model.model_dump(mode="json")
-        return {"family": task.family, "recipe": recipe, "data": self.fingerprint(task)}
+        spec = {"family": task.family, "recipe": recipe, "data": self.fingerprint(task)}
+        return spec if task.prompts is None else {**spec, "captions": task.prompts.captions.model_dump(mode="json")}
 
-    def _trained(self, kind: str, task: Task, spec: Mapping[str, Any], images: Callable[[], ImageSet]) -> Artifact:
+    def _trained(
+        self, kind: str, task: Task, recipe: ModelRecipe, spec: Mapping[str, Any], images: Callable[[], ImageSet]
+    ) -> Artifact:
         label = f"{task.family}: {kind} model" + (f" without {task.forget}" if kind == "retrain" else "")
-        recipe = task.model
+        workspace = self._store.workspace(kind, spec)
 
         def make(folder: Path) -> Mapping[str, Any]:
-            model = UnconditionalDDPM.from_recipe(recipe).to(self._device)
-            workspace = self._store.workspace(kind, spec)
+            shown = images()
+            model: DiffusionModel
+            data: TrainingData
+            if isinstance(recipe, LatentRecipe):
+                assert task.prompts is not None  # a Task without them is not valid
+                vae = self._autoencoder(task, recipe, kind, shown, workspace / AUTOENCODER)
+                model = TextToImage.from_recipe(recipe, vae, words_of(task.prompts.captions)).to(self._device)
+                captions = Captions(task.prompts.captions, shown.names)
+                data = CaptionedLatents(model, shown, captions, recipe.caption_dropout)
+            else:
+                model = UnconditionalDDPM.from_recipe(recipe).to(self._device)
+                data = Pixels(model, shown)
             with self._progress.steps(label, recipe.training.steps) as on_step:
-                posterior, log = train(model, images(), recipe.training, workspace, on_step)
-            # Module.to, since diffusers' own warns of layers to be kept in float32 even where there are none.
-            torch.nn.Module.to(model.denoiser, getattr(torch, recipe.stored_dtype))
-            model.save(folder / MODEL)
+                posterior, log = train(model, data, recipe.training, workspace, on_step)
+            model.rounded_to(getattr(torch, recipe.stored_dtype)).save(folder / MODEL)
             if kind == "base":
                 posterior.save(folder / POSTERIOR)
             weights = sum(p.numel() for p in model.denoiser.parameters())
@@ -147,6 +197,51 @@ class RecipeStages:
         artifact = self._found_or_made(kind, spec, make, label)
         self._store.forget_workspace(kind, spec)
         return artifact
+
+    def _autoencoder(
+        self, task: Task, recipe: LatentRecipe, kind: str, images: ImageSet, workspace: Path
+    ) -> AutoencoderKL:
+        # It makes nothing of its own accord, and all models of a family have to speak of the same latents.
+        if kind == "retrain":
+            return TextToImage.load(self.base(task).folder / MODEL).vae.to(self._device)
+        with self._progress.steps(f"{task.family}: autoencoder", recipe.autoencoder.training.steps) as on_step:
+            dtype = getattr(torch, recipe.stored_dtype)
+            seed = recipe.training.seed
+            return train_autoencoder(recipe.autoencoder, images.images, seed, dtype, self._device, workspace, on_step)
+
+    def _elsewhere(self, task: Task) -> Artifact:
+        """A base that is not ours to make: where it lies, and the digest of what lies there."""
+        assert task.base is not None  # a Task without a recipe is not valid otherwise
+        folder = pipeline_folder(task.base, COMPONENTS if task.model.kind == "text_to_image" else ("unet",))
+        spec = {"family": task.family, "source": task.base, "stamp": stamp([folder])}
+
+        def make(target: Path) -> Mapping[str, Any]:
+            # Read once here, so that a wrong one is refused before anything is trained for it.
+            load_model(folder, task.model.kind)
+            (target / CONTENT).write_text(json.dumps(checksums(folder), indent=1, sort_keys=True) + "\n")
+            return {"source": str(folder)}
+
+        return self._found_or_made("base", spec, make, f"{task.family}: base model {task.base}")
+
+    def _laplace(
+        self, task: Task, model: DiffusionModel, spec: LaplacePosterior, names: Sequence[str]
+    ) -> WeightPosterior:
+        address_of = {
+            "base": self.base(task).digest,
+            "spec": spec.model_dump(mode="json"),
+            "prompts": task.prompts.model_dump(mode="json") if task.prompts else None,
+            "sampler": task.sampler.model_dump(mode="json"),
+            "names": list(names),
+        }
+
+        def make(folder: Path) -> Mapping[str, Any]:
+            prompts = None if task.prompts is None else task.prompts.cycled("retain", spec.samples)
+            with self._progress.bar(f"{task.family}: laplace posterior", spec.samples) as advance:
+                laplace_posterior(model, names, spec, task.sampler, prompts, advance).save(folder / POSTERIOR)
+            return {}
+
+        artifact = self._found_or_made("posterior", address_of, make, f"{task.family}: laplace posterior")
+        return WeightPosterior.load(artifact.folder / POSTERIOR)
 
     def _found_or_made(
         self, kind: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]], label: str

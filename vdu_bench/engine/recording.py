@@ -17,6 +17,7 @@ from vdu_bench.errors import Diverged
 from vdu_bench.methods.catalog import make_method
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.metrics.evidence import Evidence
+from vdu_bench.metrics.retention import interference_matrix
 from vdu_bench.records import Ledger, MetricResult, Protocol, Record, Seeds, Timings
 
 
@@ -47,6 +48,7 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
         facts["ledger"],
         timings,
         cell.seed,
+        recipes.load_clip(task),
     )
     facts["stages"] |= {"judge": recipes.judge(task).hash, "samples": after.hash, "original_samples": before.hash}
     train = evidence.splits.train
@@ -64,11 +66,16 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
         confusion=judge.confusion.tolist(),
         classes=list(judge.names),
         data_fingerprint=recipes.fingerprint(task),
+        prompts={} if task.prompts is None else task.prompts.model_dump(mode="json"),
+        clip="" if evidence.clip is None else evidence.clip.name,
+        clip_digest="" if evidence.clip is None else evidence.clip.digest(),
+        pairs=0 if evidence.after.pairs is None else len(evidence.after.pairs.images),
     )
     facts["metrics"] = measure(evidence)
     warnings = [warning] if (warning := weak_judge(task, judge.accuracy)) else []
     outcomes = {"forget": pack(evidence.hits_after), "junk": pack(evidence.after.junk.numpy())}
-    return Record(**facts, timings=timings, status="ok", outcomes=outcomes, warnings=warnings)
+    matrices = {} if task.prompts is None else {"interference": interference_matrix(evidence)}
+    return Record(**facts, timings=timings, status="ok", outcomes=outcomes, matrices=matrices, warnings=warnings)
 
 
 def keep_record(cell: Cell, record: Record, store: Store) -> None:
@@ -109,7 +116,7 @@ def pack(flags: NDArray[np.bool_]) -> str:
 
 
 def _facts(cell: Cell, device: str) -> dict[str, Any]:
-    method = make_method(cell.method, dict(cell.overrides))
+    method, recipe = make_method(cell.method, dict(cell.overrides)), cell.task.recipe
     return {
         "task": cell.task.name,
         "forget": cell.task.forget,
@@ -117,7 +124,7 @@ def _facts(cell: Cell, device: str) -> dict[str, Any]:
         "role": method.role,
         "regime": cell.regime,
         "settings": method.settings.model_dump(mode="json"),
-        "seeds": Seeds(train=cell.task.model.training.seed, unlearn=cell.seed, sample=cell.seed),
+        "seeds": Seeds(train=0 if recipe is None else recipe.training.seed, unlearn=cell.seed, sample=cell.seed),
         "protocol": None,
         "ledger": Ledger(),
         "environment": describe_environment(device),

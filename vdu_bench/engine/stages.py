@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
+from vdu_bench.data.counterfactuals import CounterfactualPairs
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.digests import SAMPLING, UNLEARNING, code_digest, source_digest
+from vdu_bench.engine.drawing import draw_samples, of_prompts, redraw_pairs
 from vdu_bench.engine.memory import PeakMemory
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recipes import MODEL, RecipeStages
@@ -23,9 +24,8 @@ from vdu_bench.judges.junk import JunkDetector
 from vdu_bench.methods.catalog import METHODS, make_method
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod, Method
-from vdu_bench.metrics.evidence import Readings
+from vdu_bench.metrics.evidence import Readings, Samples
 from vdu_bench.models.counting import EvaluationCounter
-from vdu_bench.models.sampling import initial_noise
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.tasks.task import Task
 
@@ -48,7 +48,7 @@ class CellStages:
     ) -> None:
         self.recipes = recipes
         self._store, self._device, self._progress, self._fresh = store, device, progress, fresh
-        self._readings: dict[str, Readings] = {}
+        self._readings: dict[str, Samples] = {}
         self._detectors: dict[str, JunkDetector] = {}
         self._made_now: set[str] = set()
 
@@ -67,6 +67,7 @@ class CellStages:
             "base": base.digest,
             "forget": cell.task.forget,
             "forget_images": cell.task.forget_images,
+            **of_prompts(cell.task),
             "device": self._device,
         }
         if cell.method == "retrain":
@@ -82,34 +83,45 @@ class CellStages:
 
     def samples(self, task: Task, weights: Artifact, seed: int, label: str) -> Artifact:
         """Images drawn from a model, from the initial noise that all methods share. Raises Diverged."""
+        pairs = self._pairs(task)
         spec = {
             "weights": weights.digest,
             "sampler": task.sampler.model_dump(mode="json"),
             "samples": task.samples,
             "seed": seed,
             "code": code_digest(SAMPLING),
+            **of_prompts(task),
             "device": self._device,
         }
+        if pairs is not None:
+            spec["pairs"] = {"images": pairs.fingerprint(), "strength": task.pair_strength}
 
         def make(folder: Path) -> Mapping[str, Any]:
-            model = self.recipes.load_model(weights)
-            noise = initial_noise(task.samples, model.latent_shape, seed)
+            model = self.recipes.load_model(task, weights)
+            total = task.samples * (1 if task.prompts is None else 2) + (0 if pairs is None else len(pairs))
             started = time.perf_counter()
-            with self._progress.bar(f"{label}: sampling", task.samples) as advance:
-                images = model.sample(task.samples, None, noise, task.sampler, advance)
-            seconds = time.perf_counter() - started
-            save_file({"images": images}, folder / SAMPLES)
-            return {"seconds": seconds, "dtype": str(model.dtype).removeprefix("torch.")}
+            with self._progress.bar(f"{label}: sampling", total) as advance:
+                drawn = draw_samples(model, task, seed, advance)
+                seconds = time.perf_counter() - started
+                if pairs is not None:
+                    drawn["pairs"] = redraw_pairs(model, task, pairs, seed, advance)
+            save_file(drawn, folder / SAMPLES)
+            return {"seconds": seconds, "dtype": str(model.autocast or model.dtype).removeprefix("torch.")}
 
         return self._build("samples", spec, make)
 
-    def readings(self, task: Task, samples: Artifact) -> Readings:
+    def readings(self, task: Task, samples: Artifact) -> Samples:
         """The samples as the task's judge reads them."""
         key = f"{samples.hash}/{self.recipes.judge(task).digest}"
         if key not in self._readings:
-            images: Tensor = load_file(samples.folder / SAMPLES)["images"]
-            self._readings[key] = Readings.take(images, self.recipes.load_judge(task), self.detector(task))
+            judge, detector = self.recipes.load_judge(task), self.detector(task)
+            drawn = load_file(samples.folder / SAMPLES)
+            read = {name: Readings.take(images, judge, detector) for name, images in drawn.items()}
+            self._readings[key] = Samples(read["images"], read.get("retain", read["images"]), read.get("pairs"))
         return self._readings[key]
+
+    def _pairs(self, task: Task) -> CounterfactualPairs | None:
+        return self.recipes.splits(task).pairs.get(task.forget) if task.prompts is not None else None
 
     def detector(self, task: Task) -> JunkDetector:
         """The junk detector, calibrated on the task's real images."""
@@ -121,13 +133,13 @@ class CellStages:
         return self._detectors[key]
 
     def _unlearn(self, cell: Cell, method: Method, base: Artifact, folder: Path) -> Mapping[str, Any]:
-        model = self.recipes.load_model(base)
+        model = self.recipes.load_model(cell.task, base)
         model.counter = EvaluationCounter()
         task = cell.task
         reference = method.role == "reference"
-        posterior = cache(lambda: self.recipes.load_posterior(task))
-        if "posterior" in method.needs:
-            posterior()  # now, so that reading it is not timed as unlearning
+        posterior = cache(lambda names: self.recipes.load_posterior(task, model, names))
+        if "posterior" in method.needs and isinstance(method, LossMethod):
+            posterior(tuple(method.selection(model)))  # now, so that making or reading it is not timed as unlearning
         steps = method.settings.steps if isinstance(method, LossMethod) else 1
         with self._progress.steps(f"{cell.name}: unlearning", steps) as on_step, PeakMemory(self._device) as memory:
             context = UnlearningContext(
@@ -138,8 +150,9 @@ class CellStages:
                 "full" if reference else cell.regime,
                 method.needs,
                 cell.seed,
-                posterior,
+                lambda names: posterior(tuple(names)),
                 lambda: self.recipes.load_retrained(task),
+                task.prompts,
                 None if task.forget_images == "all" else task.forget_images,
                 on_step,
             )

@@ -49,7 +49,9 @@ class Worker:
         for task in tasks:
             self._recipes.judge(task)
             self._recipes.base(task)
-            self._recipes.retrain(task)
+            if task.recipe is not None:
+                self._recipes.retrain(task)
+            self._recipes.clip(task)
 
     def record(self, cell: Cell) -> Record:
         """The cell's record; one that broke off with an error says so, and is not kept for reuse."""

@@ -13,22 +13,24 @@ from torch import Tensor
 
 from vdu_bench.judges.network import JudgeNetwork, make_network
 from vdu_bench.judges.specs import JudgeRecipe, read_recipe
+from vdu_bench.stats.prevalence import JudgeErrors, from_confusion
 
-NONE = -1
 BATCH = 1000
 
 
 @dataclass
 class Judge:
-    """Names the class that an image shows, or none.
+    """Names the concepts that an image shows: the one class, or any number of attributes; or none of them.
 
     Attributes:
         name: for tables and metric names.
-        network: gives K + 1 logits, the last one for "none of the classes".
-        names: the K class names.
+        network: gives K + 1 logits, the last one for "none of these": an image off the manifold of real ones.
+        names: the K concept names.
         recipe: how it was made.
-        confusion: int64 ``[K, K + 1]`` counts on held-out real images: rows truth, columns answer, the last
-            column "none".
+        exclusive: whether an image shows one class (the largest logit), or any attributes (those above one half).
+        confusion: int64 counts on held-out real images. For classes ``[K, K + 1]``: rows truth, columns answer, the
+            last column "none". For attributes ``[K, 4]``: in each row true negatives, false positives, false
+            negatives, true positives.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Judge:
     names: tuple[str, ...]
     recipe: JudgeRecipe
     image_shape: tuple[int, int, int]
+    exclusive: bool
     confusion: Tensor
 
     @torch.inference_mode()
@@ -43,22 +46,36 @@ class Judge:
         """Answers and features of uint8 images ``[N, C, H, W]``, on the CPU.
 
         Returns:
-            int64 ``[N]`` class positions, NONE (-1) for none of the classes; float32 ``[N, features]``.
+            bool ``[N, K]``, which concepts each image shows, none where it is off the manifold; float32
+            ``[N, features]``.
         """
         self.network.eval()
         device = next(self.network.parameters()).device
         answers, features = [], []
         for batch in images.split(BATCH):
             found = self.network.features(batch.to(device).float() / 127.5 - 1)
-            answers.append(self.network.read_out(found).argmax(1).cpu())
+            answers.append(self._shown(self.network.read_out(found)).cpu())
             features.append(found.cpu())
-        labels = torch.cat(answers)
-        return torch.where(labels == len(self.names), NONE, labels), torch.cat(features)
+        return torch.cat(answers), torch.cat(features)
+
+    def _shown(self, logits: Tensor) -> Tensor:
+        if self.exclusive:
+            return torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1])[:, :-1].bool()
+        return (logits[:, :-1] > 0) & (logits[:, -1:] < 0)
 
     @property
     def accuracy(self) -> float:
-        """Share of the held-out real images that are named rightly, 0..1."""
-        return float(self.confusion.diagonal().sum() / self.confusion.sum())
+        """Share of the held-out real images' answers that are right, 0..1; for attributes, the worst attribute's."""
+        if self.exclusive:
+            return float(self.confusion.diagonal().sum() / self.confusion.sum())
+        return float((self.confusion[:, [0, 3]].sum(1) / self.confusion.sum(1)).min())
+
+    def errors(self, concept: int) -> JudgeErrors:
+        """How often it is right about the concept at a position. Raises ValueError as `JudgeErrors`."""
+        if self.exclusive:
+            return from_confusion(self.confusion.numpy(), concept)
+        right_no, wrong_yes, wrong_no, right_yes = self.confusion[concept].tolist()
+        return JudgeErrors(right_yes, wrong_no, wrong_yes, right_no)
 
     def digest(self) -> str:
         """sha256 of the weights."""
@@ -77,6 +94,7 @@ class Judge:
             "names": self.names,
             "recipe": self.recipe.model_dump(),
             "image_shape": self.image_shape,
+            "exclusive": self.exclusive,
             "confusion": self.confusion.tolist(),
         }
         (folder / "judge.json").write_text(json.dumps(facts, indent=1) + "\n")
@@ -89,4 +107,6 @@ class Judge:
         names, shape = tuple(facts["names"]), tuple(facts["image_shape"])
         network = make_network(recipe, shape, len(names) + 1)
         network.load_state_dict(load_file(folder / "judge.safetensors"))
-        return cls(facts["name"], network.eval(), names, recipe, shape, torch.tensor(facts["confusion"]))
+        # Judges from before there were attributes say nothing of it.
+        exclusive = facts.get("exclusive", True)
+        return cls(facts["name"], network.eval(), names, recipe, shape, exclusive, torch.tensor(facts["confusion"]))

@@ -31,9 +31,9 @@ def train_judge(
     _, channels, height, width = images.images.shape
     shape = (channels, height, width)
     network = make_network(recipe, shape, len(names) + 1).to(device)
-    labels = images.labels()
+    exclusive = images.exclusive
+    error = _class_error if exclusive else _attribute_error
     n_outliers = round(recipe.outliers * recipe.training.batch_size)
-    none = torch.full((n_outliers,), len(names))
 
     def loss(step: int) -> Tensor:
         generator = step_generator(recipe.seed, step)
@@ -46,20 +46,36 @@ def train_judge(
         if isinstance(recipe, TimmRecipe) and recipe.mirror:
             x = mirror(x, generator)
         logits = network(torch.cat([off_manifold(x[:n_outliers], generator), x[n_outliers:]]).to(device))
-        truth = torch.cat([none, labels[batch[n_outliers:]]]).to(device)
-        return torch.nn.functional.cross_entropy(logits, truth)
+        return error(logits, images.concepts[batch[n_outliers:]].to(device))
 
     network.train()
     fit(network.parameters(), loss, recipe.training, on_step)
-    judge = Judge(name, network.eval(), names, recipe, shape, torch.zeros(0))
+    judge = Judge(name, network.eval(), names, recipe, shape, exclusive, torch.zeros(0))
     judge.confusion = confusion_matrix(judge, splits.held_out)
     return judge
 
 
+def _class_error(logits: Tensor, concepts: Tensor) -> Tensor:
+    """Cross-entropy; all but the last rows that have `concepts` are off the manifold."""
+    none = torch.full((len(logits) - len(concepts),), concepts.shape[1], device=logits.device)
+    return torch.nn.functional.cross_entropy(logits, torch.cat([none, concepts.long().argmax(1)]))
+
+
+def _attribute_error(logits: Tensor, concepts: Tensor) -> Tensor:
+    """Binary cross-entropy of every answer; off the manifold nothing is said of the attributes."""
+    n_outliers = len(logits) - len(concepts)
+    outlier = (torch.arange(len(logits), device=logits.device) < n_outliers).to(logits)
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits
+    return entropy(logits[n_outliers:, :-1], concepts.to(logits)) + entropy(logits[:, -1], outlier)
+
+
 def confusion_matrix(judge: Judge, images: ImageSet) -> Tensor:
-    """int64 ``[K, K + 1]``: rows truth, columns answer, the last column "none"."""
+    """The counts of `Judge.confusion` on `images`."""
     k = len(judge.names)
-    answers, _ = judge.read(images.images)
-    columns = torch.where(answers < 0, k, answers)
-    cells = images.labels() * (k + 1) + columns
-    return torch.bincount(cells, minlength=k * (k + 1)).reshape(k, k + 1)
+    shown, _ = judge.read(images.images)
+    if judge.exclusive:
+        columns = torch.where(shown.any(1), shown.long().argmax(1), k)
+        cells = images.labels() * (k + 1) + columns
+        return torch.bincount(cells, minlength=k * (k + 1)).reshape(k, k + 1)
+    cells = 2 * images.concepts.long() + shown.long()
+    return torch.stack([(cells == cell).sum(0) for cell in range(4)], 1)

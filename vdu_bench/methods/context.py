@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from vdu_bench.data.captions import Captions
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.errors import RegimeError
 from vdu_bench.methods.regime import Need, Regime, forbidden_needs
@@ -17,11 +18,12 @@ from vdu_bench.models.posterior import WeightPosterior
 from vdu_bench.models.training import TrainingLog
 from vdu_bench.records import Ledger
 from vdu_bench.seeds import derive_seed
+from vdu_bench.tasks.prompts import PromptSpec
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Clean latents ``[N, *latent_shape]`` on the model's device, and what they are conditioned on."""
+    """Clean latents ``[N, *latent_shape]`` on the model's device, and the embedded captions that go with them."""
 
     x0: Tensor
     condition: Tensor | None
@@ -30,7 +32,7 @@ class Batch:
 class ImagePool:
     """Images that are drawn in epochs, each in an order of its own, with a note of which were ever drawn."""
 
-    def __init__(self, images: Tensor, seed: int) -> None:
+    def __init__(self, images: ImageSet, seed: int) -> None:
         self._images, self._seed = images, seed
         self._drawn = torch.zeros(len(images), dtype=torch.bool)
         self._position = 0
@@ -43,12 +45,12 @@ class ImagePool:
         """How many different images were drawn so far."""
         return int(self._drawn.sum())
 
-    def draw(self, n: int) -> Tensor:
-        """The next `n` images, uint8 ``[n, C, H, W]``."""
+    def draw(self, n: int) -> ImageSet:
+        """The next `n` images."""
         index = epoch_indices(len(self._images), self._position, n, self._seed)
         self._position += n
         self._drawn[index] = True
-        return self._images[index]
+        return self._images.subset(index)
 
 
 class UnlearningContext:
@@ -61,8 +63,9 @@ class UnlearningContext:
         regime: which data are allowed.
         needs: what the method declared.
         seed: the unlearn seed.
-        posterior: gives the posterior over the base's weights.
+        posterior: gives the posterior over the base's weights of some names.
         retrain: gives the model that was trained without the forget set, and its training log.
+        prompts: the task's, for a text-to-image model.
         forget_images: how many forget images may be drawn from; None for all.
         on_step: called with step and loss.
     """
@@ -75,8 +78,9 @@ class UnlearningContext:
         regime: Regime,
         needs: tuple[Need, ...],
         seed: int,
-        posterior: Callable[[], WeightPosterior],
+        posterior: Callable[[Sequence[str]], WeightPosterior],
         retrain: Callable[[], tuple[DiffusionModel, TrainingLog]],
+        prompts: PromptSpec | None = None,
         forget_images: int | None = None,
         on_step: Callable[[int, float], None] | None = None,
     ) -> None:
@@ -86,9 +90,11 @@ class UnlearningContext:
         self.retraining: TrainingLog | None = None
         self._model, self._regime, self._needs = model, regime, needs
         self._posterior, self._retrain = posterior, retrain
+        self._prompts = prompts
+        self._captions = None if prompts is None else Captions(prompts.captions, train.names)
         self._used: set[Need] = set()
         shown = train.shows(forget)
-        forget_set, retain_set = train.images[shown], train.images[~shown]
+        forget_set, retain_set = train.subset(shown), train.subset(~shown)
         if forget_images is not None:
             forget_set = _subset(forget_set, forget_images, derive_seed(seed, "forget subset"))
         if regime == "forget_and_retain":
@@ -106,10 +112,20 @@ class UnlearningContext:
         self._require("retain_images")
         return self._batch(self._retain, n)
 
-    def posterior(self) -> WeightPosterior:
-        """The posterior over the base's weights, on the model's device and dtype. Raises RegimeError, as above."""
+    def prompts(self) -> PromptSpec:
+        """The task's prompts. Raises RegimeError, as above, and ValueError for an unconditional model."""
+        self._require("prompts")
+        if self._prompts is None:
+            raise ValueError("an unconditional model has no prompts")
+        return self._prompts
+
+    def posterior(self, names: Sequence[str]) -> WeightPosterior:
+        """The posterior over the base's weights of these names, on the model's device and dtype.
+
+        Raises RegimeError, as above, and UserError for a weight that it does not cover.
+        """
         self._require("posterior")
-        return self._posterior().to(self._model.device, self._model.dtype)
+        return self._posterior(names).to(self._model.device, self._model.dtype)
 
     def retrained(self) -> DiffusionModel:
         """The base's recipe on all retained images: the gold standard. Raises RegimeError, as above."""
@@ -137,7 +153,9 @@ class UnlearningContext:
         )
 
     def _batch(self, pool: ImagePool, n: int) -> Batch:
-        return Batch(self._model.encode(pool.draw(n)), None)
+        drawn = pool.draw(n)
+        captions = None if self._captions is None else self._captions.drawn(drawn.concepts, self.generator)
+        return Batch(self._model.encode(drawn.images), self._model.condition(captions))
 
     def _require(self, need: Need) -> None:
         if need not in self._needs:
@@ -147,6 +165,6 @@ class UnlearningContext:
         self._used.add(need)
 
 
-def _subset(images: Tensor, n: int, seed: int) -> Tensor:
+def _subset(images: ImageSet, n: int, seed: int) -> ImageSet:
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    return images[order[:n]]
+    return images.subset(order[:n])

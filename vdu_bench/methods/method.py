@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.regime import Need
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.fitting import fit
+from vdu_bench.models.selection import Selection, selected_parameters
 from vdu_bench.models.specs import FitSpec, ModelKind, Spec
 from vdu_bench.records import Role
 
@@ -47,6 +48,9 @@ class LossMethod(Method):
 
         steps: int = Field(100, gt=0, description="optimiser steps")
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
+        weights: Literal["auto"] | Selection = Field(
+            "auto", description="what is trained; auto: all of an unconditional model, cross_attention of another"
+        )
 
     settings: Settings
 
@@ -57,16 +61,26 @@ class LossMethod(Method):
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         """One step's loss, a scalar, from batches that the context hands out."""
 
+    def selection(self, model: DiffusionModel) -> dict[str, nn.Parameter]:
+        """The weights that the settings name, by name. Raises UserError where the model has none of them."""
+        weights = self.settings.weights
+        if weights == "auto":
+            weights = "all" if model.kind == "unconditional" else "cross_attention"
+        return selected_parameters(model.denoiser, weights)
+
     def parameters(self, model: DiffusionModel) -> Iterable[nn.Parameter]:
         """What the optimiser moves."""
-        return model.denoiser.parameters()
+        return self.selection(model).values()
 
     def finish(self, model: DiffusionModel) -> None:
         """After the last step."""
 
     def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
         trained = model.clone()
-        trained.denoiser.requires_grad_(True).train()
+        trained.denoiser.train()
+        # What is not trained gets no gradient: of a large network that is most of the memory.
+        for parameter in self.selection(trained).values():
+            parameter.requires_grad_(True)
         self.start(trained, context)
         fit(self.parameters(trained), lambda _: self.loss(trained, context), self.settings, context.on_step)
         self.finish(trained)

@@ -63,17 +63,16 @@ class VDU(LossMethod):
     _names: Sequence[str]
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
-        posterior = context.posterior().floored(self.settings.variance_floor)
+        selected = self.selection(model)
+        posterior = context.posterior(list(selected)).floored(self.settings.variance_floor)
         if self.settings.center == "base":
-            weights = {name: p.detach().clone() for name, p in model.denoiser.named_parameters()}
-            posterior = WeightPosterior({name: weights[name] for name in posterior.mean}, posterior.std)
+            base = {name: parameter.detach().clone() for name, parameter in selected.items()}
+            posterior = WeightPosterior(base, posterior.std)
         self._posterior = posterior
         if self.settings.space == "posterior":
             self._coordinates = whiten(model.denoiser, posterior)
         else:
-            named = {name: p for name, p in model.denoiser.named_parameters() if name in posterior.std}
-            # A posterior from a file lists its names in another order than the network.
-            self._names, self._coordinates = list(named), list(named.values())
+            self._names, self._coordinates = list(selected), list(selected.values())
 
     def parameters(self, model: DiffusionModel) -> Iterable[nn.Parameter]:  # noqa: ARG002
         return self._coordinates

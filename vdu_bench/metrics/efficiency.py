@@ -62,7 +62,7 @@ class SamplingThroughput(Metric):
     better = "higher"
 
     def compute(self, evidence: Evidence) -> Estimate:
-        n = len(evidence.after.images)
+        n = len(evidence.after.junk)
         return without_interval(n / evidence.timings.sample_seconds, n, ONE_RUN)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,7 +15,11 @@ from vdu_bench.judges.judge import Judge
 from vdu_bench.judges.junk import JunkDetector
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.seeds import derive_seed
+from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.task import Task
+
+if TYPE_CHECKING:
+    from vdu_bench.judges.clip import ClipScorer
 
 
 @dataclass(frozen=True)
@@ -22,21 +28,46 @@ class Readings:
 
     Attributes:
         images: uint8 ``[N, C, H, W]``.
-        labels: int64 ``[N]``, class positions, -1 for none of the classes.
+        shown: bool ``[N, K]``, which concepts the judge sees.
         features: float32 ``[N, F]``.
         junk: bool ``[N]``, off the data manifold.
     """
 
     images: Tensor
-    labels: Tensor
+    shown: Tensor
     features: Tensor
     junk: Tensor
 
     @classmethod
     def take(cls, images: Tensor, judge: Judge, detector: JunkDetector) -> Readings:
         """Let the judge read `images`."""
-        labels, features = judge.read(images)
-        return cls(images, labels, features, detector.flags(features))
+        shown, features = judge.read(images)
+        return cls(images, shown, features, detector.flags(features))
+
+    @property
+    def labels(self) -> Tensor:
+        """Of classes: int64 ``[N]``, class positions, -1 for none."""
+        return torch.where(self.shown.any(1), self.shown.long().argmax(1), -1)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One model's samples: all of them from initial noise that the methods of a task share.
+
+    Attributes:
+        forget: of the forget prompts; of an unconditional model simply all samples.
+        retain: of the retain prompts; the same as `forget` for an unconditional model.
+        pairs: counterfactual pairs that show the feature, redrawn under their captions; None where there are none.
+    """
+
+    forget: Readings
+    retain: Readings
+    pairs: Readings | None = None
+
+    @property
+    def junk(self) -> Tensor:
+        """bool ``[M]``: which of all samples are off the data manifold, pairs apart."""
+        return self.forget.junk if self.retain is self.forget else torch.cat([self.forget.junk, self.retain.junk])
 
 
 @dataclass(frozen=True)
@@ -50,37 +81,46 @@ class Evidence:
         before, after: the original's samples and the method's, from the same initial noise.
         ledger, timings: what the method saw and cost.
         seed: the sample seed; resampling draws derive from it.
+        clip: who compares images with prompts, where the task names one.
     """
 
     task: Task
     splits: DataSplits
     judge: Judge
-    before: Readings
-    after: Readings
+    before: Samples
+    after: Samples
     ledger: Ledger
     timings: Timings
     seed: int
+    clip: ClipScorer | None = None
     forget_index: int = field(init=False)
 
     def __post_init__(self) -> None:
-        if len(self.before.images) != len(self.after.images):
+        if len(self.before.forget.images) != len(self.after.forget.images):
             raise ValueError("there must be as many samples after as before, from the same noise")
         object.__setattr__(self, "forget_index", self.judge.names.index(self.task.forget))
 
     @property
     def hits_before(self) -> NDArray[np.bool_]:
-        """bool ``[N]``: which of the original's samples show the forget class."""
-        return (self.before.labels == self.forget_index).numpy()
+        """bool ``[N]``: which of the original's samples show what is to be forgotten, where it could be asked for."""
+        return self.before.forget.shown[:, self.forget_index].numpy()
 
     @property
     def hits_after(self) -> NDArray[np.bool_]:
-        """bool ``[N]``: which of the method's samples show the forget class."""
-        return (self.after.labels == self.forget_index).numpy()
+        """bool ``[N]``: which of the method's samples show what is to be forgotten, where it could be asked for."""
+        return self.after.forget.shown[:, self.forget_index].numpy()
 
     @property
     def retained(self) -> list[int]:
-        """Positions of all classes but the forgotten one."""
+        """Positions of all concepts but the forgotten one."""
         return [k for k in range(len(self.judge.names)) if k != self.forget_index]
+
+    @property
+    def prompts(self) -> PromptSpec:
+        """The task's prompts. Raises ValueError for an unconditional model."""
+        if self.task.prompts is None:
+            raise ValueError("an unconditional model has no prompts")
+        return self.task.prompts
 
     def rng(self, purpose: str) -> np.random.Generator:
         """A generator for a metric's own resampling."""

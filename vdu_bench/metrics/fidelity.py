@@ -13,7 +13,9 @@ from vdu_bench.stats.proportion import proportion
 
 
 class JudgeFrechetDistance(Metric):
-    """u-FID in the judge's features: Frechet distance of the samples to real training images of the retained classes.
+    """u-FID in the judge's features: Frechet distance of the samples to real training images without the concept.
+
+    Of a text-to-image model the samples are those of the retain prompts.
 
     Never called FID, and never compared with another judge's: the label carries the number of samples, the record the
     judge's digest. Zero only for equal distributions; biased upward by about 1 / n.
@@ -22,15 +24,15 @@ class JudgeFrechetDistance(Metric):
     better = "lower"
 
     def label(self, name: str, evidence: Evidence) -> str:
-        return f"{name}_{len(evidence.after.images)}"
+        return f"{name}_{len(evidence.after.retain.images)}"
 
     def compute(self, evidence: Evidence) -> Estimate:
-        samples, features = evidence.after.features.shape
+        samples, features = evidence.after.retain.features.shape
         if samples <= features:
             return Estimate(n=samples, reason=f"{samples} samples do not fix a covariance of {features} features")
         train = evidence.splits.train
         reference = train.images[~train.shows(evidence.task.forget)]
-        value = frechet_distance(evidence.after.images, reference, evidence.judge)
+        value = frechet_distance(evidence.after.retain.images, reference, evidence.judge)
         why = "resampling biases a Frechet distance upward; its spread comes from seeds"
         return without_interval(value, samples, why)
 
@@ -38,14 +40,16 @@ class JudgeFrechetDistance(Metric):
 class JunkRate(Metric):
     """Share of generations off the data manifold: too far, in the judge's features, from every real image.
 
-    Too far is beyond the 99 % quantile of held-out real images, so a perfect model has about 1 %.
+    Too far is beyond the 99 % quantile of held-out real images, so a perfect model has about 1 %. Of a text-to-image
+    model the samples of both sets of prompts count.
     """
 
     unit = "%"
     better = "lower"
 
     def compute(self, evidence: Evidence) -> Estimate:
-        return proportion(int(evidence.after.junk.sum()), len(evidence.after.junk))
+        junk = evidence.after.junk
+        return proportion(int(junk.sum()), len(junk))
 
 
 class RetainedBalance(Metric):
@@ -56,7 +60,9 @@ class RetainedBalance(Metric):
     """
 
     better = "lower"
+    kinds = ("unconditional",)
 
     def compute(self, evidence: Evidence) -> Estimate:
-        before, after = (reading.labels.numpy().astype(np.int64) for reading in (evidence.before, evidence.after))
+        sides = (evidence.before.retain, evidence.after.retain)
+        before, after = (readings.labels.numpy().astype(np.int64) for readings in sides)
         return retained_balance(before, after, evidence.retained, evidence.rng("retained_balance"))

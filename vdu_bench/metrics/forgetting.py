@@ -5,7 +5,7 @@ from __future__ import annotations
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.metrics.metric import Metric
 from vdu_bench.records import Estimate
-from vdu_bench.stats.prevalence import from_confusion, pul_corrected
+from vdu_bench.stats.prevalence import pul_corrected
 from vdu_bench.stats.proportion import proportion
 from vdu_bench.stats.pul import pul
 
@@ -13,7 +13,8 @@ from vdu_bench.stats.pul import pul
 class PUL(Metric):
     """Percentage of unlearning: the share of forget-class generations that went away.
 
-    100 (1 - n_after / n_before), counted by the judge over the same initial noise (arXiv 2510.04058).
+    100 (1 - n_after / n_before), counted by the judge over the same initial noise (arXiv 2510.04058); of a
+    text-to-image model over the images that the forget prompts ask for.
     """
 
     unit = "%"
@@ -34,12 +35,12 @@ class PULCorrected(Metric):
     better = "higher"
 
     def compute(self, evidence: Evidence) -> Estimate:
-        errors = from_confusion(evidence.judge.confusion.numpy(), evidence.forget_index)
+        errors = evidence.judge.errors(evidence.forget_index)
         return pul_corrected(evidence.hits_before, evidence.hits_after, errors, evidence.rng("pul_corrected"))
 
 
 class ForgetRate(Metric):
-    """Share of all generations in which the judge sees the forget class."""
+    """Share of generations in which the judge sees what was to be forgotten: of all, or of those asked for it."""
 
     unit = "%"
     better = "lower"

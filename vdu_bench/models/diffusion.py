@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,8 +15,8 @@ from torch import Tensor, nn
 
 from vdu_bench.errors import Diverged
 from vdu_bench.models.counting import EvaluationCounter
-from vdu_bench.models.sampling import make_scheduler, sampling_loop
-from vdu_bench.models.specs import ModelKind, SamplerSpec
+from vdu_bench.models.sampling import begin_at, make_scheduler, sampling_loop
+from vdu_bench.models.specs import ComputeSpec, ModelKind, SamplerSpec
 
 
 class DiffusionModel(ABC):
@@ -27,6 +28,7 @@ class DiffusionModel(ABC):
         noise_scheduler: diffusers' DDPMScheduler that the denoiser was trained with.
         counter: how often the denoiser was evaluated; a clone shares its source's counter, so that a method's
             frozen copies are counted with it.
+        autocast: the precision of the denoiser's arithmetic, where that is not its weights'.
     """
 
     kind: ClassVar[ModelKind]
@@ -35,6 +37,7 @@ class DiffusionModel(ABC):
         self.denoiser = denoiser
         self.noise_scheduler = noise_scheduler
         self.counter = EvaluationCounter()
+        self.autocast: torch.dtype | None = None
 
     @property
     def device(self) -> torch.device:
@@ -84,9 +87,26 @@ class DiffusionModel(ABC):
 
     def denoise(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """The network's own output, counted; `t` is int64 ``[N]`` or a scalar."""
-        output = self._call_denoiser(x_t, t, condition)
+        # Not autocast(enabled=False), which not every kind of device knows.
+        with nullcontext() if self.autocast is None else torch.autocast(self.device.type, self.autocast):
+            output = self._call_denoiser(x_t, t, condition)
+        output = output.to(x_t.dtype)
         self.counter.record(output)
         return output
+
+    def computing(self, compute: ComputeSpec) -> Self:
+        """This model, with memory traded as asked."""
+        self.autocast = None if compute.autocast == "off" else getattr(torch, compute.autocast)
+        if compute.gradient_checkpointing:
+            self.denoiser.enable_gradient_checkpointing()
+        return self
+
+    def rounded_to(self, dtype: torch.dtype) -> Self:
+        """This model, with the weights of all of its parts in `dtype`."""
+        for module in self._modules():
+            # Module.to, since diffusers' own warns of layers to be kept in float32 even where there are none.
+            nn.Module.to(module, dtype=dtype)
+        return self
 
     def clone(self) -> Self:
         """A copy with weights of its own, counted together with this one."""
@@ -121,21 +141,93 @@ class DiffusionModel(ABC):
         `on_batch` is called with the number of images of each finished batch. Raises Diverged where a latent is not
         finite, and what `check_prompts` raises.
         """
+        self._check_noise(n, prompts, noise)
+        return self._images(lambda _, batch: noise[batch], n, prompts, sampler, 0, on_batch)
+
+    @torch.inference_mode()
+    def redraw(
+        self,
+        images: Tensor,
+        prompts: Sequence[str] | None,
+        noise: Tensor,
+        sampler: SamplerSpec,
+        strength: float,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """Images noised part of the way and denoised again: SDEdit (Meng et al. 2022), diffusers' image-to-image.
+
+        Args:
+            images: uint8 ``[n, C, H, W]``.
+            prompts: what is asked for; None for an unconditional model.
+            noise: standard normal ``[n, *latent_shape]``.
+            sampler: its steps count for the whole way.
+            strength: which part of the sampler's steps is gone back, 0..1.
+            on_batch: called with the number of images of each finished batch.
+
+        Returns:
+            uint8 ``[n, C, H, W]`` on the CPU.
+
+        Raises:
+            Diverged: a latent is not finite.
+            ValueError: the shapes do not fit, or no step is left.
+        """
+        self._check_noise(len(images), prompts, noise)
+        steps = int(sampler.steps * strength)
+        if not 0 < steps <= sampler.steps:
+            raise ValueError(f"a strength of {strength} leaves {steps} of {sampler.steps} steps")
+
+        def start(scheduler: Any, batch: slice) -> Tensor:
+            x0 = self.encode(images[batch])
+            begin_at(scheduler, sampler.steps - steps)
+            return scheduler.add_noise(x0, noise[batch].to(x0), scheduler.timesteps[-steps:][:1])
+
+        return self._images(start, len(images), prompts, sampler, sampler.steps - steps, on_batch)
+
+    @torch.no_grad()
+    def denoised_until(
+        self, stop: int, prompts: Sequence[str] | None, noise: Tensor, sampler: SamplerSpec
+    ) -> tuple[Tensor, Tensor]:
+        """x_t ``[n, *latent_shape]`` after `stop` of the sampler's steps, with the time that it is at, int64 ``[n]``.
+
+        Args:
+            stop: 0 up to the sampler's steps - 1.
+            prompts: what is asked for; None for an unconditional model.
+            noise: initial latents ``[n, *latent_shape]``.
+            sampler: the whole way's.
+        """
+        self._check_noise(len(noise), prompts, noise)
+        scheduler = make_scheduler(sampler, self.noise_scheduler)
+        denoise = self._sampling_denoiser(prompts, sampler.guidance_scale)
+        x_t = sampling_loop(denoise, noise.to(self.device, self.dtype), scheduler, slice(0, stop))
+        return x_t, scheduler.timesteps[stop].to(self.device).expand(len(noise))
+
+    def _check_noise(self, n: int, prompts: Sequence[str] | None, noise: Tensor) -> None:
         self.check_prompts(n, prompts)
         if tuple(noise.shape) != (n, *self.latent_shape):
             raise ValueError(f"noise must be {[n, *self.latent_shape]}, not {list(noise.shape)}")
+
+    def _images(
+        self,
+        start: Callable[[Any, slice], Tensor],
+        n: int,
+        prompts: Sequence[str] | None,
+        sampler: SamplerSpec,
+        first: int,
+        on_batch: Callable[[int], None] | None,
+    ) -> Tensor:
         self.denoiser.eval()
         images = []
-        for start in range(0, n, sampler.batch_size):
-            batch = slice(start, start + sampler.batch_size)
-            latents = noise[batch].to(self.device, self.dtype)
+        for begin in range(0, n, sampler.batch_size):
+            batch = slice(begin, begin + sampler.batch_size)
+            scheduler = make_scheduler(sampler, self.noise_scheduler)
+            x_t = start(scheduler, batch).to(self.device, self.dtype)
             denoise = self._sampling_denoiser(None if prompts is None else prompts[batch], sampler.guidance_scale)
-            x0 = sampling_loop(denoise, latents, make_scheduler(sampler, self.noise_scheduler))
+            x0 = sampling_loop(denoise, x_t, scheduler, slice(first, None))
             if not bool(torch.isfinite(x0).all()):
                 raise Diverged("a sample is not finite")
             images.append(self.decode(x0))
             if on_batch is not None:
-                on_batch(len(latents))
+                on_batch(len(x_t))
         return torch.cat(images)
 
     @abstractmethod
@@ -166,9 +258,15 @@ class DiffusionModel(ABC):
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """The network's own output for ``(x_t, t)``, with the batch's prompts and guidance in it."""
 
-    @abstractmethod
+    def _modules(self) -> Sequence[nn.Module]:
+        """All parts with weights."""
+        return [self.denoiser]
+
     def to(self, device: torch.device | str) -> Self:
-        """This model, with all of its parts on `device`."""
+        """This model, with all of its parts on `device`; parts that clones share move for them as well."""
+        for module in self._modules():
+            nn.Module.to(module, device)
+        return self
 
     @abstractmethod
     def save(self, folder: Path) -> None:

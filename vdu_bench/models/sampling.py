@@ -28,16 +28,23 @@ def make_scheduler(sampler: SamplerSpec, noise_scheduler: DDPMScheduler) -> Any:
     return scheduler
 
 
-def sampling_loop(denoise: Callable[[Tensor, Tensor], Tensor], noise: Tensor, scheduler: Any) -> Tensor:
-    """Clean latents from initial noise: the loop of diffusers' own pipelines.
+def begin_at(scheduler: Any, step: int) -> None:
+    """Tell a scheduler that keeps count of its steps which one is the first."""
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(step)
+
+
+def sampling_loop(denoise: Callable[[Tensor, Tensor], Tensor], x_t: Tensor, scheduler: Any, part: slice) -> Tensor:
+    """Some of the steps from noise to clean latents: the loop of diffusers' own pipelines.
 
     Args:
         denoise: the network's raw output for ``(x_t, t)``, in the scheduler's prediction type.
-        noise: ``[N, C, H, W]``, standard normal.
+        x_t: ``[N, C, H, W]``, at the first of the times.
         scheduler: a diffusers scheduler whose timesteps are set.
+        part: which of its timesteps.
     """
-    x_t = noise * scheduler.init_noise_sigma
-    for t in scheduler.timesteps:
+    begin_at(scheduler, part.start or 0)
+    for t in scheduler.timesteps[part]:
         output = denoise(scheduler.scale_model_input(x_t, t), t.to(x_t.device))
         x_t = scheduler.step(output, t, x_t).prev_sample
     return x_t

@@ -9,7 +9,7 @@ from torch import nn
 
 from vdu_bench.errors import UserError, did_you_mean
 
-Selection = Literal["all", "cross_attention", "self_attention"]
+Selection = Literal["all", "cross_attention", "self_attention", "all_but_cross_attention"]
 
 PROJECTIONS = ("to_q", "to_k", "to_v", "to_out")
 
@@ -20,7 +20,8 @@ def selected_parameters(denoiser: nn.Module, name: Selection) -> dict[str, nn.Pa
     ``cross_attention`` and ``self_attention`` are the weights and biases of the query, key, value and output
     projections of every attention layer over the condition, or over the image itself; the norms around them belong to
     neither. In Stable Diffusion's U-Net the former are all that stands under ``attn2``, the weights that ESD-x trains
-    (Gandikota et al. 2023), and the latter all under ``attn1``. A `UNet2DModel` has self-attention alone.
+    (Gandikota et al. 2023), and the latter all under ``attn1``; ``all_but_cross_attention`` are those that ESD-u
+    trains. A `UNet2DModel` has self-attention alone.
 
     Raises:
         UserError: the selection is unknown, or the denoiser has no such weights.
@@ -30,6 +31,9 @@ def selected_parameters(denoiser: nn.Module, name: Selection) -> dict[str, nn.Pa
     parameters = dict(denoiser.named_parameters())
     if name == "all":
         return parameters
+    if name == "all_but_cross_attention":
+        left_out = selected_parameters(denoiser, "cross_attention")
+        return {key: parameter for key, parameter in parameters.items() if key not in left_out}
     prefixes = tuple(
         f"{path}.{projection}."
         for path, module in denoiser.named_modules()

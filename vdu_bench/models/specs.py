@@ -5,12 +5,14 @@ Plain data without torch, so that tasks can be listed, checked and hashed at onc
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 PositiveInt = Annotated[int, Field(gt=0)]
 ModelKind = Literal["unconditional", "text_to_image"]
+KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
 
 
 class Spec(BaseModel):
@@ -57,6 +59,92 @@ class ModelRecipe(Spec):
     stored_dtype: Literal["float32", "float16"] = Field(
         "float32", description="precision of the finished weights on disk; they are rounded to it before anything else"
     )
+
+
+class AutoencoderRecipe(Spec):
+    """The autoencoder of a latent model, trained before everything else on the images alone."""
+
+    network: dict[str, Any] = Field(description="arguments of diffusers' AutoencoderKL")
+    kl_weight: float = Field(1e-6, ge=0, description="weight of the latents' divergence from a standard normal")
+    training: FitSpec
+
+
+class TextEncoderRecipe(Spec):
+    """The text encoder of a latent model; its tokenizer has one token a word, and it learns with the denoiser."""
+
+    network: dict[str, Any] = Field(description="arguments of transformers' CLIPTextConfig")
+    max_tokens: PositiveInt = Field(77, description="length of every prompt, its begin and end included")
+
+
+class LatentRecipe(ModelRecipe):
+    """A whole Stable Diffusion pipeline from nothing."""
+
+    kind: Literal["text_to_image"]
+    autoencoder: AutoencoderRecipe
+    text_encoder: TextEncoderRecipe
+    caption_dropout: float = Field(
+        0.1, ge=0, lt=1, description="share of images shown without a caption (Ho & Salimans 2022)"
+    )
+
+
+class PretrainedModel(Spec):
+    """A base model that somebody else trained: a folder or hub id that the task names as its ``base``."""
+
+    kind: ModelKind
+
+
+def _origin(value: Any) -> Any:
+    get = value.get if isinstance(value, Mapping) else lambda key, default=None: getattr(value, key, default)
+    kind = get("kind", "unconditional")
+    # Without a denoiser's arguments there is nothing to train: unless the kind itself is misspelt.
+    return "pretrained" if get("denoiser") is None and get("training") is None and kind in KINDS else kind
+
+
+AnyModel = Annotated[
+    Annotated[ModelRecipe, Tag("unconditional")]
+    | Annotated[LatentRecipe, Tag("text_to_image")]
+    | Annotated[PretrainedModel, Tag("pretrained")],
+    Discriminator(
+        _origin,
+        custom_error_type="unknown_kind",
+        custom_error_message="kind must be unconditional or text_to_image",
+    ),
+]
+
+
+class SnapshotPosterior(Spec):
+    """From the weight snapshots of our own training."""
+
+    source: Literal["snapshots"]
+
+
+class CheckpointPosterior(Spec):
+    """From finished checkpoints of one network, each counted alike."""
+
+    source: Literal["checkpoints"]
+    checkpoints: tuple[str, ...] = Field(min_length=2, description="folders or hub ids in diffusers' layout")
+
+
+class LaplacePosterior(Spec):
+    """From one model alone: a diagonal Fisher estimate at its own samples."""
+
+    source: Literal["laplace"]
+    samples: PositiveInt = Field(64, description="images that are drawn from the model, each differentiated alone")
+    observations: PositiveInt = Field(1000, description="how many images the Fisher information stands for")
+    prior_std: float = Field(0.01, gt=0, description="deviation of a weight that no sample depends on")
+
+
+AnyPosterior = Annotated[SnapshotPosterior | CheckpointPosterior | LaplacePosterior, Discriminator("source")]
+
+
+class ComputeSpec(Spec):
+    """Trades of memory against time and precision, for networks that would not fit otherwise."""
+
+    autocast: Literal["off", "bfloat16", "float16"] = Field(
+        "off", description="precision of the denoiser's arithmetic; its weights stay float32"
+    )
+    gradient_checkpointing: bool = Field(False, description="compute activations twice and keep few of them")
+    vae_slicing: bool = Field(False, description="one image at a time in the autoencoder")
 
 
 class SamplerSpec(Spec):

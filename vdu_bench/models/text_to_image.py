@@ -12,13 +12,15 @@ import torch
 import transformers
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.utils.logging import disable_progress_bar
-from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from vdu_bench.errors import Diverged, UserError
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipeline_files import pipeline_folder, weights_file
-from vdu_bench.models.specs import ModelKind
+from vdu_bench.models.specs import ComputeSpec, LatentRecipe, ModelKind
+from vdu_bench.models.word_tokenizer import word_tokenizer
+from vdu_bench.seeds import derive_seed
 
 COMPONENTS = ("unet", "vae", "text_encoder")
 
@@ -69,6 +71,31 @@ class TextToImage(DiffusionModel):
             known = text_encoder.config.vocab_size
             raise UserError(f"the tokenizer has {len(tokenizer)} tokens, and the text encoder knows {known}")
 
+    @classmethod
+    def from_recipe(cls, recipe: LatentRecipe, vae: AutoencoderKL, words: Sequence[str]) -> Self:
+        """The untrained pipeline of a recipe around a trained autoencoder.
+
+        Args:
+            recipe: its initial weights depend on its train seed alone.
+            vae: the autoencoder.
+            words: those that captions are made of; each becomes a token.
+        """
+        tokenizer = word_tokenizer(words, recipe.text_encoder.max_tokens)
+        config = CLIPTextConfig(
+            **recipe.text_encoder.network,
+            vocab_size=len(tokenizer),
+            max_position_embeddings=recipe.text_encoder.max_tokens,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        # torch's initialisers take no generator, so the global one is set aside and given back.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(recipe.training.seed, "init"))
+            denoiser = UNet2DConditionModel(**recipe.denoiser)
+            text_encoder = CLIPTextModel(config)
+        return cls(denoiser, DDPMScheduler(**recipe.noise_scheduler), vae, text_encoder, tokenizer)
+
     @property
     def max_tokens(self) -> int:
         """L: the length of every condition, and the most tokens of a prompt, with those for its begin and end."""
@@ -115,10 +142,10 @@ class TextToImage(DiffusionModel):
     def _vae_batch(self, height: int, width: int) -> int:
         return max(1, VAE_PIXELS // (height * width))
 
-    def enable_vae_slicing(self) -> Self:
-        """This model, with one image at a time in the autoencoder: slower, and smaller."""
-        self.vae.enable_slicing()
-        return self
+    def computing(self, compute: ComputeSpec) -> Self:
+        if compute.vae_slicing:
+            self.vae.enable_slicing()
+        return super().computing(compute)
 
     def condition(self, prompts: Sequence[str] | None) -> Tensor:
         """The text encoder's last hidden states, ``[N, L, D]`` on the model's device and dtype.
@@ -166,12 +193,8 @@ class TextToImage(DiffusionModel):
 
         return guided
 
-    def to(self, device: torch.device | str) -> Self:
-        """This model, with all of its parts on `device`; the parts that clones share move for them as well."""
-        self.denoiser.to(device)
-        self.vae.to(device)
-        self.text_encoder.to(device)
-        return self
+    def _modules(self) -> Sequence[nn.Module]:
+        return [self.denoiser, self.vae, self.text_encoder]
 
     def save(self, folder: Path) -> None:
         _disable_progress_bars()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,15 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vdu_bench.data.image_set import ImageSet
 from vdu_bench.models.batches import epoch_indices, step_generator
-from vdu_bench.models.checkpoint import read_checkpoint, write_checkpoint
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.fitting import Fit
 from vdu_bench.models.posterior import MomentAccumulator, WeightPosterior
+from vdu_bench.models.resuming import fit_resumably
 from vdu_bench.models.specs import TrainingRecipe
-
-CHECKPOINT_SECONDS = 30.0
+from vdu_bench.models.training_data import TrainingData
 
 
 @dataclass
@@ -49,19 +46,19 @@ def denoising_loss(model: DiffusionModel, x0: Tensor, condition: Tensor | None, 
 
 def train(
     model: DiffusionModel,
-    images: ImageSet,
+    data: TrainingData,
     recipe: TrainingRecipe,
     checkpoints: Path | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> tuple[WeightPosterior, TrainingLog]:
-    """Train `model` in place; the posterior from its snapshots, and the log.
+    """Train `model` in place; the posterior of its denoiser from its snapshots, and the log.
 
     Every step draws from a generator of its own, seeded by the train seed and the step, so a run that was cut off
     goes on from its last checkpoint bit for bit.
 
     Args:
         model: an untrained model on the device to train on.
-        images: the training images.
+        data: what it is shown.
         recipe: steps, optimiser, snapshots, seed.
         checkpoints: a folder to keep the running state in; a state found there is gone on from.
         on_step: called with the step and its loss.
@@ -69,38 +66,25 @@ def train(
     Raises:
         Diverged: a loss, a gradient or a weight is not finite.
     """
-    running = Fit(model.denoiser.parameters(), recipe)
-    moments = MomentAccumulator()
-    log = TrainingLog(images=min(len(images), recipe.steps * recipe.batch_size))
-    losses: list[float] = []
-    if checkpoints is not None and (saved := read_checkpoint(checkpoints)) is not None:
-        running.restore(saved.facts["step"], saved.part("fit"))
-        moments.restore(saved.facts["snapshots"], saved.part("moments"))
-        losses, log.seconds = saved.facts["losses"], saved.facts["seconds"]
+    moments, due = MomentAccumulator(), snapshot_steps(recipe)
 
-    due = snapshot_steps(recipe)
-    model.denoiser.train()
-    started = saved_at = time.monotonic()
-    while running.step < recipe.steps:
-        step = running.step
-        batch = epoch_indices(len(images), step * recipe.batch_size, recipe.batch_size, recipe.seed)
-        x0 = model.encode(images.images[batch])
-        losses.append(running.advance(denoising_loss(model, x0, None, step_generator(recipe.seed, step))))
-        if running.step in due:
+    def loss(step: int) -> Tensor:
+        generator = step_generator(recipe.seed, step)
+        index = epoch_indices(len(data), step * recipe.batch_size, recipe.batch_size, recipe.seed)
+        x0, condition = data.batch(index, generator)
+        return denoising_loss(model, x0, condition, generator)
+
+    def after_step(done: int) -> None:
+        if done in due:
             moments.add(model.denoiser.named_parameters())
-        if checkpoints is not None and time.monotonic() - saved_at > CHECKPOINT_SECONDS:
-            seconds = log.seconds + time.monotonic() - started
-            facts = {"step": running.step, "snapshots": moments.count, "losses": losses, "seconds": seconds}
-            write_checkpoint(checkpoints, facts, fit=running.state(), moments=moments.state())
-            saved_at = time.monotonic()
-        if on_step is not None:
-            on_step(step, losses[-1])
-    running.finish()
+
+    model.denoiser.train()
+    running = Fit([*model.denoiser.parameters(), *data.parameters()], recipe)
+    course = fit_resumably(running, loss, checkpoints, on_step, moments, after_step)
     model.denoiser.eval()
-    log.seconds += time.monotonic() - started
-    log.forward = log.backward = recipe.steps * recipe.batch_size
-    log.losses = [float(part.mean()) for part in torch.tensor(losses).tensor_split(min(20, len(losses)))]
-    return moments.posterior(), log
+    evaluations = recipe.steps * recipe.batch_size
+    images = min(len(data), evaluations)
+    return moments.posterior(), TrainingLog(course.losses, course.seconds, evaluations, evaluations, images)
 
 
 def snapshot_steps(recipe: TrainingRecipe) -> set[int]:

@@ -56,10 +56,6 @@ class UnconditionalDDPM(DiffusionModel):
     ) -> Callable[[Tensor, Tensor], Tensor]:
         return self.denoise
 
-    def to(self, device: torch.device | str) -> Self:
-        self.denoiser.to(device)
-        return self
-
     def save(self, folder: Path) -> None:
         DDPMPipeline(self.denoiser, self.noise_scheduler).save_pretrained(folder, safe_serialization=True)
 

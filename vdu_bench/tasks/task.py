@@ -10,7 +10,18 @@ from pydantic import Field, model_validator
 
 from vdu_bench.data.specs import DataSpec
 from vdu_bench.judges.specs import AnyJudgeRecipe
-from vdu_bench.models.specs import ModelRecipe, PositiveInt, SamplerSpec, Spec
+from vdu_bench.models.specs import (
+    AnyModel,
+    AnyPosterior,
+    ComputeSpec,
+    ModelRecipe,
+    PositiveInt,
+    PretrainedModel,
+    SamplerSpec,
+    SnapshotPosterior,
+    Spec,
+)
+from vdu_bench.tasks.prompts import PromptSpec
 
 
 class Task(Spec):
@@ -24,13 +35,26 @@ class Task(Spec):
     data: DataSpec = Field(description="a data source: its name, or a mapping of source and its options")
     forget: str = Field(coerce_numbers_to_str=True, description="the class or attribute to forget")
     forget_images: Literal["all"] | PositiveInt = Field("all", description="how many of them a method may draw from")
-    model: ModelRecipe = Field(description="the base model's recipe")
+    model: AnyModel = Field(description="the base model's recipe, or, of a base from elsewhere, its kind alone")
+    base: str | None = Field(
+        None, description="a folder or hub id with a base model in diffusers' layout, in place of the recipe's"
+    )
+    posterior: AnyPosterior | None = Field(
+        None, description="where the posterior over weights is from: snapshots of the recipe's training, else laplace"
+    )
+    compute: ComputeSpec = Field(default_factory=ComputeSpec, description="memory against time and precision")
+    prompts: PromptSpec | None = Field(None, description="what a text-to-image model is asked for")
     judge: AnyJudgeRecipe = Field(description="the judge's recipe")
     judge_accuracy: float | None = Field(
         None, gt=0, le=1, description="share of held-out images; below it the judge's numbers carry a warning"
     )
     sampler: SamplerSpec = Field(default_factory=SamplerSpec, description="how samples are drawn")
-    samples: PositiveInt = Field(2000, description="images a cell")
+    samples: PositiveInt = Field(
+        2000, description="images a cell; of a text-to-image model for each of the two sets of prompts"
+    )
+    pair_strength: float = Field(
+        0.5, gt=0, le=1, description="which part of the sampler's way counterfactual pairs are noised back"
+    )
     method_settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="settings of methods that this task changes"
     )
@@ -40,6 +64,28 @@ class Task(Spec):
         if self.samples < 2:
             raise ValueError("samples: at least 2 are needed for any interval")
         return self
+
+    @model_validator(mode="after")
+    def _base_from_somewhere(self) -> Task:
+        if self.base is None and isinstance(self.model, PretrainedModel):
+            raise ValueError("base: there is no recipe in model, so a folder or hub id is needed")
+        if self.base is not None and isinstance(self.posterior, SnapshotPosterior):
+            raise ValueError("posterior: a base from elsewhere has no snapshots; use checkpoints or laplace")
+        return self
+
+    @model_validator(mode="after")
+    def _prompts_where_asked(self) -> Task:
+        if (self.prompts is None) == (self.model.kind == "text_to_image"):
+            what = "a text-to-image model needs them" if self.prompts is None else "an unconditional model takes none"
+            raise ValueError(f"prompts: {what}")
+        if self.prompts is not None and self.forget not in self.prompts.captions.phrases:
+            raise ValueError(f"prompts.captions.phrases: there is none for {self.forget!r}, which is to be forgotten")
+        return self
+
+    @property
+    def recipe(self) -> ModelRecipe | None:
+        """What the base is trained by; None for a base from elsewhere."""
+        return self.model if self.base is None and isinstance(self.model, ModelRecipe) else None
 
     def digest(self) -> str:
         """sha256 of everything the file says."""

@@ -1,0 +1,37 @@
+"""What a task file says about prompts. Plain data, without torch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from vdu_bench.data.specs import CaptionSpec
+from vdu_bench.models.specs import Spec
+
+Prompt = Annotated[str, Field(min_length=1)]
+
+
+class PromptSpec(Spec):
+    """What a text-to-image model is asked for, and how images are described to it.
+
+    Each set of prompts is gone through in turn until there are as many as images.
+    """
+
+    captions: CaptionSpec = Field(description="the words for what real images show")
+    forget: tuple[Prompt, ...] = Field(min_length=1, description="ask for the feature that is to be forgotten")
+    retain: dict[Prompt, tuple[str, ...]] = Field(
+        min_length=1, description="ask for other features, or for none; for each prompt the features that it asks for"
+    )
+    anchor: Prompt = Field(description="what editing methods make of a forget prompt: the same without the feature")
+
+    def cycled(self, which: str, n: int) -> list[str]:
+        """`n` prompts of one set, ``forget`` or ``retain``, each as often as the others, or once more."""
+        prompts = list(self.forget if which == "forget" else self.retain)
+        return [prompts[i % len(prompts)] for i in range(n)]
+
+    @model_validator(mode="after")
+    def _forget_is_not_retained(self) -> PromptSpec:
+        if both := set(self.forget) & set(self.retain):
+            raise ValueError(f"{sorted(both)[0]!r} is both a forget and a retain prompt")
+        return self

@@ -50,7 +50,7 @@ def test_overhead_of_a_whole_run(benchmark, task: Task, tmp_path: Path) -> None:
     progress = Progress(quiet=True)
     recipes = RecipeStages(Store(tmp_path / "shared", shipped_artifacts()), "cpu", progress)
     cells = [cell for cell in expand([task], ["vdu"], [0], "full", {}, "cpu")[0] if cell.method != "retrain"]
-    model = recipes.load_model(recipes.base(task))
+    model = recipes.load_model(task, recipes.base(task))
     recipes.judge(task)
     bare_sampling(model, task.model_copy(update={"samples": 250}), 0)
     measured = []

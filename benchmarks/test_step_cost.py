@@ -22,7 +22,7 @@ class Stepper:
 
     def __init__(self, name: str, task: Task, recipes: RecipeStages) -> None:
         self.method = make_method(name, {"batch_size": BATCH})
-        base = recipes.load_model(recipes.base(task))
+        base = recipes.load_model(task, recipes.base(task))
         self.context = UnlearningContext(
             base,
             recipes.splits(task).train,
@@ -30,7 +30,7 @@ class Stepper:
             "full",
             self.method.needs,
             0,
-            lambda: recipes.load_posterior(task),
+            lambda names: recipes.load_posterior(task, base, names),
             lambda: pytest.fail("nobody asked for it"),
         )
         self.model = base.clone()

@@ -11,10 +11,11 @@ from vdu_bench.engine.store import Store, read_artifact
 from vdu_bench.models.posterior import WeightPosterior
 from vdu_bench.tasks.loading import catalog
 
-EMBEDDED = [task for task in catalog().values() if task.scale == "embedded"]
+SHIPPED = [task for task in catalog().values() if task.family == "digits"]
+"""The tasks whose models ship."""
 
 
-def test_every_embedded_task_starts_at_once(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_task_whose_models_ship_starts_at_once(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recipe hash and data fingerprint of every asset are those of the task files: nothing has to be trained."""
 
     def untrained(*_: object) -> None:
@@ -24,7 +25,7 @@ def test_every_embedded_task_starts_at_once(tmp_path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("vdu_bench.engine.recipes.train_judge", untrained)
     said: list[str] = []
     stages = RecipeStages(Store(tmp_path, shipped_artifacts(), said.append), "cpu", Progress(quiet=True))
-    for task in EMBEDDED:
+    for task in SHIPPED:
         for artifact in (stages.base(task), stages.retrain(task), stages.judge(task)):
             assert artifact.folder.is_relative_to(ASSETS)
             assert artifact.facts["environment"]["packages"]["torch"]
@@ -41,15 +42,16 @@ def test_every_file_matches_its_checksum(folder) -> None:
 
 def test_no_asset_belongs_to_nothing(tmp_path) -> None:
     stages = RecipeStages(Store(tmp_path, shipped_artifacts()), "cpu", Progress(quiet=True))
-    used = {a.hash for task in EMBEDDED for a in (stages.base(task), stages.retrain(task), stages.judge(task))}
+    used = {a.hash for task in SHIPPED for a in (stages.base(task), stages.retrain(task), stages.judge(task))}
     assert used == set(shipped_artifacts())
 
 
 def test_the_posterior_is_of_the_base(tmp_path) -> None:
     stages = RecipeStages(Store(tmp_path, shipped_artifacts()), "cpu", Progress(quiet=True))
-    for task in EMBEDDED:
-        weights = dict(stages.load_model(stages.base(task)).denoiser.named_parameters())
-        posterior: WeightPosterior = stages.load_posterior(task)
+    for task in SHIPPED:
+        model = stages.load_model(task, stages.base(task))
+        weights = dict(model.denoiser.named_parameters())
+        posterior: WeightPosterior = stages.load_posterior(task, model, list(weights))
         assert {name: p.shape for name, p in weights.items()} == {n: s.shape for n, s in posterior.std.items()}
         # Snapshots scatter around where the training ended, on the scale of their own deviation.
         distance = sum(float(((p - posterior.mean[n]) ** 2).sum()) for n, p in weights.items())

@@ -196,7 +196,7 @@ class MeanGrey(Metric):
     """Mean pixel of the samples."""
 
     def compute(self, evidence):
-        return without_interval(float(evidence.after.images.float().mean()), 1, "an example")
+        return without_interval(float(evidence.after.forget.images.float().mean()), 1, "an example")
 '''
 
 

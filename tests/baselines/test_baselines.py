@@ -23,7 +23,7 @@ def context(model, method) -> UnlearningContext:
         "full",
         method.needs,
         0,
-        lambda: pytest.fail("nobody asked for it"),
+        lambda _: pytest.fail("nobody asked for it"),
         lambda: pytest.fail("nobody asked for it"),
     )
 

@@ -15,18 +15,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from vdu_bench.data import portraits
-from vdu_bench.data.faces import (
-    NAMES,
-    PAIRED,
-    PORTRAIT,
-    CounterfactualPairs,
-    caption,
-    captions,
-    load_faces,
-    load_pairs,
-    packaged_faces,
-)
-from vdu_bench.data.image_set import DataSplits, ImageSet
+from vdu_bench.data.faces import NAMES, PAIRED, load_faces, load_pairs, packaged_faces
+from vdu_bench.data.image_set import DataSplits
 from vdu_bench.errors import UserError
 
 ROW, FOREHEAD, MIDDLE = 3, slice(4, 12), slice(6, 10)
@@ -61,7 +51,9 @@ def test_counts_shapes_and_names(faces: DataSplits) -> None:
 
 def test_fingerprints_match_the_manifest(faces: DataSplits) -> None:
     assert faces.fingerprint() == manifest()["fingerprints"]["faces"]
+    assert set(faces.pairs) == set(PAIRED)
     for attribute in PAIRED:
+        assert faces.pairs[attribute].fingerprint() == load_pairs(attribute).fingerprint()
         assert load_pairs(attribute).fingerprint() == manifest()["fingerprints"][f"pairs_{attribute}"]
 
 
@@ -138,45 +130,6 @@ def test_bangs_change_the_forehead_and_leave_the_face_alone() -> None:
     assert changed[:, ROW, MIDDLE].all()
     assert changed.flatten(1).sum(1).max() <= 18
     assert not changed[:, ROW + 1 :, 6:11].any()
-
-
-def test_pairs_that_differ_in_more_are_refused() -> None:
-    pairs = load_pairs("hat")
-    wrong = pairs.concepts_with.clone()
-    wrong[0, NAMES.index("beard")] ^= True
-    with pytest.raises(ValueError, match="nothing else"):
-        CounterfactualPairs("hat", NAMES, pairs.without, pairs.with_, pairs.concepts_without, wrong)
-    with pytest.raises(ValueError, match="shape"):
-        CounterfactualPairs("hat", NAMES, pairs.without[1:], pairs.with_, pairs.concepts_without, pairs.concepts_with)
-
-
-@pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        ((), "a portrait of a person"),
-        (("bangs",), "a portrait of a person with bangs"),
-        (("eyeglasses", "hat"), "a portrait of a person with eyeglasses and a hat"),
-        (("hat", "long_hair", "beard"), "a portrait of a person with a hat, long hair and a beard"),
-    ],
-)
-def test_caption(shown: tuple[str, ...], expected: str) -> None:
-    assert caption(torch.tensor([name in shown for name in NAMES]), NAMES) == expected
-
-
-def test_captions_tell_the_concepts_apart(faces: DataSplits) -> None:
-    words = {"eyeglasses": "eyeglasses", "hat": "hat", "bangs": "bangs", "long_hair": "long hair", "beard": "beard"}
-    texts = captions(faces.held_out)
-    assert all(text.startswith(PORTRAIT) for text in texts)
-    recovered = torch.tensor([[words[name] in text for name in NAMES] for text in texts])
-    assert torch.equal(recovered, faces.held_out.concepts)
-
-
-def test_caption_of_something_else_is_refused() -> None:
-    digits = ImageSet(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.ones(1, 1, dtype=torch.bool), ("7",))
-    with pytest.raises(KeyError, match="7"):
-        captions(digits)
-    with pytest.raises(ValueError, match="zip"):
-        caption(torch.ones(2, dtype=torch.bool), NAMES)
 
 
 def test_unknown_pairs_are_refused() -> None:

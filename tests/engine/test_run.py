@@ -19,7 +19,7 @@ import vdu_bench.engine.recording
 import vdu_bench.engine.run
 import vdu_bench.engine.stages
 import vdu_bench.engine.worker
-import vdu_bench.models.training
+import vdu_bench.models.resuming
 from vdu_bench.engine.cells import Cell, expand
 from vdu_bench.engine.executors import DaskExecutor, LocalExecutor
 from vdu_bench.engine.progress import Progress
@@ -125,7 +125,7 @@ def _kill_after(owner: Any, name: str, calls: int = 1) -> None:
 
 KILLS: dict[str, Callable[[], None]] = {
     "judge": lambda: _kill_after(vdu_bench.engine.recipes, "train_judge"),
-    "base, in the middle": lambda: _kill_after(Fit, "advance", 10),
+    "base, in the middle": lambda: _kill_after(Fit, "advance", 60 + 10),  # the judge has 60 steps
     "base, at its end": lambda: _kill_after(vdu_bench.engine.recipes, "train"),
     "retrain": lambda: _kill_after(vdu_bench.engine.recipes, "train", 2),
     "unlearned": lambda: _kill_after(UnconditionalDDPM, "save", 3),
@@ -141,7 +141,7 @@ def test_killed_in_any_stage_the_same_command_ends_with_the_same_records(
     finished: Path, tiny_task: Task, tmp_path: Path, stage: str
 ) -> None:
     def die() -> None:
-        vdu_bench.models.training.CHECKPOINT_SECONDS = 0.0
+        vdu_bench.models.resuming.CHECKPOINT_SECONDS = 0.0
         KILLS[stage]()
         run(tiny_task, tmp_path, "vdu")
 

@@ -18,9 +18,9 @@ def context(model, regime="full", needs=EVERYTHING, **more) -> UnlearningContext
     # Image i is filled with the value i: what was drawn can be read off. Ten of class a, thirty of class b.
     images = torch.arange(40, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
     train = ImageSet.of_classes(images, (torch.arange(40) >= 10).long(), ["a", "b"])
-    posterior = WeightPosterior({}, {"w": torch.ones(1)})
+    posterior = WeightPosterior({"w": torch.zeros(1)}, {"w": torch.ones(1)})
     log = TrainingLog(seconds=3.0, images=30)
-    return UnlearningContext(model, train, "a", regime, needs, 0, lambda: posterior, lambda: (model, log), **more)
+    return UnlearningContext(model, train, "a", regime, needs, 0, posterior.only, lambda: (model, log), **more)
 
 
 def drawn(x0: torch.Tensor) -> list[int]:
@@ -38,7 +38,7 @@ def test_hands_out_the_right_images_and_counts_the_distinct_ones(tiny_model: Unc
     assert set(retained) <= set(range(10, 40))
     ledger = c.ledger()
     assert (ledger.retain_images, ledger.images, ledger.posterior) == (12, 22, False)
-    c.posterior()
+    assert list(c.posterior(["w"]).std) == ["w"]
     assert c.ledger().posterior
 
 
@@ -54,7 +54,7 @@ def test_forget_only_refuses_retained_images(tiny_model: UnconditionalDDPM) -> N
 
 def test_what_was_not_declared_is_refused_in_every_regime(tiny_model: UnconditionalDDPM) -> None:
     c = context(tiny_model, needs=())
-    for ask in (lambda: c.forget_batch(1), lambda: c.retain_batch(1), c.posterior, c.retrained):
+    for ask in (lambda: c.forget_batch(1), lambda: c.retain_batch(1), lambda: c.posterior(["w"]), c.retrained):
         with pytest.raises(RegimeError, match="without naming it in its needs"):
             ask()
 

@@ -12,7 +12,7 @@ from vdu_bench.data.digits import load_digits
 from vdu_bench.judges.judge import Judge
 from vdu_bench.judges.network import make_network
 from vdu_bench.metrics.catalog import METRICS
-from vdu_bench.metrics.evidence import Evidence, Readings
+from vdu_bench.metrics.evidence import Evidence, Readings, Samples
 from vdu_bench.records import Estimate, Ledger, Timings
 from vdu_bench.tasks.task import Task
 
@@ -25,24 +25,27 @@ def judge(tiny_task: Task) -> Judge:
     confusion[range(10), range(10)] = 45
     confusion[:, 10] = 5
     network = make_network(tiny_task.judge, (1, 8, 8), 11).eval()
-    return Judge("tiny_judge", network, tuple("0123456789"), tiny_task.judge, (1, 8, 8), confusion)
+    return Judge("tiny_judge", network, tuple("0123456789"), tiny_task.judge, (1, 8, 8), True, confusion)
 
 
-def readings(labels: list[int], junk: int = 0) -> Readings:
+def samples(labels: list[int], junk: int = 0) -> Samples:
     images = load_digits().train.images[: len(labels)]
     features = torch.randn(len(labels), 8, generator=torch.Generator().manual_seed(0))
-    return Readings(images, torch.tensor(labels), features, torch.arange(len(labels)) < junk)
+    shown = torch.nn.functional.one_hot(torch.tensor(labels), 10).bool()
+    readings = Readings(images, shown, features, torch.arange(len(labels)) < junk)
+    return Samples(readings, readings)
 
 
 def evidence(task: Task, judge: Judge, before: list[int], after: list[int], junk: int = 0) -> Evidence:
     ledger = Ledger(forget_images=7, retain_images=5, posterior=True)
     timings = Timings(unlearn_seconds=2.5, unlearn_forward=30, unlearn_backward=20, sample_seconds=4.0)
     splits = load_digits()
-    return Evidence(task, splits, judge, readings(before), readings(after, junk), ledger, timings, 0)
+    return Evidence(task, splits, judge, samples(before), samples(after, junk), ledger, timings, 0)
 
 
 def estimates(e: Evidence) -> dict[str, Estimate]:
-    return {name: METRICS.get(name)().compute(e) for name in METRICS.entries()}
+    metrics = {name: METRICS.get(name)() for name in METRICS.entries()}
+    return {name: metric.compute(e) for name, metric in metrics.items() if "unconditional" in metric.kinds}
 
 
 def test_planted_counts_come_out(tiny_task: Task, judge: Judge) -> None:

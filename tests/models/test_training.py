@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from vdu_bench.data.digits import load_digits
-from vdu_bench.models import training
+from vdu_bench.models import resuming
+from vdu_bench.models.fitting import Fit
 from vdu_bench.models.specs import ModelRecipe
 from vdu_bench.models.training import snapshot_steps, train
+from vdu_bench.models.training_data import Pixels
 from vdu_bench.models.unconditional import UnconditionalDDPM
 
 
@@ -22,7 +24,7 @@ def run(recipe: ModelRecipe, checkpoints: Path | None, kill_at: int | None = Non
             raise Killed
 
     model = UnconditionalDDPM.from_recipe(recipe)
-    posterior, log = train(model, load_digits().train, recipe.training, checkpoints, on_step)
+    posterior, log = train(model, Pixels(model, load_digits().train), recipe.training, checkpoints, on_step)
     return list(model.denoiser.parameters()), posterior, log
 
 
@@ -30,12 +32,12 @@ def run(recipe: ModelRecipe, checkpoints: Path | None, kill_at: int | None = Non
 def test_resumes_bit_for_bit_after_a_kill_at_any_step(
     tiny_recipe: ModelRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_at: int
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(resuming, "CHECKPOINT_SECONDS", 0.0)
     weights, posterior, log = run(tiny_recipe, None)
     with pytest.raises(Killed):
         run(tiny_recipe, tmp_path, kill_at)
     steps = []
-    monkeypatch.setattr(training.Fit, "advance", _noting(training.Fit.advance, steps))
+    monkeypatch.setattr(Fit, "advance", _noting(Fit.advance, steps))
     again, posterior_again, log_again = run(tiny_recipe, tmp_path)
     assert len(steps) == tiny_recipe.training.steps - kill_at - 1
     assert all(torch.equal(a, b) for a, b in zip(weights, again, strict=True))

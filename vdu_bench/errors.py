@@ -23,6 +23,11 @@ class Diverged(Exception):
     """Training, unlearning or sampling produced a value that is not finite."""
 
 
+def in_short(error: Exception) -> str:
+    """Another library's error on one line: its type, and the first 200 signs of its message."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """The tail of an error message: the closest known name, and all of them where they are few."""
     names = sorted(known)

@@ -82,6 +82,12 @@ class LossMethod(Method):
         for parameter in self.selection(trained).values():
             parameter.requires_grad_(True)
         self.start(trained, context)
-        fit(self.parameters(trained), lambda _: self.loss(trained, context), self.settings, context.on_step)
+        fit(
+            self.parameters(trained),
+            lambda _: self.loss(trained, context),
+            self.settings,
+            context.on_step,
+            trained.autocast,
+        )
         self.finish(trained)
         return trained.freeze()

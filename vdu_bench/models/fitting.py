@@ -24,9 +24,18 @@ def learning_rate_factor(step: int, spec: FitSpec) -> float:
 
 
 class Fit:
-    """An optimisation in progress: parameters, optimiser, average and step, to be advanced by one loss at a time."""
+    """An optimisation in progress: parameters, optimiser, average and step, to be advanced by one loss at a time.
 
-    def __init__(self, parameters: Iterable[nn.Parameter], spec: FitSpec) -> None:
+    Args:
+        parameters: what is trained, in float32.
+        spec: how.
+        autocast: the precision that losses are computed in, where that is not the parameters'. The gradients of a
+            float16 loss would vanish, so it is scaled (Micikevicius et al. 2018), by torch's GradScaler.
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], spec: FitSpec, autocast: torch.dtype | None = None
+    ) -> None:
         self.parameters = list(parameters)
         self.spec = spec
         self.step = 0
@@ -35,25 +44,49 @@ class Fit:
         else:
             self.optimizer = torch.optim.AdamW(self.parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay)
         self.ema = EMAModel(self.parameters, decay=spec.ema_decay) if spec.ema_decay else None
+        scaled = autocast == torch.float16
+        self.scaler = torch.amp.GradScaler(self.parameters[0].device.type) if scaled else None
 
     def advance(self, loss: Tensor) -> float:
-        """One step down `loss`; its value. Raises Diverged when it, or its gradient's norm, is not finite."""
+        """One step down `loss`; its value. Raises Diverged when it, or its gradient's norm, is not finite.
+
+        When it is the scale that makes a gradient overflow, no step is taken: the scale is halved, `step` stays, and
+        the same step is to be tried again.
+        """
         value = float(loss.detach())
         if not math.isfinite(value):
             raise Diverged(f"the loss is not finite at step {self.step}")
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        if self.scaler is None:
+            loss.backward()
+        else:
+            self.scaler.scale(loss).backward()
+            self.scaler.unscale_(self.optimizer)
         if self.spec.clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(self.parameters, self.spec.clip_norm)
-            if not bool(torch.isfinite(norm)):
+            if self.scaler is None and not bool(torch.isfinite(norm)):
                 raise Diverged(f"the gradient is not finite at step {self.step}")
         for group in self.optimizer.param_groups:
             group["lr"] = self.spec.learning_rate * learning_rate_factor(self.step, self.spec)
-        self.optimizer.step()
-        if self.ema is not None:
-            self.ema.step(self.parameters)
-        self.step += 1
+        if self._descend():
+            if self.ema is not None:
+                self.ema.step(self.parameters)
+            self.step += 1
+        # Not to be held while the next loss is computed.
+        self.optimizer.zero_grad(set_to_none=True)
         return value
+
+    def _descend(self) -> bool:
+        """Move the parameters; whether they were, since gradients that overflowed under their scale move nothing."""
+        if self.scaler is None:
+            self.optimizer.step()
+            return True
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.scaler.get_scale() < 1:
+            raise Diverged(f"the gradient is not finite at step {self.step}, however the loss is scaled")
+        return self.scaler.get_scale() >= scale
 
     def finish(self) -> None:
         """Put the average in the place of the weights, where there is one. Raises Diverged for weights not finite."""
@@ -71,6 +104,9 @@ class Fit:
                 tensors[f"optimizer.{i}.{key}"] = value
         if self.ema is not None:
             tensors |= {f"ema.{i}": p for i, p in enumerate(self.ema.shadow_params)}
+        if self.scaler is not None:
+            # Whatever it holds is a number.
+            tensors |= {f"scaler.{key}": torch.tensor(value) for key, value in self.scaler.state_dict().items()}
         return tensors
 
     def restore(self, step: int, tensors: dict[str, Tensor]) -> None:
@@ -88,6 +124,8 @@ class Fit:
         if self.ema is not None:
             self.ema.optimization_step = step
             self.ema.shadow_params = [tensors[f"ema.{i}"].clone() for i in range(len(self.parameters))]
+        if self.scaler is not None:
+            self.scaler.load_state_dict({key: tensors[f"scaler.{key}"].item() for key in self.scaler.state_dict()})
 
 
 def fit(
@@ -95,13 +133,18 @@ def fit(
     loss: Callable[[int], Tensor],
     spec: FitSpec,
     on_step: Callable[[int, float], None] | None = None,
+    autocast: torch.dtype | None = None,
 ) -> list[float]:
-    """Minimise ``loss(step)`` for ``spec.steps`` steps; the losses, in order. Raises Diverged."""
-    running = Fit(parameters, spec)
-    losses = []
-    for step in range(spec.steps):
-        losses.append(running.advance(loss(step)))
+    """Minimise ``loss(step)`` for ``spec.steps`` steps, in `Fit`'s terms; the losses, in order. Raises Diverged."""
+    running = Fit(parameters, spec, autocast)
+    losses: list[float] = []
+    while running.step < spec.steps:
+        step = running.step
+        value = running.advance(loss(step))
+        if running.step == step:
+            continue
+        losses.append(value)
         if on_step is not None:
-            on_step(step, losses[-1])
+            on_step(step, value)
     running.finish()
     return losses

@@ -66,6 +66,8 @@ def fit_resumably(
     while running.step < steps:
         step = running.step
         value = running.advance(loss(step))
+        if running.step == step:
+            continue
         sums[step * parts // steps] += value
         if after_step is not None:
             after_step(running.step)

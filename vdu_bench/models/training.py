@@ -79,7 +79,7 @@ def train(
             moments.add(model.denoiser.named_parameters())
 
     model.denoiser.train()
-    running = Fit([*model.denoiser.parameters(), *data.parameters()], recipe)
+    running = Fit([*model.denoiser.parameters(), *data.parameters()], recipe, model.autocast)
     course = fit_resumably(running, loss, checkpoints, on_step, moments, after_step)
     model.denoiser.eval()
     evaluations = recipe.steps * recipe.batch_size

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import struct
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from vdu_bench.data.celeba import ATTRIBUTES
 
 FISH, BUTCHER_SHOP, ORANGE = "n01443537", "n02927161", "n07747607"
 WORDS = {
@@ -82,27 +87,74 @@ def write_tiny_imagenet(folder: Path, per_class: int = 12, held_out_per_class: i
     return folder
 
 
-def write_parquet(file: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], names: list[str]) -> Path:
-    """PNGs of ``[N, C, H, W]`` and labels as the hub stores them: with the columns' kinds in the file's metadata."""
-    import io
+def face(number: int) -> Image.Image:
+    """178 x 218 pixels: noise of a grey that tells the number, below a red and above a blue margin of 20 rows each."""
+    pixels = np.random.default_rng(number).integers(0, 20, (218, 178, 3)) + 6 * (number % 40)
+    pixels[:20], pixels[-20:] = (255, 0, 0), (0, 0, 255)
+    return Image.fromarray(pixels.astype(np.uint8))
 
+
+def face_shows(number: int) -> list[bool]:
+    """Which of CelebA's attributes a face shows, in their order."""
+    return [(number * (column + 3)) % 7 < 2 for column in range(len(ATTRIBUTES))]
+
+
+def write_celeba(folder: Path, train: int = 14, validation: int = 3, test: int = 6) -> Path:
+    """Faces as JPEGs and both lists in `folder`. Their numbers count from 1; the partitions follow each other."""
+    (folder / "img_align_celeba").mkdir(parents=True)
+    partition = [0] * train + [1] * validation + [2] * test
+    names = [f"{number:06d}.jpg" for number in range(1, len(partition) + 1)]
+    rows = []
+    for number, name in enumerate(names, 1):
+        face(number).save(folder / "img_align_celeba" / name, "JPEG", quality=95)
+        rows.append(f"{name} {' '.join(' 1' if shown else '-1' for shown in face_shows(number))}\n")
+    (folder / "list_attr_celeba.txt").write_text(f"{len(names)}\n{' '.join(ATTRIBUTES)} \n{''.join(rows)}")
+    lines = [f"{name} {part}\n" for name, part in zip(names, partition, strict=True)]
+    (folder / "list_eval_partition.txt").write_text("".join(lines))
+    return folder
+
+
+def write_celeba_parquet(file: Path, faces: Mapping[int, Image.Image], rows_per_group: int = 4) -> Path:
+    """Faces by their numbers as the hub stores them: images, the person's number, a truth value for each attribute."""
+    shown = np.array([face_shows(number) for number in faces])
+    columns = {"image": _encoded(faces.values()), "celeb_id": list(faces)}
+    columns |= {name: shown[:, i].tolist() for i, name in enumerate(ATTRIBUTES)}
+    kinds = {"image": {"_type": "Image"}, "celeb_id": {"dtype": "int64", "_type": "Value"}}
+    kinds |= {name: {"dtype": "bool", "_type": "Value"} for name in ATTRIBUTES}
+    return _write_columns(file, columns, kinds, rows_per_group)
+
+
+def write_parquet(file: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], names: list[str]) -> Path:
+    """PNGs of ``[N, C, H, W]`` and labels as the hub stores them."""
+    pictures = (
+        Image.fromarray(image[..., 0] if image.shape[2] == 1 else image) for image in images.transpose(0, 2, 3, 1)
+    )
+    kinds = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    return _write_columns(file, {"image": _encoded(pictures), "label": labels.tolist()}, kinds)
+
+
+def _encoded(pictures: Iterable[Image.Image]) -> list[dict[str, Any]]:
+    encoded = []
+    for picture in pictures:
+        stream = io.BytesIO()
+        picture.save(stream, "PNG")
+        encoded.append({"bytes": stream.getvalue(), "path": None})
+    return encoded
+
+
+def _write_columns(
+    file: Path, columns: Mapping[str, list[Any]], kinds: Mapping[str, Any], rows_per_group: int | None = None
+) -> Path:
+    """A parquet file with the columns' kinds in its metadata, as `datasets` writes it."""
     import pyarrow
     import pyarrow.parquet
 
-    encoded = []
-    for image in images.transpose(0, 2, 3, 1):
-        stream = io.BytesIO()
-        Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(stream, "PNG")
-        encoded.append({"bytes": stream.getvalue(), "path": None})
-    kinds = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    image = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    types = {"Image": image, "ClassLabel": pyarrow.int64()}
     schema = pyarrow.schema(
-        [
-            ("image", pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])),
-            ("label", pyarrow.int64()),
-        ],
+        [(name, types.get(kind["_type"]) or kind["dtype"]) for name, kind in kinds.items()],
         metadata={"huggingface": json.dumps({"info": {"features": kinds}})},
     )
-    table = pyarrow.table({"image": encoded, "label": labels.tolist()}, schema=schema)
     file.parent.mkdir(parents=True, exist_ok=True)
-    pyarrow.parquet.write_table(table, file)
+    pyarrow.parquet.write_table(pyarrow.table(columns, schema=schema), file, row_group_size=rows_per_group)
     return file

@@ -102,7 +102,7 @@ def write_pair(root: Path, labels: np.ndarray | None = None, side: int = 28, sec
 
 
 def test_without_datasets_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vdu_bench.data.hub.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("vdu_bench.data.hub_files.importlib.util.find_spec", lambda _: None)
     for source in (HubDataset(id="me/data"), Mnist()):
         for ask in (source.roots, source.load):
             with pytest.raises(UserError, match=r"pip install 'vdu-bench\[hub\]'"):

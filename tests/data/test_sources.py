@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from miniatures import write_cifar10, write_mnist, write_tiny_imagenet
+from miniatures import write_celeba, write_cifar10, write_mnist, write_tiny_imagenet
 
 from vdu_bench.data.sources import SOURCES, data_stamp, load_data
 from vdu_bench.data.specs import DataSpec
@@ -41,6 +41,7 @@ def test_what_comes_with_the_package_has_no_stamp_and_is_not_imported(tmp_path: 
     write_mnist(tmp_path / "mnist")
     write_cifar10(tmp_path / "cifar-10-batches-bin")
     write_tiny_imagenet(tmp_path / "tiny-imagenet-200")
+    write_celeba(tmp_path / "celeba")
     code = f"""
 import sys
 from pathlib import Path
@@ -48,6 +49,7 @@ from vdu_bench.data.sources import data_stamp
 from vdu_bench.data.specs import DataSpec
 for name in ("sklearn_digits", "mnist", "cifar10", "tiny_imagenet"):
     data_stamp(DataSpec(source=name), Path({str(tmp_path)!r}))
+data_stamp(DataSpec(source="celeba", train_images=3, held_out_images="all"), Path({str(tmp_path)!r}))
 print([name for name in ("torch", "PIL", "datasets", "sklearn") if name in sys.modules])
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -24,7 +24,9 @@ SOURCES.add("mnist", "vdu_bench.data.mnist_idx:Mnist")
 SOURCES.add("fashion_mnist", "vdu_bench.data.mnist_idx:FashionMnist")
 SOURCES.add("cifar10", "vdu_bench.data.cifar10_binary:Cifar10")
 SOURCES.add("tiny_imagenet", "vdu_bench.data.tiny_imagenet:TinyImageNet")
+SOURCES.add("celeba", "vdu_bench.data.celeba:CelebA")
 SOURCES.add("hub", "vdu_bench.data.hub:HubDataset")
+SOURCES.add("hub_attributes", "vdu_bench.data.hub_attributes:HubAttributes")
 
 
 def load_data(spec: DataSpec, data_dir: Path | None) -> DataSplits:

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn.functional import interpolate
+
+from vdu_bench.data.squares import read_squares, square
+from vdu_bench.errors import UserError
+
+
+def noise(width: int, height: int, seed: int = 0) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (height, width, 3))
+    return Image.fromarray(coarse.astype(np.uint8))
+
+
+@pytest.mark.parametrize(("width", "height", "left", "top"), [(9, 14, 0, 2), (14, 9, 2, 0), (9, 9, 0, 0)])
+def test_the_middle_square_is_cut_out(width: int, height: int, left: int, top: int) -> None:
+    image = noise(width, height)
+    assert np.array_equal(np.asarray(square(image, 9)), np.asarray(image)[top : top + 9, left : left + 9])
+
+
+@pytest.mark.parametrize("size", [16, 45, 100])
+def test_it_is_resized_as_torch_does_it_with_antialiasing(size: int) -> None:
+    # Without the extremes: Pillow, in two passes, clips what overshoots after the first as well.
+    image = noise(40, 50).point(lambda level: 64 + level // 2)
+    middle = torch.from_numpy(np.asarray(image)[5:45].copy()).permute(2, 0, 1)[None].float()
+    expected = interpolate(middle, (size, size), mode="bicubic", antialias=True).clamp(0, 255)[0]
+    found = torch.from_numpy(np.asarray(square(image, size)).copy()).permute(2, 0, 1).float()
+    assert float((found - expected).abs().max()) < 1.6, "Pillow rounds after each pass"
+
+
+def test_files_are_read_in_order_and_in_colour(tmp_path: Path) -> None:
+    noise(8, 8).save(tmp_path / "a.png")
+    grey = noise(8, 8, 1).convert("L")
+    grey.save(tmp_path / "b.png")
+    stream = io.BytesIO()
+    noise(8, 8, 2).save(stream, "PNG")
+    files = [("a", tmp_path / "a.png"), ("b", tmp_path / "b.png"), ("c", stream)]
+    pixels = read_squares(files, 3, 8, "squares")
+    assert (pixels.dtype, tuple(pixels.shape)) == (torch.uint8, (3, 3, 8, 8))
+    assert np.array_equal(pixels[0].numpy(), np.asarray(noise(8, 8)).transpose(2, 0, 1))
+    assert np.array_equal(pixels[1].numpy(), np.stack([np.asarray(grey)] * 3))
+    assert np.array_equal(pixels[2].numpy(), np.asarray(noise(8, 8, 2)).transpose(2, 0, 1))
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    noise(64, 64).save(tmp_path / "a.png")
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "flipped.png").write_bytes(content)
+    (tmp_path / "cut.png").write_bytes(content[:200])
+    (tmp_path / "text.png").write_text("not a picture")
+    for name in ("flipped", "cut", "text", "nowhere"):
+        with pytest.raises(UserError, match=f"the one called {name} is missing or damaged"):
+            read_squares([(f"the one called {name}", tmp_path / f"{name}.png")], 1, 8, "squares")
+    with pytest.raises(UserError, match="it has 64 x 64 pixels, not 64 x 65"):
+        read_squares([("it", tmp_path / "a.png")], 1, 8, "squares", original=(64, 65))
+
+
+def test_no_bar_where_nobody_looks(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    noise(8, 8).save(tmp_path / "a.png")
+    read_squares([("a", tmp_path / "a.png")], 1, 8, "squares")
+    assert capfd.readouterr() == ("", "")

@@ -19,6 +19,12 @@ from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.store import Artifact, Store, address, checksums
 from vdu_bench.errors import UserError
+from vdu_bench.judges.clip import ClipScorer
+from vdu_bench.judges.clip_check import check_captions
+from vdu_bench.judges.clip_in_domain import InDomainClip
+from vdu_bench.judges.clip_pretrained import load_pretrained
+from vdu_bench.judges.clip_specs import ClipRecipe, PretrainedClip
+from vdu_bench.judges.clip_training import train_clip
 from vdu_bench.judges.judge import Judge
 from vdu_bench.judges.training import train_judge
 from vdu_bench.models.autoencoder import train_autoencoder
@@ -39,6 +45,7 @@ from vdu_bench.models.text_to_image import COMPONENTS, TextToImage
 from vdu_bench.models.training import TrainingLog, train
 from vdu_bench.models.training_data import CaptionedLatents, Pixels, TrainingData
 from vdu_bench.models.unconditional import UnconditionalDDPM
+from vdu_bench.seeds import derive_seed
 from vdu_bench.tasks.task import Task
 
 MODEL = "model"
@@ -131,10 +138,38 @@ class RecipeStages:
         return artifact
 
     def clip(self, task: Task) -> Artifact | None:
-        return None
+        """The task's own CLIP, trained and checked on held-out images; None where it names no recipe of one."""
+        recipe, prompts = task.clip, task.prompts
+        if not isinstance(recipe, ClipRecipe) or prompts is None:
+            return None
+        words = prompts.captions
+        spec = {
+            "family": task.family,
+            "recipe": recipe.model_dump(mode="json"),
+            "data": self.fingerprint(task),
+            "captions": words.model_dump(mode="json"),
+        }
 
-    def load_clip(self, task: Task):
-        return None
+        def make(folder: Path) -> Mapping[str, Any]:
+            splits = self.splits(task)
+            captions = Captions(words, splits.train.names).drawn
+            with self._progress.steps(f"{task.family}: CLIP", recipe.training.steps) as on_step:
+                scorer = train_clip(recipe, splits.train, captions, words_of(words), self._device, on_step)
+            scorer.save(folder)
+            generator = torch.Generator().manual_seed(derive_seed(recipe.seed, "check"))
+            check = check_captions(scorer, splits.held_out, captions, generator)
+            return {"held_out": asdict(check), "environment": describe_environment(self._device)}
+
+        return self._found_or_made("clip", spec, make, f"{task.family}: CLIP")
+
+    def load_clip(self, task: Task) -> ClipScorer | None:
+        """Who compares images with prompts; None where the task names nobody."""
+        if task.clip is None:
+            return None
+        if isinstance(task.clip, PretrainedClip):
+            return load_pretrained(task.clip, self._device)
+        artifact = self.clip(task)
+        return None if artifact is None else InDomainClip.load(artifact.folder, self._device)
 
     def load_model(self, task: Task, artifact: Artifact) -> DiffusionModel:
         """The model of a base, retrained or unlearned artifact, frozen, on the device, as the task computes."""

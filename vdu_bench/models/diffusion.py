@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from diffusers import DDPMScheduler
@@ -98,7 +98,8 @@ class DiffusionModel(ABC):
         """This model, with memory traded as asked."""
         self.autocast = None if compute.autocast == "off" else getattr(torch, compute.autocast)
         if compute.gradient_checkpointing:
-            self.denoiser.enable_gradient_checkpointing()
+            # diffusers' own method, which torch's annotations take for a buffer.
+            cast(Any, self.denoiser).enable_gradient_checkpointing()
         return self
 
     def rounded_to(self, dtype: torch.dtype) -> Self:

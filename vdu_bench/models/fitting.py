@@ -33,9 +33,7 @@ class Fit:
             float16 loss would vanish, so it is scaled (Micikevicius et al. 2018), by torch's GradScaler.
     """
 
-    def __init__(
-        self, parameters: Iterable[nn.Parameter], spec: FitSpec, autocast: torch.dtype | None = None
-    ) -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], spec: FitSpec, autocast: torch.dtype | None = None) -> None:
         self.parameters = list(parameters)
         self.spec = spec
         self.step = 0

@@ -78,7 +78,7 @@ class TextToImage(DiffusionModel):
         Args:
             recipe: its initial weights depend on its train seed alone.
             vae: the autoencoder.
-            words: those that captions are made of; each becomes a token.
+            words: those that captions are made of, for the tokenizer.
         """
         tokenizer = word_tokenizer(words, recipe.text_encoder.max_tokens)
         config = CLIPTextConfig(

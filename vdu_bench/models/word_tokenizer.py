@@ -1,4 +1,4 @@
-"""A tokenizer for a text encoder of our own: CLIP's, with one token for each word that captions are made of."""
+"""A tokenizer for a text encoder of our own: CLIP's, over the words that captions are made of."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def word_tokenizer(words: Sequence[str], max_tokens: int) -> CLIPTokenizer:
-    """CLIP's byte-pair encoding over a vocabulary of `words`, letters, digits and punctuation.
+    """CLIP's byte-pair encoding over a vocabulary of `words`, their beginnings, letters, digits and punctuation.
 
-    Any other word is spelt out letter by letter, so that no prompt is without tokens.
+    A word is one token, unless an earlier word's merges take it apart: "ar" of "art" makes three of "beard". Any other
+    word is spelt out, so that no prompt is without tokens.
 
     Args:
-        words: in lower case; each becomes one token. Signs alone are tokens already.
+        words: in lower case.
         max_tokens: the length of every prompt, its begin and end included.
     """
     tokens = dict.fromkeys([*SIGNS, *(f"{sign}</w>" for sign in SIGNS)])

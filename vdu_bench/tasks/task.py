@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from vdu_bench.data.specs import DataSpec
+from vdu_bench.judges.clip_specs import AnyClip
 from vdu_bench.judges.specs import AnyJudgeRecipe
 from vdu_bench.models.specs import (
     AnyModel,
@@ -44,6 +45,7 @@ class Task(Spec):
     )
     compute: ComputeSpec = Field(default_factory=ComputeSpec, description="memory against time and precision")
     prompts: PromptSpec | None = Field(None, description="what a text-to-image model is asked for")
+    clip: AnyClip | None = Field(None, description="whose cosine the CLIP score of a text-to-image model is")
     judge: AnyJudgeRecipe = Field(description="the judge's recipe")
     judge_accuracy: float | None = Field(
         None, gt=0, le=1, description="share of held-out images; below it the judge's numbers carry a warning"

@@ -70,7 +70,7 @@ class AutoencoderRecipe(Spec):
 
 
 class TextEncoderRecipe(Spec):
-    """The text encoder of a latent model; its tokenizer knows the words of captions, and it learns with the denoiser."""
+    """The text encoder of a latent model, which learns with the denoiser; its tokenizer knows the words of captions."""
 
     network: dict[str, Any] = Field(description="arguments of transformers' CLIPTextConfig")
     max_tokens: PositiveInt = Field(77, description="length of every prompt, its begin and end included")

@@ -7,6 +7,7 @@ import itertools
 import json
 import sys
 from dataclasses import replace
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,14 @@ def faces() -> DataSplits:
     return load_faces()
 
 
+def _files() -> list[Traversable]:
+    """The data's own files; the models that were trained on them lie in folders beside them."""
+    return [file for file in packaged_faces().iterdir() if file.is_file()]
+
+
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    for file in packaged_faces().iterdir():
+    for file in _files():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     return tmp_path
 
@@ -58,7 +64,7 @@ def test_fingerprints_match_the_manifest(faces: DataSplits) -> None:
 
 
 def test_the_data_are_small() -> None:
-    assert sum(len(file.read_bytes()) for file in packaged_faces().iterdir()) < 1_000_000
+    assert sum(len(file.read_bytes()) for file in _files()) < 1_000_000
 
 
 def test_no_two_pictures_are_equal(faces: DataSplits) -> None:

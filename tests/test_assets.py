@@ -8,7 +8,9 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recipes import RecipeStages
 from vdu_bench.engine.shipped import ASSETS, shipped_artifacts
 from vdu_bench.engine.store import Artifact, Store, read_artifact
+from vdu_bench.models.autoencoder import reconstruction_error
 from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.tasks.loading import catalog
 from vdu_bench.tasks.task import Task
 
@@ -70,3 +72,11 @@ def test_assets_are_fewer_than_thirty_megabytes() -> None:
     files = [file for file in ASSETS.rglob("*") if file.is_file() and file.suffix != ".pyc"]
     assert sum(file.stat().st_size for file in files) < 30e6
     assert {file.suffix for file in files} <= {".safetensors", ".json", ".png", ".csv", ".md", ".py", ".gz"}
+
+
+def test_the_autoencoder_holds_portraits_it_never_saw(tmp_path) -> None:
+    stages = RecipeStages(Store(tmp_path, shipped_artifacts()), "cpu", Progress(quiet=True))
+    task = next(task for task in SHIPPED if task.family == "faces")
+    model = stages.load_model(task, stages.base(task))
+    assert isinstance(model, TextToImage)
+    assert reconstruction_error(model.vae, stages.splits(task).held_out.images) < 0.01

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from torch import Tensor
@@ -83,6 +84,7 @@ def fit_resumably(
         if on_step is not None:
             on_step(step, value)
     running.finish()
-    counts = [sum(step * parts // steps == part for step in range(steps)) for part in range(parts)]
-    means = [total / count for total, count in zip(sums, counts, strict=True)]
+    # Part k holds the steps from ceil(k * steps / parts) on.
+    starts = [-(-part * steps // parts) for part in range(parts + 1)]
+    means = [total / (end - start) for total, (start, end) in zip(sums, pairwise(starts), strict=True)]
     return Course(means, before + time.monotonic() - started)

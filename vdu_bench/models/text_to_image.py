@@ -15,7 +15,7 @@ from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from vdu_bench.errors import Diverged, UserError
+from vdu_bench.errors import Diverged, UserError, in_short
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipeline_files import pipeline_folder, weights_file
 from vdu_bench.models.specs import ComputeSpec, LatentRecipe, ModelKind
@@ -228,7 +228,7 @@ class TextToImage(DiffusionModel):
             noise_scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
         # Whatever the library makes of a missing or damaged file.
         except Exception as error:
-            raise UserError(f"{source}: the scheduler cannot be read ({_short(error)})") from error
+            raise UserError(f"{source}: the scheduler cannot be read ({in_short(error)})") from error
         unet = _read_component(UNet2DConditionModel, folder, "unet", source)
         vae = _read_component(AutoencoderKL, folder, "vae", source)
         text_encoder = _read_component(CLIPTextModel, folder, "text_encoder", source)
@@ -263,7 +263,7 @@ def _read_tokenizer(folder: Path, source: str | Path) -> CLIPTokenizer:
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     # Whatever the library makes of a damaged file.
     except Exception as error:
-        raise UserError(f"{source}: the tokenizer cannot be read ({_short(error)})") from error
+        raise UserError(f"{source}: the tokenizer cannot be read ({in_short(error)})") from error
     for key in ("is_local", "local_files_only"):
         # How it was read would be written into the next folder that it is saved to.
         tokenizer.init_kwargs.pop(key, None)
@@ -293,17 +293,12 @@ def _read_component(cls: Any, folder: Path, component: str, source: str | Path) 
                 "run code that is in it. If you trust it, convert it where that does no harm, by "
                 "torch.load(..., weights_only=False) and safetensors.torch.save_file"
             ) from error
-        raise UserError(f"{source}: the {component} cannot be read ({_short(error)})") from error
+        raise UserError(f"{source}: the {component} cannot be read ({in_short(error)})") from error
     wrong = {key: sorted(map(str, report[key])) for key in ("missing_keys", "mismatched_keys", "unexpected_keys")}
     for key, names in wrong.items():
         if names:
             raise UserError(f"{source}: the {component} has {len(names)} {key.replace('_', ' ')}, such as {names[0]}")
     return module.float()
-
-
-def _short(error: Exception) -> str:
-    """An error's type and message, on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _disable_progress_bars() -> None:

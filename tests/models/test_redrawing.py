@@ -98,11 +98,11 @@ def test_an_unconditional_model_redraws_as_the_plain_loop(
     assert tiny_model.counter.forward == 5 * 3
 
 
-def test_a_little_strength_leaves_images_nearer_to_what_they_were(tiny_model: UnconditionalDDPM) -> None:
-    # An oracle that takes everything for noise: what is left of an image is what the noise was added to.
+def test_more_strength_takes_images_further_from_what_they_were(tiny_model: UnconditionalDDPM) -> None:
+    # A network that takes nothing for noise: all that was added stays.
     images = IMAGES[:, :1, :8, :8].contiguous()
     noise = initial_noise(5, tiny_model.latent_shape, 0)
-    tiny_model._call_denoiser = lambda x_t, t, _: torch.zeros_like(x_t)  # type: ignore[method-assign]
+    tiny_model._call_denoiser = lambda x_t, *_: torch.zeros_like(x_t)  # type: ignore[method-assign]
     sampler = SamplerSpec(name="ddim", steps=10)
     far = [
         float((tiny_model.redraw(images, None, noise, sampler, strength).double() - images).abs().mean())

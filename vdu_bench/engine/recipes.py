@@ -46,6 +46,7 @@ from vdu_bench.models.training import TrainingLog, train
 from vdu_bench.models.training_data import CaptionedLatents, Pixels, TrainingData
 from vdu_bench.models.unconditional import UnconditionalDDPM
 from vdu_bench.seeds import derive_seed
+from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.task import Task
 
 MODEL = "model"
@@ -87,7 +88,7 @@ class RecipeStages:
             hint = splits.instead_of(task.forget)
             raise UserError(f"{task.name}: {task.data.source} has no {task.forget!r} to forget{hint}")
         if task.prompts is not None:
-            Captions(task.prompts.captions, splits.train.names)
+            _check_prompts(task, task.prompts, splits)
         return splits
 
     def fingerprint(self, task: Task) -> str:
@@ -286,6 +287,16 @@ class RecipeStages:
             self._artifacts[key], made = self._store.build(kind, spec, make, self._rebuild)
             self._progress.say(f"{label}: {'made' if made else 'reused'}")
         return self._artifacts[key]
+
+
+def _check_prompts(task: Task, prompts: PromptSpec, splits: DataSplits) -> None:
+    """Raise UserError for a concept in them that the data do not have."""
+    Captions(prompts.captions, splits.train.names)
+    for prompt, features in prompts.retain.items():
+        for name in features:
+            if name not in splits.train.names:
+                hint = splits.instead_of(name)
+                raise UserError(f"{task.name}: {prompt!r} asks for {name!r}, which the data do not have{hint}")
 
 
 def weak_judge(task: Task, accuracy: float) -> str:

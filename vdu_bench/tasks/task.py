@@ -82,6 +82,9 @@ class Task(Spec):
             raise ValueError(f"prompts: {what}")
         if self.prompts is not None and self.forget not in self.prompts.captions.phrases:
             raise ValueError(f"prompts.captions.phrases: there is none for {self.forget!r}, which is to be forgotten")
+        for prompt, features in ({} if self.prompts is None else self.prompts.retain).items():
+            if self.forget in features:
+                raise ValueError(f"prompts.retain: {prompt!r} asks for {self.forget!r}, which is to be forgotten")
         return self
 
     @property

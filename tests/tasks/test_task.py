@@ -101,3 +101,17 @@ def test_snapshots_are_of_one_s_own_training(tiny_faces_task: Task) -> None:
         changed(tiny_faces_task, lambda content: content.update(posterior=snapshots, base="somebody/something"))
     laplace = {"source": "laplace"}
     changed(tiny_faces_task, lambda content: content.update(posterior=laplace, base="somebody/something"))
+
+
+def test_where_the_posterior_and_the_models_are_from(tiny_faces_task: Task) -> None:
+    assert tiny_faces_task.posterior_source.source == "snapshots"
+    assert tiny_faces_task.elsewhere == []
+    own = changed(tiny_faces_task, lambda content: content.update(posterior={"source": "laplace"}))
+    assert own.posterior_source.source == "laplace"
+    base = changed(tiny_faces_task, lambda content: content.update(base="somebody/something"))
+    assert base.posterior_source.source == "laplace"
+    assert base.elsewhere == ["somebody/something"]
+    checkpoints = {"source": "checkpoints", "checkpoints": ["a/b", "./c"]}
+    both = changed(base, lambda content: content.update(posterior=checkpoints))
+    assert both.posterior_source.source == "checkpoints"
+    assert both.elsewhere == ["somebody/something", "a/b", "./c"]

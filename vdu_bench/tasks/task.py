@@ -14,7 +14,9 @@ from vdu_bench.judges.specs import AnyJudgeRecipe
 from vdu_bench.models.specs import (
     AnyModel,
     AnyPosterior,
+    CheckpointPosterior,
     ComputeSpec,
+    LaplacePosterior,
     ModelRecipe,
     PositiveInt,
     PretrainedModel,
@@ -91,6 +93,20 @@ class Task(Spec):
     def recipe(self) -> ModelRecipe | None:
         """What the base is trained by; None for a base from elsewhere."""
         return self.model if self.base is None and isinstance(self.model, ModelRecipe) else None
+
+    @property
+    def posterior_source(self) -> AnyPosterior:
+        """What `posterior` says, or what its absence stands for."""
+        if self.posterior is not None:
+            return self.posterior
+        own = self.recipe is not None
+        return SnapshotPosterior(source="snapshots") if own else LaplacePosterior(source="laplace")
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """The folders and hub ids of models that are not ours to make: a base, checkpoints for the posterior."""
+        checkpoints = self.posterior.checkpoints if isinstance(self.posterior, CheckpointPosterior) else ()
+        return [*([] if self.base is None else [self.base]), *checkpoints]
 
     def digest(self) -> str:
         """sha256 of everything the file says."""

@@ -12,7 +12,7 @@ from pipelines import write_pipeline
 from vdu_bench.data.digits import load_digits
 from vdu_bench.judges.judge import Judge
 from vdu_bench.judges.training import train_judge
-from vdu_bench.models.specs import ModelRecipe
+from vdu_bench.models.specs import LatentRecipe, ModelRecipe
 from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.models.unconditional import UnconditionalDDPM
 from vdu_bench.tasks.loading import read_tasks
@@ -22,6 +22,7 @@ from vdu_bench.tasks.task import Task
 torch.set_num_threads(1)
 
 TINY = Path(__file__).parent / "tiny.yaml"
+TINY_FACES = Path(__file__).parent / "tiny_faces.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +61,25 @@ def tiny_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pipelines") / "tiny"
     write_pipeline(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_faces_file() -> Path:
+    """A task file: the portraits, a whole latent pipeline of a few thousand weights, everything in seconds."""
+    return TINY_FACES
+
+
+@pytest.fixture(scope="session")
+def tiny_faces_task() -> Task:
+    """The task of `tiny_faces_file`."""
+    return read_tasks(TINY_FACES)[0]
+
+
+@pytest.fixture(scope="session")
+def tiny_latent_recipe(tiny_faces_task: Task) -> LatentRecipe:
+    """The model recipe of the tiny faces task."""
+    assert isinstance(tiny_faces_task.recipe, LatentRecipe)
+    return tiny_faces_task.recipe
 
 
 @pytest.fixture

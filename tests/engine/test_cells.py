@@ -7,6 +7,7 @@ import pytest
 from vdu_bench.engine.cells import expand, request
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.models.specs import CheckpointPosterior
 from vdu_bench.tasks.task import Task
 
 
@@ -65,3 +66,35 @@ def test_a_request_changes_with_everything_that_decides_the_record(tiny_task: Ta
         assert request(other, store) != original
     store.build("judge", {"family": "tiny"}, lambda _: {})
     assert request(base, store) != original
+
+
+def test_models_from_elsewhere_are_told_apart_by_their_files(tiny_task: Task, tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    weights = tmp_path / "base" / "weights"
+    weights.write_text("one")
+    store = Store(tmp_path / "store")
+
+    def asked(**changes: object) -> dict:
+        made, _ = cells(tiny_task.model_copy(update={"base": str(tmp_path / "base"), **changes}), ["vdu"])
+        assert {cell.method for cell in made} == {"original", "vdu"}
+        return request(made[-1], store)
+
+    first = asked()
+    assert asked() == first
+    weights.write_text("other")
+    second = asked()
+    assert second != first
+    checkpoints = CheckpointPosterior(source="checkpoints", checkpoints=(str(tmp_path), "somebody/something"))
+    third = asked(posterior=checkpoints)
+    (tmp_path / "another").touch()
+    assert asked() == second
+    assert asked(posterior=checkpoints) != third
+
+
+def test_retraining_needs_a_recipe(tiny_task: Task) -> None:
+    elsewhere = tiny_task.model_copy(update={"base": "somebody/something"})
+    assert cells(elsewhere, ["vdu"])[1] == [
+        "tiny: retrain is left out: the base is from elsewhere, and there is no recipe to train it again by"
+    ]
+    with pytest.raises(UserError, match="retrain cannot run on tiny"):
+        cells(elsewhere, ["retrain"])

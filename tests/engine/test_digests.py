@@ -7,7 +7,8 @@ from vdu_bench.engine.digests import EVERYTHING, SAMPLING, UNLEARNING, code_dige
 
 
 def test_a_digest_sees_its_own_parts_and_no_others(tmp_path: Path) -> None:
-    for name in ("methods/vdu.py", "models/a.py", "reports/bars.py", "cli.py", "seeds.py", "metrics/a.py"):
+    drawing = ("data/captions.py", "tasks/prompts.py", "engine/drawing.py")
+    for name in ("methods/vdu.py", "models/a.py", "reports/bars.py", "cli.py", "seeds.py", "metrics/a.py", *drawing):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("a = 1")
 
@@ -20,7 +21,8 @@ def test_a_digest_sees_its_own_parts_and_no_others(tmp_path: Path) -> None:
     assert changed("reports/bars.py") == changed("cli.py") == [False, False, False]
     assert changed("metrics/a.py") == [False, False, True]
     assert changed("methods/vdu.py") == [False, True, True]
-    assert changed("models/a.py") == changed("seeds.py") == [True, True, True]
+    for name in ("models/a.py", "seeds.py", *drawing):
+        assert changed(name) == [True, True, True], name
 
 
 def test_every_part_of_the_package_is_in_or_left_out_on_purpose() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from comparing import comparable
 
 import vdu_bench.engine.recipes
 import vdu_bench.engine.recording
@@ -29,11 +29,10 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
 from vdu_bench.models.fitting import Fit
+from vdu_bench.models.specs import ComputeSpec
 from vdu_bench.models.unconditional import UnconditionalDDPM
-from vdu_bench.records import Record, read_records
+from vdu_bench.records import read_records
 from vdu_bench.tasks.task import Task
-
-COSTS = ("unlearn_seconds", "unlearn_peak_memory", "sampling_throughput")
 
 
 def cells_of(task: Task, *methods: str, seeds: tuple[int, ...] = (0,)) -> list[Cell]:
@@ -47,16 +46,6 @@ def run(task: Task, root: Path, *methods: str, seeds: tuple[int, ...] = (0,), fr
     store = Store(root / "store", say=progress.say)
     executor = LocalExecutor(store, progress, fresh)
     return run_cells(cells_of(task, *methods, seeds=seeds), store, root / "out", progress, executor, fresh)
-
-
-def comparable(record: Record) -> dict[str, Any]:
-    """A record without what may differ from run to run: timings and where it ran."""
-    plain = json.loads(record.to_json())
-    for key in ("timings", "environment"):
-        del plain[key]
-    for name in COSTS:
-        plain["metrics"].pop(name, None)
-    return plain
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +88,18 @@ def test_done_cells_are_reused_without_touching_them(finished: Path, tiny_task: 
     outcome = run(tiny_task, finished, "vdu", "esd", "finetune", "gradient_ascent")
     assert len(outcome.reused) == 6
     assert {file: file.read_text() for file in (finished / "out").rglob("*.json")} == texts
+
+
+def test_another_precision_is_never_reused(finished: Path, tiny_task: Task, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "copy")
+    rough = tiny_task.model_copy(update={"compute": ComputeSpec(autocast="bfloat16")})
+    outcome = run(rough, tmp_path / "copy", "vdu")
+    before = {record.method: record for record in read_records(finished / "out")}
+    for record in outcome.records:
+        assert record.protocol is not None
+        assert record.protocol.dtype == "bfloat16"
+        assert record.stages["samples"] != before[record.method].stages["samples"]
+        assert record.stages["base"] == before[record.method].stages["base"]
 
 
 def test_fresh_makes_the_cells_again_and_not_the_base(finished: Path, tiny_task: Task, tmp_path: Path) -> None:

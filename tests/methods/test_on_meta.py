@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from prompted import context_of
 
 from vdu_bench.data.digits import load_digits
 from vdu_bench.methods.catalog import METHODS, make_method
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.models.unconditional import UnconditionalDDPM
 
 LOSS_METHODS = [name for name in METHODS.entries() if issubclass(METHODS.get(name), LossMethod)]
+WITH_PROMPTS = [
+    *((name, {"x_t_steps": 2} if name == "esd" else {}) for name in LOSS_METHODS),
+    ("vdu", {"space": "parameter", "weighting": "elbo"}),
+    ("esd", {"x_t": "frozen", "x_t_steps": 2, "from_concept": "anchor", "weights": "all_but_cross_attention"}),
+    ("esd", {"x_t": "images", "weights": "all"}),
+]
+
+
+@pytest.fixture(autouse=True)
+def _without_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What a meta tensor cannot have is a value: the loops before the step, and the floor's quantile, need one.
+    monkeypatch.setattr("vdu_baselines.esd.fit", lambda *_: None, raising=False)
+    monkeypatch.setattr(WeightPosterior, "floored", lambda self, _: self)
+
+
+def posterior_of(model: UnconditionalDDPM | TextToImage) -> WeightPosterior:
+    """On the CPU, as it comes from a file."""
+    weights = {name: p.detach().clone() for name, p in model.denoiser.named_parameters()}
+    return WeightPosterior(weights, {name: torch.ones_like(p) for name, p in weights.items()})
+
+
+def step(method: LossMethod, model: UnconditionalDDPM | TextToImage, context: UnlearningContext) -> None:
+    """The step, with all that it gave on the meta device."""
+    trained = model.clone()
+    for parameter in method.selection(trained).values():
+        parameter.requires_grad_(True)
+    method.start(trained, context)
+    loss = method.loss(trained, context)
+    loss.backward()
+    assert loss.device.type == "meta"
+    gradients = [p.grad for p in method.parameters(trained)]
+    assert gradients
+    assert all(gradient is not None and gradient.device.type == "meta" for gradient in gradients)
 
 
 def test_there_are_methods_to_test() -> None:
@@ -20,15 +57,10 @@ def test_there_are_methods_to_test() -> None:
 
 
 @pytest.mark.parametrize("name", LOSS_METHODS)
-def test_a_step_stays_on_the_device(name: str, tiny_model: UnconditionalDDPM, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_stays_on_the_device(name: str, tiny_model: UnconditionalDDPM) -> None:
     method = make_method(name, {})
-    # What a meta tensor cannot have is a value: the loops before the step, and the floor's quantile, need one.
-    monkeypatch.setattr("vdu_baselines.esd.fit", lambda *_: None, raising=False)
-    monkeypatch.setattr(WeightPosterior, "floored", lambda self, _: self)
-    weights = dict(tiny_model.denoiser.named_parameters())
-    posterior = WeightPosterior(
-        {key: p.detach().clone() for key, p in weights.items()}, {key: torch.ones_like(p) for key, p in weights.items()}
-    )
+    assert isinstance(method, LossMethod)
+    posterior = posterior_of(tiny_model)
     model = tiny_model.to("meta")
     context = UnlearningContext(
         model,
@@ -40,12 +72,15 @@ def test_a_step_stays_on_the_device(name: str, tiny_model: UnconditionalDDPM, mo
         posterior.only,
         lambda: pytest.fail("nobody asked for it"),
     )
-    trained = model.clone()
-    trained.denoiser.requires_grad_(True)
-    method.start(trained, context)
-    loss = method.loss(trained, context)
-    loss.backward()
-    assert loss.device.type == "meta"
-    gradients = [p.grad for p in method.parameters(trained)]
-    assert gradients
-    assert all(gradient is not None and gradient.device.type == "meta" for gradient in gradients)
+    step(method, model, context)
+
+
+@pytest.mark.parametrize(("name", "settings"), WITH_PROMPTS, ids=[f"{name} {own}" for name, own in WITH_PROMPTS])
+def test_a_step_with_prompts_stays_on_the_device(
+    name: str, settings: dict[str, Any], tiny_text_to_image: TextToImage
+) -> None:
+    method = make_method(name, {**settings, "batch_size": 4})
+    assert isinstance(method, LossMethod)
+    posterior = posterior_of(tiny_text_to_image)
+    model = tiny_text_to_image.to("meta")
+    step(method, model, context_of(model, method, posterior))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from diffusers import DDPMScheduler
+from linear import LinearModel
 from torch import Tensor, nn
 
 from vdu_bench.data.image_set import ImageSet
@@ -19,57 +19,13 @@ from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior import WeightPosterior
 from vdu_bench.models.unconditional import UnconditionalDDPM
 
-WEIGHTS = torch.tensor([0.1, -0.4, 0.7, 0.2])
-MEAN = torch.tensor([0.0, -0.5, 0.5, 0.3])
-STD = torch.tensor([0.5, 0.1, 0.2, 1.0])
+WEIGHTS = torch.tensor([[[0.1, -0.4], [0.7, 0.2]]])
+MEAN = torch.tensor([[[0.0, -0.5], [0.5, 0.3]]])
+STD = torch.tensor([[[0.5, 0.1], [0.2, 1.0]]])
 
 
-class Elementwise(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.w = nn.Parameter(WEIGHTS.clone())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.w.reshape(1, 1, 2, 2)
-
-
-class LinearModel(DiffusionModel):
-    kind = "unconditional"
-
-    def __init__(self) -> None:
-        super().__init__(Elementwise(), DDPMScheduler())
-
-    @property
-    def latent_shape(self) -> tuple[int, int, int]:
-        return 1, 2, 2
-
-    def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:  # noqa: ARG002
-        return self.denoiser(x_t)
-
-    def encode(self, images: Tensor) -> Tensor:
-        return images.float() / 127.5 - 1
-
-    def decode(self, x0: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def condition(self, prompts: Sequence[str] | None) -> None:
-        assert prompts is None
-
-    def check_prompts(self, n: int, prompts: Any) -> None:
-        raise NotImplementedError
-
-    def _sampling_denoiser(self, prompts: Any, guidance_scale: float) -> Any:
-        raise NotImplementedError
-
-    def to(self, device: Any) -> LinearModel:  # noqa: ARG002
-        return self
-
-    def save(self, folder: Path) -> None:
-        raise NotImplementedError
-
-    @classmethod
-    def load(cls, source: Any) -> LinearModel:
-        raise NotImplementedError
+def linear() -> LinearModel:
+    return LinearModel(WEIGHTS, (1, 2, 2))
 
 
 def make_context(model: DiffusionModel) -> UnlearningContext:
@@ -102,18 +58,17 @@ def draws(model: DiffusionModel) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("error_cap", [None, 1.2])
 def test_gradient_is_the_closed_form(space: str, center: str, weighting: str, error_cap: float | None) -> None:
     gamma = 0.3
-    model = LinearModel()
+    model = linear()
     x0, t, eps = draws(model)
     alphabar = DDPMScheduler().alphas_cumprod[t].reshape(-1, 1, 1, 1)
     x_t = alphabar.sqrt() * x0 + (1 - alphabar).sqrt() * eps
-    w = WEIGHTS.reshape(1, 1, 2, 2)
-    residual = eps - w * x_t
+    residual = eps - WEIGHTS * x_t
     error = residual.square().mean((1, 2, 3))
     c_t = elbo_weights(model)[t] if weighting == "elbo" else torch.ones(8)
     # d/dw_i of the mean over pixels and images of C_t (eps_i - w_i x_i)^2; nothing from images at the cap.
     counted = torch.ones(8) if error_cap is None else (error < error_cap).float()
     assert error_cap is None or 0 < int(counted.sum()) < 8
-    ascent = ((c_t * counted).reshape(-1, 1, 1, 1) * -2 * x_t * residual / 4).mean(0).flatten()
+    ascent = ((c_t * counted).reshape(-1, 1, 1, 1) * -2 * x_t * residual / 4).mean(0)
     mu = WEIGHTS if center == "base" else MEAN
     pull = (WEIGHTS - mu) / STD.square() / 4
     expected = -(1 - gamma) * ascent + gamma * pull
@@ -127,7 +82,7 @@ def test_gradient_is_the_closed_form(space: str, center: str, weighting: str, er
 
 
 def test_loss_is_the_closed_form_at_a_known_point() -> None:
-    model = LinearModel()
+    model = linear()
     method, context = started(model, gamma=1.0, center="mean")
     z = (WEIGHTS - MEAN) / STD
     assert float(method.loss(model, context).detach()) == pytest.approx(float(z.square().sum() / 8), rel=1e-5)
@@ -137,18 +92,18 @@ def test_elbo_weights_are_ho_et_al_s() -> None:
     scheduler = DDPMScheduler()
     beta, alpha, alphabar = scheduler.betas, scheduler.alphas, scheduler.alphas_cumprod
     expected = beta**2 / (2 * beta * alpha * (1 - alphabar))
-    torch.testing.assert_close(elbo_weights(LinearModel()), expected, rtol=1e-3, atol=0)
+    torch.testing.assert_close(elbo_weights(linear()), expected, rtol=1e-3, atol=0)
 
 
 def test_gamma_one_holds_the_model_where_it_is() -> None:
-    model = LinearModel()
+    model = linear()
     settings = VDU.Settings(gamma=1.0, batch_size=4, steps=5, variance_floor=0.01)
     unlearned = VDU(settings).unlearn(model, make_context(model))
     torch.testing.assert_close(unlearned.denoiser.w, WEIGHTS)
 
 
 def test_unlearning_raises_the_error_on_the_forget_set_and_leaves_the_base_alone() -> None:
-    model = LinearModel()
+    model = linear()
     settings = VDU.Settings(gamma=0.1, batch_size=4, steps=20, learning_rate=0.1, error_cap=None, variance_floor=0.01)
     unlearned = VDU(settings).unlearn(model, make_context(model))
     x0, t, eps = draws(model)

@@ -272,6 +272,15 @@ def test_saved_in_the_diffusers_layout_and_loaded_again(tiny_pipeline: Path, tmp
         assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), other.parameters(), strict=True))
 
 
+def test_what_was_asked_before_does_not_show_in_the_files(tiny_pipeline: Path, tmp_path: Path) -> None:
+    """A training that goes on after its last step asks for nothing; its files must be those of one that was whole."""
+    unused, used = TextToImage.load(tiny_pipeline), TextToImage.load(tiny_pipeline)
+    used.condition(["a hat"])
+    unused.save(tmp_path / "unused")
+    used.save(tmp_path / "used")
+    assert files(tmp_path / "unused") == files(tmp_path / "used")
+
+
 def test_half_precision_on_disk_is_single_precision_in_memory(copied: Path) -> None:
     StableDiffusionPipeline.from_pretrained(copied, safety_checker=None).to(torch.float16).save_pretrained(copied)
     model = TextToImage.load(copied)

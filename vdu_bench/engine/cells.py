@@ -5,11 +5,12 @@ Nothing here imports torch, so that a command whose cells are all done answers a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vdu_bench.data.source import stamp
 from vdu_bench.data.sources import data_stamp
 from vdu_bench.engine.digests import EVERYTHING, code_digest, source_digest
 from vdu_bench.engine.store import Store
@@ -36,6 +37,7 @@ class Cell:
         device: as asked for (``auto``, ``cpu``, ``cuda``...).
         data_dir: where data sets from outside the package lie; None where no place was named.
         data_stamp: what tells one content of the data from another without reading it, taken before anything runs.
+        models_stamp: the same of models from elsewhere, where they lie in folders.
     """
 
     task: Task
@@ -46,6 +48,7 @@ class Cell:
     device: str
     data_dir: Path | None = None
     data_stamp: str = ""
+    models_stamp: str = ""
 
     @property
     def name(self) -> str:
@@ -64,6 +67,7 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         "seed": cell.seed,
         "device": cell.device,
         "data": cell.data_stamp,
+        "models": cell.models_stamp,
         "code": code_digest(EVERYTHING),
         "metrics": {name: source_digest(entry) for name, entry in METRICS.entries().items()},
         "made_of": store.digests(("base", "retrain", "judge", "clip"), cell.task.family, cell.task.forget),
@@ -100,7 +104,7 @@ def expand(
             raise UserError(f"settings are given for {name!r}, which is not among the methods: {', '.join(names)}")
     cells, left_out = [], []
     for task in tasks:
-        stamp = data_stamp(task.data, data_dir)
+        stamps = data_stamp(task.data, data_dir), models_stamp(task.elsewhere)
         for name in names:
             why = _obstacle(task, name, regime)
             if why and (everything or name not in methods):
@@ -109,8 +113,14 @@ def expand(
             if why:
                 raise UserError(f"{name} cannot run on {task.name}: {why}")
             overrides = {**task.method_settings.get(name, {}), **settings.get(name, {})}
-            cells += [Cell(task, name, overrides, regime, seed, device, data_dir, stamp) for seed in seeds]
+            cells += [Cell(task, name, overrides, regime, seed, device, data_dir, *stamps) for seed in seeds]
     return cells, left_out
+
+
+def models_stamp(sources: Iterable[str]) -> str:
+    """What tells one content of models from another without reading it; empty where none lies in a folder."""
+    folders = [Path(source) for source in sources if Path(source).is_dir()]
+    return stamp(folders) if folders else ""
 
 
 def _obstacle(task: Task, name: str, regime: Regime) -> str:

@@ -10,7 +10,7 @@ import vdu_bench
 from vdu_bench.registry import Entry
 from vdu_bench.tasks.task import spec_hash
 
-SAMPLING = ("models", "seeds.py")
+SAMPLING = ("models", "seeds.py", "data/captions.py", "tasks/prompts.py", "engine/drawing.py")
 """The parts of the package that decide which images a model makes."""
 
 UNLEARNING = (*SAMPLING, "data", "methods", "engine/stages.py")

@@ -11,14 +11,19 @@ from vdu_bench.data.captions import Captions
 from vdu_bench.data.counterfactuals import CounterfactualPairs
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.sampling import initial_noise
+from vdu_bench.models.specs import ComputeSpec
 from vdu_bench.tasks.task import Task
 
 
-def of_prompts(task: Task) -> dict[str, Any]:
-    """What decides a stage of a task with prompts beside all else."""
+def usage(task: Task) -> dict[str, Any]:
+    """How a task asks its model and computes it, which decides a stage beside all else.
+
+    Empty for a task without prompts that computes plainly.
+    """
+    compute = {"compute": task.compute.model_dump(mode="json")}
     if task.prompts is None:
-        return {}
-    return {"prompts": task.prompts.model_dump(mode="json"), "compute": task.compute.model_dump(mode="json")}
+        return {} if task.compute == ComputeSpec() else compute
+    return {"prompts": task.prompts.model_dump(mode="json"), **compute}
 
 
 def draw_samples(

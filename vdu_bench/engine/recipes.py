@@ -15,6 +15,9 @@ from vdu_bench.data.captions import Captions, words_of
 from vdu_bench.data.image_set import DataSplits, ImageSet
 from vdu_bench.data.source import stamp
 from vdu_bench.data.sources import load_data
+from vdu_bench.engine.cells import models_stamp
+from vdu_bench.engine.digests import SAMPLING, code_digest
+from vdu_bench.engine.drawing import usage
 from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.store import Artifact, Store, address, checksums
@@ -39,13 +42,13 @@ from vdu_bench.models.specs import (
     LaplacePosterior,
     LatentRecipe,
     ModelRecipe,
-    SnapshotPosterior,
 )
 from vdu_bench.models.text_to_image import COMPONENTS, TextToImage
 from vdu_bench.models.training import TrainingLog, train
 from vdu_bench.models.training_data import CaptionedLatents, Pixels, TrainingData
 from vdu_bench.models.unconditional import UnconditionalDDPM
 from vdu_bench.seeds import derive_seed
+from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.task import Task
 
 MODEL = "model"
@@ -87,7 +90,7 @@ class RecipeStages:
             hint = splits.instead_of(task.forget)
             raise UserError(f"{task.name}: {task.data.source} has no {task.forget!r} to forget{hint}")
         if task.prompts is not None:
-            Captions(task.prompts.captions, splits.train.names)
+            _check_prompts(task, task.prompts, splits)
         return splits
 
     def fingerprint(self, task: Task) -> str:
@@ -178,13 +181,13 @@ class RecipeStages:
 
     def load_posterior(self, task: Task, model: DiffusionModel, names: Sequence[str]) -> WeightPosterior:
         """The posterior over some of the base's weights. Raises UserError for a weight that it does not cover."""
-        posterior = task.posterior
+        posterior = task.posterior_source
         if isinstance(posterior, CheckpointPosterior):
             parameters = dict(model.denoiser.named_parameters())
             return checkpoint_posterior(posterior.checkpoints, {name: parameters[name] for name in names})
-        if (posterior is None and task.recipe is not None) or isinstance(posterior, SnapshotPosterior):
-            return WeightPosterior.load(self.base(task).folder / POSTERIOR).only(names)
-        return self._laplace(task, model, posterior or LaplacePosterior(source="laplace"), names)
+        if isinstance(posterior, LaplacePosterior):
+            return self._laplace(task, model, posterior, names)
+        return WeightPosterior.load(self.base(task).folder / POSTERIOR).only(names)
 
     def load_retrained(self, task: Task) -> tuple[DiffusionModel, TrainingLog]:
         """The retrained model and what its training took."""
@@ -264,9 +267,11 @@ class RecipeStages:
         address_of = {
             "base": self.base(task).digest,
             "spec": spec.model_dump(mode="json"),
-            "prompts": task.prompts.model_dump(mode="json") if task.prompts else None,
             "sampler": task.sampler.model_dump(mode="json"),
             "names": list(names),
+            "code": code_digest(SAMPLING),
+            **usage(task),
+            "device": self._device,
         }
 
         def make(folder: Path) -> Mapping[str, Any]:
@@ -286,6 +291,27 @@ class RecipeStages:
             self._artifacts[key], made = self._store.build(kind, spec, make, self._rebuild)
             self._progress.say(f"{label}: {'made' if made else 'reused'}")
         return self._artifacts[key]
+
+
+def of_posterior(task: Task) -> dict[str, Any]:
+    """What decides the posterior beside the base and the prompts; nothing for the snapshots of its own training."""
+    posterior = task.posterior_source
+    if isinstance(posterior, CheckpointPosterior):
+        stamp = models_stamp(posterior.checkpoints)
+        return {"posterior": posterior.model_dump(mode="json"), "checkpoints": stamp}
+    if isinstance(posterior, LaplacePosterior):
+        return {"posterior": posterior.model_dump(mode="json"), "sampler": task.sampler.model_dump(mode="json")}
+    return {}
+
+
+def _check_prompts(task: Task, prompts: PromptSpec, splits: DataSplits) -> None:
+    """Raise UserError for a concept in them that the data do not have."""
+    Captions(prompts.captions, splits.train.names)
+    for prompt, features in prompts.retain.items():
+        for name in features:
+            if name not in splits.train.names:
+                hint = splits.instead_of(name)
+                raise UserError(f"{task.name}: {prompt!r} asks for {name!r}, which the data do not have{hint}")
 
 
 def weak_judge(task: Task, accuracy: float) -> str:

@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from vdu_bench.data.counterfactuals import CounterfactualPairs
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.digests import SAMPLING, UNLEARNING, code_digest, source_digest
-from vdu_bench.engine.drawing import draw_samples, of_prompts, redraw_pairs
+from vdu_bench.engine.drawing import draw_samples, redraw_pairs, usage
 from vdu_bench.engine.memory import PeakMemory
 from vdu_bench.engine.progress import Progress
-from vdu_bench.engine.recipes import MODEL, RecipeStages
+from vdu_bench.engine.recipes import MODEL, RecipeStages, of_posterior
 from vdu_bench.engine.store import Artifact, Store
 from vdu_bench.errors import Diverged
 from vdu_bench.judges.junk import JunkDetector
@@ -67,9 +67,11 @@ class CellStages:
             "base": base.digest,
             "forget": cell.task.forget,
             "forget_images": cell.task.forget_images,
-            **of_prompts(cell.task),
+            **usage(cell.task),
             "device": self._device,
         }
+        if "posterior" in method.needs:
+            spec |= of_posterior(cell.task)
         if cell.method == "retrain":
             spec["retrain"] = self.recipes.retrain(cell.task).digest
         return self._build("unlearned", spec, lambda folder: self._unlearn(cell, method, base, folder))
@@ -90,7 +92,7 @@ class CellStages:
             "samples": task.samples,
             "seed": seed,
             "code": code_digest(SAMPLING),
-            **of_prompts(task),
+            **usage(task),
             "device": self._device,
         }
         if pairs is not None:
@@ -105,7 +107,8 @@ class CellStages:
                 seconds = time.perf_counter() - started
                 if pairs is not None:
                     drawn["pairs"] = redraw_pairs(model, task, pairs, seed, advance)
-            save_file(drawn, folder / SAMPLES)
+            # A convolution may give its channels last, and a decoder hands that on.
+            save_file({name: images.contiguous() for name, images in drawn.items()}, folder / SAMPLES)
             return {"seconds": seconds, "dtype": str(model.autocast or model.dtype).removeprefix("torch.")}
 
         return self._build("samples", spec, make)

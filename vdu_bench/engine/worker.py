@@ -40,9 +40,11 @@ class Worker:
         self._stages = CellStages(store, self._recipes, self._device, progress, fresh)
 
     def check_data(self, tasks: Sequence[Task]) -> None:
-        """Raise UserError for a task whose data are not there, or do not have what is to be forgotten."""
+        """Raise UserError for a task whose data, or whose base from elsewhere, are not there or not what it needs."""
         for task in tasks:
             self._recipes.splits(task)
+            if task.recipe is None:
+                self._recipes.base(task)
 
     def prepare(self, tasks: Sequence[Task]) -> None:
         """Find or make what cells share, so that a record's request names what the record was made of."""

@@ -198,6 +198,8 @@ class TextToImage(DiffusionModel):
 
     def save(self, folder: Path) -> None:
         _disable_progress_bars()
+        # Its file would hold how the tokenizer padded last, and tell whether the model was ever asked for anything.
+        self.tokenizer.backend_tokenizer.no_padding()
         StableDiffusionPipeline(
             vae=self.vae,
             text_encoder=self.text_encoder,

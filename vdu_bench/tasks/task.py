@@ -14,7 +14,9 @@ from vdu_bench.judges.specs import AnyJudgeRecipe
 from vdu_bench.models.specs import (
     AnyModel,
     AnyPosterior,
+    CheckpointPosterior,
     ComputeSpec,
+    LaplacePosterior,
     ModelRecipe,
     PositiveInt,
     PretrainedModel,
@@ -82,12 +84,29 @@ class Task(Spec):
             raise ValueError(f"prompts: {what}")
         if self.prompts is not None and self.forget not in self.prompts.captions.phrases:
             raise ValueError(f"prompts.captions.phrases: there is none for {self.forget!r}, which is to be forgotten")
+        for prompt, features in ({} if self.prompts is None else self.prompts.retain).items():
+            if self.forget in features:
+                raise ValueError(f"prompts.retain: {prompt!r} asks for {self.forget!r}, which is to be forgotten")
         return self
 
     @property
     def recipe(self) -> ModelRecipe | None:
         """What the base is trained by; None for a base from elsewhere."""
         return self.model if self.base is None and isinstance(self.model, ModelRecipe) else None
+
+    @property
+    def posterior_source(self) -> AnyPosterior:
+        """What `posterior` says, or what its absence stands for."""
+        if self.posterior is not None:
+            return self.posterior
+        own = self.recipe is not None
+        return SnapshotPosterior(source="snapshots") if own else LaplacePosterior(source="laplace")
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """The folders and hub ids of models that are not ours to make: a base, checkpoints for the posterior."""
+        checkpoints = self.posterior.checkpoints if isinstance(self.posterior, CheckpointPosterior) else ()
+        return [*([] if self.base is None else [self.base]), *checkpoints]
 
     def digest(self) -> str:
         """sha256 of everything the file says."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -40,46 +40,50 @@ def source(**options: object) -> HubAttributes:
     )
 
 
-class Hub:
-    """What the hub would answer, from a folder; a file that is asked for is copied to a cache laid out like it."""
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
-    def __init__(self, files: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.files, self.cache, self.there = files, cache, True
-        monkeypatch.setattr(
-            "huggingface_hub.HfApi.list_repo_files", lambda _, *names, **facts: self.listed(*names, **facts)
-        )
-        monkeypatch.setattr("huggingface_hub.hf_hub_download", self.download)
-        monkeypatch.setattr("huggingface_hub.snapshot_download", self.snapshot)
+
+class Hub:
+    """What the hub would answer, from a folder. A file that is asked for comes into a cache laid out as the real one.
+
+    Without a network it is huggingface_hub that answers, from that cache.
+    """
+
+    def __init__(self, files: Path, cache: Path, online: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.files, self.repo = files, cache / "datasets--flwrlabs--celeba"
+        self.snapshot = self.repo / "snapshots" / COMMIT
+        self.online, self.monkeypatch = online, monkeypatch
+        for module in ("constants", "utils._cache_manager"):
+            monkeypatch.setattr(f"huggingface_hub.{module}.HF_HUB_CACHE", str(cache))
+        online.setattr("huggingface_hub.HfApi.list_repo_files", lambda _, *names, **facts: self.listed(*names, **facts))
+        online.setattr("huggingface_hub.hf_hub_download", self.download)
+
+    def cut_off(self) -> None:
+        self.online.undo()
+        self.monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
     def listed(self, name: str, repo_type: str, revision: str | None) -> list[str]:
         assert (name, repo_type, revision) == ("flwrlabs/celeba", "dataset", None)
-        if not self.there:
-            raise ConnectionError("no route\nto host")
         return ["README.md", *(file.relative_to(self.files).as_posix() for file in self.files.rglob("*.parquet"))]
 
     def download(self, name: str, file: str, repo_type: str, revision: str | None) -> str:
         assert (name, repo_type, revision) == ("flwrlabs/celeba", "dataset", None)
-        if not (self.cache / file).exists():
-            assert self.there
-            (self.cache / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(self.files / file, self.cache / file)
-        return str(self.cache / file)
-
-    def snapshot(self, name: str, repo_type: str, revision: str | None, local_files_only: bool) -> str:
-        from huggingface_hub.errors import LocalEntryNotFoundError
-
-        assert (name, repo_type, revision, local_files_only) == ("flwrlabs/celeba", "dataset", None, True)
-        if not self.cache.exists():
-            raise LocalEntryNotFoundError("not in the cache")
-        return str(self.cache)
+        target = self.snapshot / file
+        if not target.exists():
+            for folder in (target.parent, self.repo / "refs", self.repo / "blobs"):
+                folder.mkdir(parents=True, exist_ok=True)
+            (self.repo / "refs" / "main").write_text(COMMIT)
+            shutil.copy2(self.files / file, target)
+        return str(target)
 
     def fetched(self) -> list[str]:
-        return sorted(file.name for file in self.cache.rglob("*.parquet"))
+        return sorted(file.name for file in self.snapshot.rglob("*.parquet"))
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    return Hub(write_hub(tmp_path / "remote"), tmp_path / "cache", monkeypatch)
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with pytest.MonkeyPatch.context() as online:
+        yield Hub(write_hub(tmp_path / "remote"), tmp_path / "cache", online, monkeypatch)
 
 
 def test_a_local_folder_has_the_same_content_as_the_official_files(tmp_path: Path) -> None:
@@ -118,7 +122,7 @@ def test_without_a_data_folder_only_files_that_are_needed_are_fetched(tmp_path: 
     assert len(stamp) == 64
     assert hub.fetched() == fetched, "a stamp asks for the same files"
     shutil.copytree(hub.files, tmp_path / "whole" / "flwrlabs" / "celeba")
-    shutil.copytree(hub.cache, tmp_path / "some" / "flwrlabs" / "celeba")
+    shutil.copytree(hub.snapshot, tmp_path / "some" / "flwrlabs" / "celeba")
     for copy in ("whole", "some"):
         assert celeba.on_hub().load(tmp_path / copy).fingerprint() == splits.fingerprint()
     assert len(CelebA(size=16, **ALL).load(None).train) == 24
@@ -128,17 +132,25 @@ def test_without_a_data_folder_only_files_that_are_needed_are_fetched(tmp_path: 
 def test_without_a_network_what_was_fetched_before_will_do(hub: Hub) -> None:
     celeba = CelebA(size=16, train_images=9, held_out_images=4)
     before = celeba.load(None).fingerprint()
-    hub.there = False
+    hub.cut_off()
     assert celeba.load(None).fingerprint() == before
 
 
 def test_without_a_network_the_message_names_the_other_way(hub: Hub) -> None:
-    hub.there = False
+    hub.cut_off()
     for ask in (CelebA().load, CelebA().roots):
-        with pytest.raises(UserError, match=r"flwrlabs/celeba cannot be had .* \(no route to host\)") as caught:
+        with pytest.raises(UserError, match=r"flwrlabs/celeba cannot be had .*offline mode is enabled") as caught:
             ask(None)
         for words in ("1.4 GB", "https://mmlab", "non-commercial", "DIR/celeba", "--data-dir DIR"):
             assert words in str(caught.value)
+
+
+def test_without_a_network_a_file_that_is_lacking_is_an_error(hub: Hub) -> None:
+    """What was fetched for fewer images does not pass for more."""
+    CelebA(size=16, train_images=5, held_out_images=4).load(None)
+    hub.cut_off()
+    with pytest.raises(UserError, match="has 6 images, and train_images asks for 9"):
+        CelebA(size=16, train_images=9, held_out_images=4).load(None)
 
 
 def test_rows_that_are_not_drawn_are_not_looked_at(tmp_path: Path) -> None:

@@ -64,14 +64,22 @@ class HubFiles(DataSource, ABC):
             return Path(hf_hub_download(self.id, name.as_posix(), repo_type="dataset", revision=self.revision))
 
     def _fetched(self) -> list[PurePath]:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import LocalEntryNotFoundError
+        from huggingface_hub import scan_cache_dir
+        from huggingface_hub.errors import CacheNotFound
 
         try:
-            root = snapshot_download(self.id, repo_type="dataset", revision=self.revision, local_files_only=True)
-        except LocalEntryNotFoundError:
+            repos = scan_cache_dir().repos
+        except CacheNotFound:
             return []
-        return parquet_names(Path(root))
+        wanted = self.revision or "main"
+        return [
+            name
+            for repo in repos
+            if (repo.repo_type, repo.repo_id) == ("dataset", self.id)
+            for revision in repo.revisions
+            if wanted == revision.commit_hash or wanted in revision.refs
+            for name in parquet_names(revision.snapshot_path)
+        ]
 
     @contextmanager
     def _asking_the_hub(self) -> Iterator[None]:

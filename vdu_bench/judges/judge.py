@@ -105,7 +105,7 @@ class Judge:
         facts = json.loads((folder / "judge.json").read_text())
         recipe = read_recipe(facts["recipe"])
         names, shape = tuple(facts["names"]), tuple(facts["image_shape"])
-        network = make_network(recipe, shape, len(names) + 1)
+        network = make_network(recipe, shape, len(names) + 1, fetch=False)
         network.load_state_dict(load_file(folder / "judge.safetensors"))
         # Judges from before there were attributes say nothing of it.
         exclusive = facts.get("exclusive", True)

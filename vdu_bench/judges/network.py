@@ -60,11 +60,20 @@ class SmallCNN(JudgeNetwork):
         return self.head(features)
 
 
-def make_network(recipe: JudgeRecipe, image_shape: tuple[int, int, int], outputs: int) -> JudgeNetwork:
-    """The untrained network of a recipe; its initial weights depend on the recipe's seed alone.
+def make_network(
+    recipe: JudgeRecipe, image_shape: tuple[int, int, int], outputs: int, fetch: bool = True
+) -> JudgeNetwork:
+    """The untrained network of a recipe; its initial weights depend on the recipe alone.
+
+    Args:
+        recipe: which network, and the seed of its random weights.
+        image_shape: channels, height and width.
+        outputs: how many logits.
+        fetch: start from the pretrained weights that a recipe asks for; False where others are put in their place.
 
     Raises:
-        UserError: an architecture that timm does not have, or that cannot be a judge.
+        UserError: an architecture that timm does not have, or that cannot be a judge; pretrained weights that cannot
+            be had.
     """
     channels, height, width = image_shape
     # torch's initialisers take no generator, so the global one is set aside and given back.
@@ -74,7 +83,8 @@ def make_network(recipe: JudgeRecipe, image_shape: tuple[int, int, int], outputs
             return SmallCNN(channels, (height, width), outputs, recipe.width, recipe.features)
         if isinstance(recipe, TimmRecipe):
             # Brings all of timm, two seconds to import, which the embedded tasks can do without.
-            from vdu_bench.judges.timm_network import TimmNetwork
+            from vdu_bench.judges.timm_network import TimmNetwork, pretrained_weights
 
-            return TimmNetwork(recipe.architecture, recipe.stem, channels, outputs)
+            weights = pretrained_weights(recipe.architecture) if recipe.pretrained and fetch else None
+            return TimmNetwork(recipe.architecture, recipe.stem, channels, outputs, recipe.pretrained, weights)
     raise TypeError(f"no network for a {type(recipe).__name__}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, TypeAdapter
+from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, TypeAdapter, model_serializer
 
 from vdu_bench.models.specs import FitSpec, PositiveInt, Spec
 
@@ -35,7 +35,7 @@ class SmallCNNRecipe(JudgeRecipe):
 
 
 class TimmRecipe(JudgeRecipe):
-    """A network by timm, from random weights; its last layer before the read-out measures fidelity."""
+    """A network by timm; its last layer before the read-out measures fidelity."""
 
     network: Literal["timm"]
     architecture: str = Field(description="timm's name of a convolutional network, such as resnet18")
@@ -43,6 +43,19 @@ class TimmRecipe(JudgeRecipe):
         "own", description="small: a first convolution of 3x3, stride 1, and no pooling, for images of 32 to 64 pixels"
     )
     mirror: bool = Field(False, description="augmentation: half of the images are mirrored left to right")
+    pretrained: bool = Field(
+        False,
+        description="start from timm's weights for the architecture, most of them ImageNet's, instead of random ones; "
+        "its name can say which, such as resnet18.a1_in1k",
+    )
+
+    @model_serializer(mode="wrap")
+    def _random_weights_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        dump: dict[str, Any] = handler(self)
+        # Judges were made, and lie at their dumps' addresses, before there was anything but random weights.
+        if not self.pretrained:
+            dump.pop("pretrained", None)
+        return dump
 
 
 def _network(value: Any) -> Any:

@@ -32,7 +32,7 @@ from vdu_bench.models.checkpoint_posterior import checkpoint_posterior
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.laplace import laplace_posterior
 from vdu_bench.models.loading import load_model
-from vdu_bench.models.pipeline_files import pipeline_folder
+from vdu_bench.models.pipeline_files import COMPONENTS, pipeline_folder
 from vdu_bench.models.posterior import WeightPosterior
 from vdu_bench.models.specs import (
     CheckpointPosterior,
@@ -41,7 +41,7 @@ from vdu_bench.models.specs import (
     ModelRecipe,
     SnapshotPosterior,
 )
-from vdu_bench.models.text_to_image import COMPONENTS, TextToImage
+from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.models.training import TrainingLog, train
 from vdu_bench.models.training_data import CaptionedLatents, Pixels, TrainingData
 from vdu_bench.models.unconditional import UnconditionalDDPM
@@ -247,7 +247,7 @@ class RecipeStages:
     def _elsewhere(self, task: Task) -> Artifact:
         """A base that is not ours to make: where it lies, and the digest of what lies there."""
         assert task.base is not None  # a Task without a recipe is not valid otherwise
-        folder = pipeline_folder(task.base, COMPONENTS if task.model.kind == "text_to_image" else ("unet",))
+        folder = pipeline_folder(task.base, COMPONENTS[task.model.kind])
         spec = {"family": task.family, "source": task.base, "stamp": stamp([folder])}
 
         def make(target: Path) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,8 +11,18 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 
 from vdu_bench.errors import UserError
+from vdu_bench.models.specs import ModelKind
 
 WeightsFormat = Literal["safetensors", "bin"]
+
+PIPELINES: dict[ModelKind, str] = {"unconditional": "DDPMPipeline", "text_to_image": "StableDiffusionPipeline"}
+"""The diffusers class of each kind of model."""
+
+COMPONENTS: dict[ModelKind, tuple[str, ...]] = {
+    "unconditional": ("unet",),
+    "text_to_image": ("unet", "vae", "text_encoder"),
+}
+"""The parts of it that have weights."""
 
 
 def pipeline_folder(source: str | Path, components: Sequence[str]) -> Path:
@@ -31,6 +42,17 @@ def pipeline_folder(source: str | Path, components: Sequence[str]) -> Path:
     folder = _download(str(source), wanted)
     pickled = [p for c in components if weights_file(folder, c, "safetensors") is None for p in _patterns(c, "bin")]
     return _download(str(source), pickled) if pickled else folder
+
+
+def check_pipeline(folder: Path, source: str | Path, kind: ModelKind) -> None:
+    """Raise UserError where a folder holds no pipeline of the kind that is needed; `source` is what a user calls it."""
+    try:
+        found = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{source} is no diffusers pipeline: it has no readable model_index.json") from error
+    if found != PIPELINES[kind]:
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise UserError(f"{source} is a {found}, and {article} {kind} task needs a {PIPELINES[kind]}")
 
 
 def weights_file(folder: Path, component: str, form: WeightsFormat) -> Path | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import diffusers
 import torch
@@ -16,13 +15,12 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from vdu_bench.errors import Diverged, UserError
+from vdu_bench.models.components import in_short, read_component, read_noise_scheduler
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.pipeline_files import pipeline_folder, weights_file
+from vdu_bench.models.pipeline_files import COMPONENTS, check_pipeline, pipeline_folder
 from vdu_bench.models.specs import ComputeSpec, LatentRecipe, ModelKind
 from vdu_bench.models.word_tokenizer import word_tokenizer
 from vdu_bench.seeds import derive_seed
-
-COMPONENTS = ("unet", "vae", "text_encoder")
 
 VAE_PIXELS = 8 * 512 * 512
 """How many pixels the autoencoder works on at once; its activations are the largest of all."""
@@ -198,7 +196,11 @@ class TextToImage(DiffusionModel):
 
     def save(self, folder: Path) -> None:
         _disable_progress_bars()
-        StableDiffusionPipeline(
+        self.pipeline().save_pretrained(folder, safe_serialization=True)
+
+    def pipeline(self) -> StableDiffusionPipeline:
+        """These very parts, as diffusers' own pipeline."""
+        return StableDiffusionPipeline(
             vae=self.vae,
             text_encoder=self.text_encoder,
             tokenizer=self.tokenizer,
@@ -207,7 +209,7 @@ class TextToImage(DiffusionModel):
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
-        ).save_pretrained(folder, safe_serialization=True)
+        )
 
     @classmethod
     def load(cls, source: str | Path) -> Self:
@@ -221,17 +223,13 @@ class TextToImage(DiffusionModel):
                 over, or a ``.bin`` holds more than tensors.
         """
         _disable_progress_bars()
-        folder = pipeline_folder(source, COMPONENTS)
-        _check_kind(folder, source)
+        folder = pipeline_folder(source, COMPONENTS[cls.kind])
+        check_pipeline(folder, source, cls.kind)
         tokenizer = _read_tokenizer(folder, source)
-        try:
-            noise_scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
-        # Whatever the library makes of a missing or damaged file.
-        except Exception as error:
-            raise UserError(f"{source}: the scheduler cannot be read ({_short(error)})") from error
-        unet = _read_component(UNet2DConditionModel, folder, "unet", source)
-        vae = _read_component(AutoencoderKL, folder, "vae", source)
-        text_encoder = _read_component(CLIPTextModel, folder, "text_encoder", source)
+        noise_scheduler = read_noise_scheduler(folder, source)
+        unet = read_component(UNet2DConditionModel, folder, "unet", source)
+        vae = read_component(AutoencoderKL, folder, "vae", source)
+        text_encoder = read_component(CLIPTextModel, folder, "text_encoder", source)
         for module in (unet, vae):
             # Where it was read from would be written into the next folder that it is saved to, and into its checksum;
             # and of a U-Net from before 0.9 diffusers' pipeline believes that it works on 64x64 at least.
@@ -244,15 +242,6 @@ def _fits(what: str, of_denoiser: int, other: str, of_other: int) -> None:
         raise UserError(f"the U-Net takes {what} of {of_denoiser}, and {other} have {of_other}")
 
 
-def _check_kind(folder: Path, source: str | Path) -> None:
-    try:
-        kind = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{source} is no diffusers pipeline: it has no readable model_index.json") from error
-    if kind != "StableDiffusionPipeline":
-        raise UserError(f"{source} is a {kind}, and a StableDiffusionPipeline is needed")
-
-
 def _read_tokenizer(folder: Path, source: str | Path) -> CLIPTokenizer:
     files = [folder / "tokenizer" / name for name in ("tokenizer.json", "vocab.json", "merges.txt")]
     whole, *pair = [file.is_file() for file in files]
@@ -263,47 +252,11 @@ def _read_tokenizer(folder: Path, source: str | Path) -> CLIPTokenizer:
         tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     # Whatever the library makes of a damaged file.
     except Exception as error:
-        raise UserError(f"{source}: the tokenizer cannot be read ({_short(error)})") from error
+        raise UserError(f"{source}: the tokenizer cannot be read ({in_short(error)})") from error
     for key in ("is_local", "local_files_only"):
         # How it was read would be written into the next folder that it is saved to.
         tokenizer.init_kwargs.pop(key, None)
     return tokenizer
-
-
-def _read_component(cls: Any, folder: Path, component: str, source: str | Path) -> Any:
-    safe = weights_file(folder, component, "safetensors") is not None
-    pickled = weights_file(folder, component, "bin")
-    if not safe and pickled is None:
-        raise UserError(f"{source} has no weights for its {component}: neither safetensors nor a .bin")
-    try:
-        # The network is initialised before it is filled; the global generator is set aside for that.
-        with torch.random.fork_rng(devices=[]):
-            module, report = cls.from_pretrained(
-                folder / component,
-                use_safetensors=safe,
-                local_files_only=True,
-                low_cpu_mem_usage=False,
-                output_loading_info=True,
-            )
-    # Whatever the libraries make of a damaged or a hostile file.
-    except Exception as error:
-        if pickled is not None and not safe:
-            raise UserError(
-                f"{source}: {component}/{pickled.name} cannot be read as tensors alone, and reading it otherwise could "
-                "run code that is in it. If you trust it, convert it where that does no harm, by "
-                "torch.load(..., weights_only=False) and safetensors.torch.save_file"
-            ) from error
-        raise UserError(f"{source}: the {component} cannot be read ({_short(error)})") from error
-    wrong = {key: sorted(map(str, report[key])) for key in ("missing_keys", "mismatched_keys", "unexpected_keys")}
-    for key, names in wrong.items():
-        if names:
-            raise UserError(f"{source}: the {component} has {len(names)} {key.replace('_', ' ')}, such as {names[0]}")
-    return module.float()
-
-
-def _short(error: Exception) -> str:
-    """An error's type and message, on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _disable_progress_bars() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
-from diffusers import DDPMScheduler
+from diffusers import ConfigMixin, DDPMScheduler
 
 from vdu_bench.errors import UserError
 from vdu_bench.models.pipeline_files import weights_file
@@ -52,6 +53,10 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
     for key, names in wrong.items():
         if names:
             raise UserError(f"{source}: the {name} has {len(names)} {key.replace('_', ' ')}, such as {names[0]}")
+    if isinstance(module, ConfigMixin):
+        # Where it was read from would be written into the next folder that it is saved to, and into its checksum; and
+        # of a U-Net from before 0.9 diffusers' pipeline believes that it works on 64x64 at least.
+        module.register_to_config(_name_or_path="", _diffusers_version=diffusers.__version__)
     return module.float()
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
-import diffusers
 import torch
 import transformers
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -99,6 +98,16 @@ class TextToImage(DiffusionModel):
         """L: the length of every condition, and the most tokens of a prompt, with those for its begin and end."""
         return min(int(self.tokenizer.model_max_length), int(self.text_encoder.config.max_position_embeddings))
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        _, height, width = self.latent_shape
+        return int(self.vae.config["out_channels"]), self._vae_scale * height, self._vae_scale * width
+
+    @property
+    def _vae_scale(self) -> int:
+        """Pixels on the side of a latent."""
+        return int(2 ** (len(self.vae.config["block_out_channels"]) - 1))
+
     def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         if condition is None:
             condition = self.null_condition(len(x_t))
@@ -126,9 +135,8 @@ class TextToImage(DiffusionModel):
 
         Raises Diverged where a pixel is not finite.
         """
-        scale = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
         images = []
-        for part in x0.split(self._vae_batch(scale * x0.shape[-2], scale * x0.shape[-1])):
+        for part in x0.split(self._vae_batch(self._vae_scale * x0.shape[-2], self._vae_scale * x0.shape[-1])):
             latents = part / self.vae.config["scaling_factor"]
             pixels = self.vae.decode(latents.to(self.vae.device, self.vae.dtype)).sample
             if not bool(torch.isfinite(pixels).all()):
@@ -230,10 +238,6 @@ class TextToImage(DiffusionModel):
         unet = read_component(UNet2DConditionModel, folder, "unet", source)
         vae = read_component(AutoencoderKL, folder, "vae", source)
         text_encoder = read_component(CLIPTextModel, folder, "text_encoder", source)
-        for module in (unet, vae):
-            # Where it was read from would be written into the next folder that it is saved to, and into its checksum;
-            # and of a U-Net from before 0.9 diffusers' pipeline believes that it works on 64x64 at least.
-            module.register_to_config(_name_or_path="", _diffusers_version=diffusers.__version__)
         return cls(unet, noise_scheduler, vae, text_encoder, tokenizer)
 
 

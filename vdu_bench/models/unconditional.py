@@ -72,7 +72,4 @@ class UnconditionalDDPM(DiffusionModel):
         folder = pipeline_folder(source, COMPONENTS[cls.kind])
         check_pipeline(folder, source, cls.kind)
         noise_scheduler = read_noise_scheduler(folder, source)
-        denoiser = read_component(UNet2DModel, folder, "unet", source)
-        # Where it was read from would be written into the next folder that it is saved to, and into its checksum.
-        denoiser.register_to_config(_name_or_path="")
-        return cls(denoiser, noise_scheduler)
+        return cls(read_component(UNet2DModel, folder, "unet", source), noise_scheduler)

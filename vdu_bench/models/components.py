@@ -9,7 +9,7 @@ import diffusers
 import torch
 from diffusers import ConfigMixin, DDPMScheduler
 
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, in_short
 from vdu_bench.models.pipeline_files import weights_file
 
 
@@ -76,8 +76,3 @@ def more_than_tensors(source: str | Path, file: str) -> UserError:
         "you trust it, convert it where that does no harm, by torch.load(..., weights_only=False) and "
         "safetensors.torch.save_file"
     )
-
-
-def in_short(error: Exception) -> str:
-    """An error's type and message, on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

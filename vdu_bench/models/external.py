@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from vdu_bench.errors import UserError
-from vdu_bench.models.components import in_short, more_than_tensors, read_component
+from vdu_bench.errors import UserError, in_short
+from vdu_bench.models.components import more_than_tensors, read_component
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.external_files import ExternalFiles
 from vdu_bench.models.loading import load_model

@@ -13,8 +13,8 @@ from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from vdu_bench.errors import Diverged, UserError
-from vdu_bench.models.components import in_short, read_component, read_noise_scheduler
+from vdu_bench.errors import Diverged, UserError, in_short
+from vdu_bench.models.components import read_component, read_noise_scheduler
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipeline_files import COMPONENTS, check_pipeline, pipeline_folder
 from vdu_bench.models.specs import ComputeSpec, LatentRecipe, ModelKind
@@ -143,7 +143,8 @@ class TextToImage(DiffusionModel):
                 raise Diverged("a decoded image is not finite")
             pixels = (pixels * 0.5 + 0.5).clamp(0, 1).cpu().float()
             images.append((pixels * 255).round().to(torch.uint8))
-        return torch.cat(images)
+        # Of small batches torch puts the channels last, and safetensors keep contiguous tensors alone.
+        return torch.cat(images).contiguous()
 
     def _vae_batch(self, height: int, width: int) -> int:
         return max(1, VAE_PIXELS // (height * width))

@@ -173,8 +173,11 @@ class RecipeStages:
 
     def load_model(self, task: Task, artifact: Artifact) -> DiffusionModel:
         """The model of a base, retrained or unlearned artifact, frozen, on the device, as the task computes."""
-        model = load_model(artifact.facts.get("source") or artifact.folder / MODEL, task.model.kind)
-        return model.to(self._device).computing(task.compute).freeze()
+        return self.read_model(task, artifact).to(self._device).computing(task.compute).freeze()
+
+    def read_model(self, task: Task, artifact: Artifact) -> DiffusionModel:
+        """The same as it lies there: float32, on the CPU."""
+        return load_model(artifact.facts.get("source") or artifact.folder / MODEL, task.model.kind)
 
     def load_posterior(self, task: Task, model: DiffusionModel, names: Sequence[str]) -> WeightPosterior:
         """The posterior over some of the base's weights. Raises UserError for a weight that it does not cover."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ class ExternalFiles:
     @property
     def name(self) -> str:
         """The hub id, or the last part of the path: what it is called in a record, which is not for one machine."""
-        return Path(self.source).resolve().name if Path(self.source).exists() else self.source
+        # A link is left as it is called: the hub's cache links to files that have digests for names.
+        return Path(os.path.abspath(self.source)).name if Path(self.source).exists() else self.source
 
 
 def find_external(source: str, kind: ModelKind) -> ExternalFiles:

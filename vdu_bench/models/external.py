@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
+from diffusers.utils import logging
 from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -157,7 +159,7 @@ def _fuse_lora(base: DiffusionModel, state: dict[str, Tensor], files: ExternalFi
         where = {"weight_name": files.place.name, "use_safetensors": True, "local_files_only": True}
     try:
         # Matrices are initialised before they are filled; the global generator is set aside for that.
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _silent_diffusers():
             if any(name.startswith(("unet.", "text_encoder.", "lora_")) for name in state):
                 # It empties a dict in the old notation.
                 state, _ = pipeline.lora_state_dict(dict(place) if place is state else place, **where)
@@ -183,6 +185,17 @@ def _fuse_lora(base: DiffusionModel, state: dict[str, Tensor], files: ExternalFi
     pipeline.unload_lora_weights()
     of = [name for name in networks if any(key.startswith(f"{name}.") for key in landed)]
     return base, f"a LoRA of {len(landed) // 2} pairs of matrices ({', '.join(of)}) is fused into the base"
+
+
+@contextmanager
+def _silent_diffusers() -> Iterator[None]:
+    """Whether every matrix found its place is checked afterwards; diffusers would only warn."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _odd_one(state: Mapping[str, Tensor], landed: set[str]) -> str:

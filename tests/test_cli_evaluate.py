@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from commands import cli
+from elsewhere import Bomb
 from safetensors.torch import load_file, save_file
 
 HEAVY = ("torch", "diffusers", "pandas", "matplotlib", "scipy", "sklearn", "transformers", "peft")
@@ -114,16 +115,6 @@ def test_gate_and_blessing_go_on(root: Path, tiny_file: Path, capsys: pytest.Cap
     for format in ("markdown", "latex", "csv", "json"):
         cli("table", root / "out", "--format", format)
         assert "mine" in capsys.readouterr().out
-
-
-class Bomb:
-    """A pickle that touches a file when it is read as one."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.target,)
 
 
 def _hostile(root: Path) -> Path:

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from elsewhere import Bomb
 from safetensors.torch import load_file, save_file
 
 from vdu_bench.errors import UserError
@@ -18,16 +18,6 @@ def saved(tiny_model: UnconditionalDDPM, tmp_path: Path) -> Path:
     """The tiny model as diffusers saves it."""
     tiny_model.save(tmp_path / "saved")
     return tmp_path / "saved"
-
-
-class Bomb:
-    """A pickle that touches a file when it is read as one."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.target,)
 
 
 def test_it_is_the_same_after_save_and_load(saved: Path, tiny_model: UnconditionalDDPM, tmp_path: Path) -> None:

@@ -11,6 +11,31 @@ import typer
 
 from vdu_bench.errors import UserError
 from vdu_bench.methods.regime import Regime
+from vdu_bench.options import (
+    DataDir,
+    Device,
+    Fresh,
+    NewRecords,
+    Out,
+    Plugins,
+    Quiet,
+    ReferenceOption,
+    Samples,
+    Seeds,
+    Settings,
+    SettingsFile,
+    StoreOption,
+    Tasks,
+    Tolerances,
+    data_dir_at,
+    load_plugins,
+    names_in,
+    seeds_in,
+    settings_in,
+    store_at,
+    tasks_named,
+    the_task,
+)
 
 # What every mistake in the arguments derives from, in typer's own copy of click as in the older separate one.
 USAGE_ERROR: Any = typer.BadParameter.__base__
@@ -32,41 +57,6 @@ CheckFormat = Literal["terminal", "json", "github", "junit"]
 ListFormat = Literal["text", "json"]
 Kind = Literal["tasks", "methods", "metrics"]
 
-Tasks = Annotated[
-    str, typer.Option("--task", "-t", help="Task names with commas between, or a task file (./mine.yaml).")
-]
-Plugins = Annotated[
-    list[Path] | None,
-    typer.Option("--plugin", help="A Python file that registers a method, task source or metric; may be repeated."),
-]
-StoreOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--store", envvar="VDU_BENCH_STORE", help="Where stages are kept for reuse. Default: the user's cache folder."
-    ),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="A setting, METHOD.NAME=VALUE or task.NAME=VALUE, such as vdu.gamma=0.3; may be repeated."
-    ),
-]
-SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", help="The same from a YAML file: {vdu: {gamma: 0.3}, task: {...}}.")
-]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        envvar="VDU_BENCH_DATA",
-        help="Where MNIST, CIFAR-10 and tinyImageNet lie, in their official formats; without it, from the "
-        "Hugging Face hub.",
-    ),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
-ReferenceOption = Annotated[Path, typer.Option("--reference", help="The folder of the blessed records.")]
-NewRecords = Annotated[Path, typer.Option("--records", help="The folder of the new records, as from run --out.")]
 Format = Annotated[ListFormat, typer.Option(help="text for people, json for programs.")]
 
 
@@ -74,8 +64,8 @@ Format = Annotated[ListFormat, typer.Option(help="text for people, json for prog
 def run(
     task: Tasks,
     methods: Annotated[str, typer.Option("--methods", "-m", help="Method names with commas between, or all.")] = "all",
-    seeds: Annotated[str, typer.Option(help="Seeds with commas between; each is a cell of its own.")] = "0",
-    samples: Annotated[int | None, typer.Option(help="Images a cell; the task's own number if not given.")] = None,
+    seeds: Seeds = "0",
+    samples: Samples = None,
     regime: Annotated[
         Regime, typer.Option(help="Which training data methods may see; full forbids nothing and counts everything.")
     ] = "full",
@@ -84,9 +74,9 @@ def run(
     plugin: Plugins = None,
     data_dir: DataDir = None,
     device: Device = "auto",
-    out: Annotated[Path, typer.Option(help="Folder for records, leaderboards and plots.")] = Path("results"),
+    out: Out = Path("results"),
     store: StoreOption = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Make the cells again, even those that are done.")] = False,
+    fresh: Fresh = False,
     dask: Annotated[
         str | None,
         typer.Option(help="Run cells on a Dask cluster: its scheduler's address or file. The store must be shared."),
@@ -110,34 +100,92 @@ def run(
     """
     from vdu_bench.engine.cells import expand
     from vdu_bench.engine.executors import DaskExecutor, LocalExecutor
-    from vdu_bench.engine.grids import first_samples, samples_digest
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.run import run_cells
-    from vdu_bench.reports.publish import publish
 
-    _load_plugins(plugin)
-    method_settings, task_settings = _settings(settings, settings_file)
+    load_plugins(plugin)
+    method_settings, task_settings = settings_in(settings, settings_file)
     if samples is not None:
         task_settings["samples"] = samples
     cells, left_out = expand(
-        _tasks(task, task_settings),
-        _names(methods, "--methods"),
-        _seeds(seeds),
+        tasks_named(task, task_settings),
+        names_in(methods, "--methods"),
+        seeds_in(seeds),
         regime,
         method_settings,
         device,
-        _data_dir(data_dir),
+        data_dir_at(data_dir),
     )
     progress = Progress(quiet)
     for line in left_out:
         progress.say(line)
-    place = _store(store, progress)
+    place = store_at(store, progress)
     executor = (
         DaskExecutor(dask, place, progress, fresh, plugin or []) if dask else LocalExecutor(place, progress, fresh)
     )
     outcome = run_cells(cells, place, out, progress, executor, fresh)
-    records = outcome.records
-    publish(records, out, lambda: first_samples(records, place), samples_digest(records), progress.say)
+    _publish(outcome.records, out, place, progress)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    task: Annotated[str, typer.Option("--task", "-t", help="A task's name, or a task file (./mine.yaml).")],
+    checkpoint: Annotated[
+        str,
+        typer.Option(
+            "--checkpoint",
+            "-c",
+            help="A folder or hub id with a diffusers pipeline, a U-Net or a LoRA; or a file of weights or a LoRA.",
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="What it is called in the leaderboard; its own name if not given.")
+    ] = None,
+    unlearning_seconds: Annotated[
+        float | None, typer.Option(help="How long its unlearning took, if you know; shown as you state it.")
+    ] = None,
+    seeds: Seeds = "0",
+    samples: Samples = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the task, task.NAME=VALUE; may be repeated.")
+    ] = None,
+    plugin: Plugins = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    out: Out = Path("results"),
+    store: StoreOption = None,
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge a model that was unlearned elsewhere: its row in the leaderboard, marked external, beside those in OUT.
+
+    The checkpoint is a whole pipeline; or a U-Net, its weights alone in diffusers' names (all, or some, as ESD's code
+    saves them), or a LoRA, and these are put onto the task's own base. Safetensors are read first, and of pickled files
+    nothing but tensors. What the unlearning cost is not known, and shown so. Seeds are those of the samples alone.
+
+    Examples:
+
+      vdu-bench evaluate --task faces_hats --checkpoint runs/no_hats/
+
+      vdu-bench evaluate --task faces_hats --checkpoint esd-hat-from-hat-esdx.safetensors --name esd-x --seeds 0,1,2
+
+      vdu-bench evaluate --task digits_1 --checkpoint somebody/ddpm-without-ones --unlearning-seconds 90
+    """
+    from vdu_bench.engine.evaluate import evaluate_cells, evaluation_cells
+    from vdu_bench.engine.progress import Progress
+    from vdu_bench.records import read_records
+    from vdu_bench.reports.comparable import check_comparable
+
+    load_plugins(plugin)
+    judged_by = the_task(task, settings, samples)
+    where = data_dir_at(data_dir)
+    cells = evaluation_cells(judged_by, checkpoint, seeds_in(seeds), device, out, name, unlearning_seconds, where)
+    progress = Progress(quiet)
+    place = store_at(store, progress)
+    outcome = evaluate_cells(cells, place, out, progress, check_comparable, fresh)
+    _publish(read_records(out), out, place, progress, judged_by.name)
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -165,8 +213,8 @@ def prepare(
     from vdu_bench.engine.progress import Progress
 
     progress = Progress(quiet)
-    tasks = _tasks(task, {})
-    place, where = _store(store, progress), _data_dir(data_dir)
+    tasks = tasks_named(task, {})
+    place, where = store_at(store, progress), data_dir_at(data_dir)
     artifacts = prepare_tasks(tasks, place, resolve_device(device), progress, rebuild, export, where)
     for name, artifact in artifacts.items():
         typer.echo(f"{name:24} {artifact.digest[:12]}  {artifact.folder}")
@@ -181,7 +229,7 @@ def list_(
     """List tasks, methods or metrics, with a line about each."""
     from vdu_bench.reports.listings import listing, print_listing
 
-    _load_plugins(plugin)
+    load_plugins(plugin)
     rows = listing(kind)
     if format == "json":
         typer.echo(json.dumps(rows, indent=1))
@@ -198,7 +246,7 @@ def show(
     """Everything about one task, method or metric: settings with defaults, formula, source, needs."""
     from vdu_bench.reports.listings import description, print_description
 
-    _load_plugins(plugin)
+    load_plugins(plugin)
     facts = description(name)
     if format == "json":
         typer.echo(json.dumps(facts, indent=1))
@@ -251,7 +299,7 @@ def plot(
     from vdu_bench.reports.report import write_plots
 
     found = read_records(records)
-    samples = first_samples(found, _store(store, Progress(quiet)))
+    samples = first_samples(found, store_at(store, Progress(quiet)))
     for file in write_plots(leaderboards(found), (out or records) / "plots", samples):
         typer.echo(str(file))
 
@@ -260,13 +308,7 @@ def plot(
 def check(
     records: NewRecords,
     reference: ReferenceOption = Path("results/reference"),
-    tolerance: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A loss that does not count, METRIC=NUMBER in the metric's own unit or METRIC=NUMBER% of the "
-            "reference's value, such as pul=5 or fd_judge=5%; may be repeated."
-        ),
-    ] = None,
+    tolerance: Tolerances = None,
     format: Annotated[
         CheckFormat, typer.Option(help="terminal, json, annotations of a GitHub workflow, or a JUnit XML file.")
     ] = "terminal",
@@ -329,59 +371,11 @@ def bless(
         typer.echo(line)
 
 
-def _load_plugins(files: list[Path] | None) -> None:
-    if files:
-        from vdu_bench.engine.plugins import load_plugin
+def _publish(records: list[Any], out: Path, store: Any, progress: Any, task: str | None = None) -> None:
+    from vdu_bench.engine.grids import first_samples, samples_digest
+    from vdu_bench.reports.publish import publish
 
-        for file in files:
-            load_plugin(file)
-
-
-def _tasks(names: str, overrides: dict[str, Any]) -> list[Any]:
-    from vdu_bench.tasks.loading import find_task, with_overrides
-
-    return [with_overrides(find_task(name), overrides) for name in _names(names, "--task")]
-
-
-def _names(text: str, option: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
-        raise UserError(f"{option} {text!r}: a name is empty; give names with commas between")
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise UserError(f"{option} names {doubled[0]!r} twice")
-    return names
-
-
-def _seeds(text: str) -> list[int]:
-    seeds = []
-    for word in _names(text, "--seeds"):
-        if not word.isdecimal():
-            raise UserError(f"--seeds {text!r}: {word!r} is not a whole number from 0 up")
-        seeds.append(int(word))
-    return seeds
-
-
-def _settings(assignments: list[str] | None, file: Path | None) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    from vdu_bench.tasks.settings import read_settings
-
-    settings = read_settings(assignments or [], file)
-    task = settings.pop("task", {})
-    return settings, task
-
-
-def _data_dir(folder: Path | None) -> Path | None:
-    # Expanded here, since no shell does that for what comes from VDU_BENCH_DATA.
-    return folder.expanduser().absolute() if folder is not None else None
-
-
-def _store(folder: Path | None, progress: Any) -> Any:
-    from platformdirs import user_cache_path
-
-    from vdu_bench.engine.shipped import shipped_artifacts
-    from vdu_bench.engine.store import Store
-
-    return Store(folder or user_cache_path("vdu-bench"), shipped_artifacts(), progress.say)
+    publish(records, out, lambda: first_samples(records, store), samples_digest(records), progress.say, task)
 
 
 def main() -> None:

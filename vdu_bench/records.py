@@ -82,8 +82,8 @@ class Seeds(Schema):
 
     train: int
     """Base model: initial weights, batches, noise."""
-    unlearn: int
-    """The method's own draws."""
+    unlearn: int | None
+    """The method's own draws; None, not known, of a model that was unlearned elsewhere."""
     sample: int
     """Initial noise of the judged samples."""
 
@@ -147,13 +147,16 @@ class Ledger(Schema):
 
 
 class Timings(Schema):
-    """Wall times and evaluations. They differ from run to run; nothing else in a record may."""
+    """Wall times and evaluations. They differ from run to run; nothing else in a record may.
+
+    Of a model that was unlearned elsewhere, what unlearning took is not known: evaluations are None, the rest is NaN.
+    """
 
     unlearn_seconds: Number = math.nan
-    """The method's own time, without loading, sampling and measuring."""
-    unlearn_forward: int = 0
+    """The method's own time, without loading, sampling and measuring; of an external checkpoint as its user states."""
+    unlearn_forward: int | None = 0
     """Denoiser forward evaluations while unlearning, one for each image."""
-    unlearn_backward: int = 0
+    unlearn_backward: int | None = 0
     """Denoiser backward evaluations while unlearning."""
     unlearn_peak_mib: Number = math.nan
     """Peak memory while unlearning: allocated on a GPU, resident on a CPU."""
@@ -174,13 +177,14 @@ class Record(Schema):
     role: Role
     """``reference`` rows (original, retrain) frame the table; ``external`` checkpoints were unlearned elsewhere."""
     regime: str
-    """Which data the method was allowed."""
+    """Which data the method was allowed; ``unknown`` of an external checkpoint."""
     settings: dict[str, Any]
-    """Every setting of the method, defaults included."""
+    """Every setting of the method, defaults included; of an external checkpoint its name and its files' sha256."""
     seeds: Seeds
     protocol: Protocol | None
     """None when the cell failed before anything was measured."""
-    ledger: Ledger
+    ledger: Ledger | None
+    """None, not known, of an external checkpoint."""
     timings: Timings
     environment: dict[str, Any]
     """Package versions, device, git commit and dirty flag."""

@@ -148,6 +148,7 @@ def test_latents_and_conditions_are_in_the_denoiser_s_type(tiny_text_to_image: T
     assert model.predict_noise(model.add_noise(x0, torch.randn_like(x0), t), t, condition).dtype == dtype
     decoded = model.decode(x0)
     assert (decoded.shape, decoded.dtype) == ((3, 3, 16, 16), torch.uint8)
+    assert decoded.is_contiguous()
     sampler = SamplerSpec(steps=2, guidance_scale=3)
     assert model.sample(2, ["a hat"] * 2, initial_noise(2, model.latent_shape, 0), sampler).dtype == torch.uint8
 

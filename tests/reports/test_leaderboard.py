@@ -7,7 +7,7 @@ import math
 import pytest
 
 from vdu_bench.errors import UserError
-from vdu_bench.records import Estimate
+from vdu_bench.records import Estimate, Record
 from vdu_bench.reports.leaderboard import leaderboards
 from vdu_bench.reports.text import cell, header, interval_text, value_text
 from vdu_bench.stats.seeds import over_seeds
@@ -160,3 +160,21 @@ def test_headers_carry_unit_and_direction(make_record):
     assert headers["pul"] == "pul (%) ↑"
     assert headers["fd_judge"] == "fd_judge_2000 ↓"
     assert headers["training_images"] == "training_images ↓"
+
+
+def test_what_is_not_known_of_an_external_checkpoint_is_no_number(make_record):
+    record = make_record("elsewhere", role="external")
+    why = "not known: the model was unlearned elsewhere"
+    unknown = ("unlearn_forward", "unlearn_backward", "training_images")
+    for name in unknown:
+        record.metrics[name].estimate = Estimate(reason=why)
+    record.ledger, record.regime = None, "unknown"
+    board = the_board([make_record(), Record.model_validate_json(record.to_json())])
+    (row,) = [row for row in board.rows if row.role == "external"]
+    texts = {column.name: cell(row, column) for column in board.columns}
+    assert {texts[name] for name in unknown} == {("n/a", "")}
+    assert f"elsewhere: no {', '.join(unknown)}: {why}" in board.notes
+    # Where the metric is missing too, the ledger cannot stand in for it.
+    del record.metrics["training_images"]
+    (row,) = the_board([record]).rows
+    assert "training_images" not in row.estimates

@@ -18,6 +18,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.regime import Regime, forbidden_needs
 from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.models.external_files import ExternalFiles
 from vdu_bench.tasks.task import Task
 
 REFERENCES = ("original", "retrain")
@@ -25,19 +26,40 @@ RECORD = "record.json"
 
 
 @dataclass(frozen=True)
+class External:
+    """A model that was unlearned elsewhere, in the place of a method.
+
+    Attributes:
+        files: where it lies.
+        sha256: of its file; of several, over their names and sha256.
+        seconds: what the unlearning took, as its user states; None where nobody says.
+    """
+
+    files: ExternalFiles
+    sha256: str
+    seconds: float | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What stands in a record for a method's settings: what has to be the same in all of its seeds."""
+        return {"checkpoint": self.files.name, "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
 class Cell:
-    """One task, one method with its settings, one seed.
+    """One task, one method with its settings or a model from elsewhere, one seed.
 
     Attributes:
         task: with all overrides applied.
-        method: the method's name.
+        method: the method's name, or what the model from elsewhere is called.
         overrides: settings that differ from the method's defaults, as the user and the task gave them.
         regime: which data the method may see.
-        seed: the unlearn and the sample seed.
+        seed: the unlearn and the sample seed; of a model from elsewhere the sample seed alone.
         device: as asked for (``auto``, ``cpu``, ``cuda``...).
         data_dir: where data sets from outside the package lie; None where no place was named.
         data_stamp: what tells one content of the data from another without reading it, taken before anything runs.
         models_stamp: the same of models from elsewhere, where they lie in folders.
+        external: the model from elsewhere; None where a method makes it.
     """
 
     task: Task
@@ -49,6 +71,12 @@ class Cell:
     data_dir: Path | None = None
     data_stamp: str = ""
     models_stamp: str = ""
+    external: External | None = None
+
+    @property
+    def may_retrain(self) -> bool:
+        """Whether the retrained model can decide its record."""
+        return self.external is None and self.method != "original"
 
     @property
     def name(self) -> str:
@@ -58,11 +86,15 @@ class Cell:
 
 def request(cell: Cell, store: Store) -> dict[str, Any]:
     """All that decides a cell's record, as far as it can be known without importing anything heavy."""
+    who: dict[str, Any]
+    if cell.external is None:
+        who = {"source": source_digest(METHODS.entry(cell.method)), "settings": dict(cell.overrides)}
+    else:
+        who = {"external": cell.external.settings, "seconds": cell.external.seconds}
     return {
         "task": cell.task.digest(),
         "method": cell.method,
-        "source": source_digest(METHODS.entry(cell.method)),
-        "settings": dict(cell.overrides),
+        **who,
         "regime": cell.regime,
         "seed": cell.seed,
         "device": cell.device,
@@ -70,7 +102,9 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         "models": cell.models_stamp,
         "code": code_digest(EVERYTHING),
         "metrics": {name: source_digest(entry) for name, entry in METRICS.entries().items()},
-        "made_of": store.digests(("base", "retrain", "judge", "clip"), cell.task.family, cell.task.forget),
+        "made_of": store.digests(
+            ("base", "judge", "clip", *(["retrain"] if cell.may_retrain else [])), cell.task.family, cell.task.forget
+        ),
     }
 
 
@@ -121,6 +155,11 @@ def models_stamp(sources: Iterable[str]) -> str:
     """What tells one content of models from another without reading it; empty where none lies in a folder."""
     folders = [Path(source) for source in sources if Path(source).is_dir()]
     return stamp(folders) if folders else ""
+
+
+def tasks_of(cells: Iterable[Cell]) -> list[Task]:
+    """The cells' tasks, each once."""
+    return list({cell.task.name: cell.task for cell in cells}.values())
 
 
 def _obstacle(task: Task, name: str, regime: Regime) -> str:

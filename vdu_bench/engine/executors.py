@@ -7,13 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.cells import Cell, tasks_of
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.shipped import shipped_artifacts
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record
-from vdu_bench.tasks.task import Task
 
 if TYPE_CHECKING:
     from vdu_bench.engine.worker import Worker
@@ -48,13 +47,13 @@ class LocalExecutor:
 
         check_settings(cells)
         self._worker = Worker(cells[0].device, cells[0].data_dir, self._store, self._progress, self._fresh)
-        self._worker.check_data(_tasks(cells))
+        self._worker.check_data(tasks_of(cells))
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
         if self._worker is None:
             self.check(cells)
         assert self._worker is not None
-        self._worker.prepare(_tasks(cells))
+        self._worker.prepare(cells)
         for cell in cells:
             yield cell, self._worker.record(cell)
 
@@ -89,8 +88,9 @@ class DaskExecutor:
             place = (cells[0].device, cells[0].data_dir, self._root, self._fresh, self._plugins)
             self._progress.say(f"{len(client.scheduler_info()['workers'])} Dask workers")
             # One after the other: tasks of a family share what is prepared.
-            for task in _tasks(cells):
-                client.submit(_prepare_there, task, *place, pure=False).result()
+            for task in tasks_of(cells):
+                of_task = [cell for cell in cells if cell.task.name == task.name]
+                client.submit(_prepare_there, of_task, *place, pure=False).result()
             futures = {client.submit(_record_there, cell, *place, pure=False): cell for cell in cells}
             for future in as_completed(futures):
                 yield futures[future], Record.model_validate_json(future.result())
@@ -107,10 +107,6 @@ class DaskExecutor:
             raise UserError(f"no Dask scheduler answers at {self._scheduler}") from error
 
 
-def _tasks(cells: Sequence[Cell]) -> list[Task]:
-    return list({cell.task.name: cell.task for cell in cells}.values())
-
-
 @lru_cache(maxsize=1)
 def _worker_there(device: str, data_dir: Path | None, root: Path, fresh: bool, plugins: tuple[Path, ...]) -> Worker:
     """Runs on a cluster's worker, which keeps it for the next cell."""
@@ -123,8 +119,8 @@ def _worker_there(device: str, data_dir: Path | None, root: Path, fresh: bool, p
     return Worker(device, data_dir, Store(root, shipped_artifacts(), progress.say), progress, fresh)
 
 
-def _prepare_there(task: Task, *place: Any) -> None:
-    _worker_there(*place).prepare([task])
+def _prepare_there(cells: Sequence[Cell], *place: Any) -> None:
+    _worker_there(*place).prepare(cells)
 
 
 def _record_there(cell: Cell, *place: Any) -> str:

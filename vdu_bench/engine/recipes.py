@@ -35,7 +35,7 @@ from vdu_bench.models.checkpoint_posterior import checkpoint_posterior
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.laplace import laplace_posterior
 from vdu_bench.models.loading import load_model
-from vdu_bench.models.pipeline_files import pipeline_folder
+from vdu_bench.models.pipeline_files import COMPONENTS, pipeline_folder
 from vdu_bench.models.posterior import WeightPosterior
 from vdu_bench.models.specs import (
     CheckpointPosterior,
@@ -43,7 +43,7 @@ from vdu_bench.models.specs import (
     LatentRecipe,
     ModelRecipe,
 )
-from vdu_bench.models.text_to_image import COMPONENTS, TextToImage
+from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.models.training import TrainingLog, train
 from vdu_bench.models.training_data import CaptionedLatents, Pixels, TrainingData
 from vdu_bench.models.unconditional import UnconditionalDDPM
@@ -176,8 +176,11 @@ class RecipeStages:
 
     def load_model(self, task: Task, artifact: Artifact) -> DiffusionModel:
         """The model of a base, retrained or unlearned artifact, frozen, on the device, as the task computes."""
-        model = load_model(artifact.facts.get("source") or artifact.folder / MODEL, task.model.kind)
-        return model.to(self._device).computing(task.compute).freeze()
+        return self.read_model(task, artifact).to(self._device).computing(task.compute).freeze()
+
+    def read_model(self, task: Task, artifact: Artifact) -> DiffusionModel:
+        """The same as it lies there: float32, on the CPU."""
+        return load_model(artifact.facts.get("source") or artifact.folder / MODEL, task.model.kind)
 
     def load_posterior(self, task: Task, model: DiffusionModel, names: Sequence[str]) -> WeightPosterior:
         """The posterior over some of the base's weights. Raises UserError for a weight that it does not cover."""
@@ -250,7 +253,7 @@ class RecipeStages:
     def _elsewhere(self, task: Task) -> Artifact:
         """A base that is not ours to make: where it lies, and the digest of what lies there."""
         assert task.base is not None  # a Task without a recipe is not valid otherwise
-        folder = pipeline_folder(task.base, COMPONENTS if task.model.kind == "text_to_image" else ("unet",))
+        folder = pipeline_folder(task.base, COMPONENTS[task.model.kind])
         spec = {"family": task.family, "source": task.base, "stamp": stamp([folder])}
 
         def make(target: Path) -> Mapping[str, Any]:

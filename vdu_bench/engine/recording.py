@@ -25,16 +25,14 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
     """Run what is missing of a cell, measure it, and write it down. A divergence is a result."""
     facts = _facts(cell, device)
     recipes, task = stages.recipes, cell.task
-    outcome = stages.unlearned(cell)
-    facts["stages"] = {"base": recipes.base(task).hash, "unlearned": outcome.hash}
-    facts["ledger"] = Ledger(**outcome.facts["ledger"])
-    timings = Timings(**outcome.facts["timings"])
-    if outcome.facts["status"] != "ok":
-        return Record(**facts, timings=timings, status="diverged", reason=outcome.facts["reason"])
-    weights = stages.weights(cell, outcome)
+    unlearned = stages.unlearned(cell)
+    facts["stages"] = {"base": recipes.base(task).hash, "unlearned": unlearned.stage}
+    facts["ledger"], timings = unlearned.ledger, unlearned.timings
+    if unlearned.weights is None:
+        return Record(**facts, timings=timings, status="diverged", reason=unlearned.reason)
     before = stages.samples(task, recipes.base(task), cell.seed, f"{task.name}/original/seed{cell.seed}")
     try:
-        after = stages.samples(task, weights, cell.seed, cell.name)
+        after = stages.samples(task, unlearned.weights, cell.seed, cell.name)
     except Diverged as error:
         return Record(**facts, timings=timings, status="diverged", reason=str(error))
     timings.sample_seconds = after.facts["seconds"]
@@ -72,7 +70,7 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
         pairs=0 if evidence.after.pairs is None else len(evidence.after.pairs.images),
     )
     facts["metrics"] = measure(evidence)
-    warnings = [warning] if (warning := weak_judge(task, judge.accuracy)) else []
+    warnings = [line for line in (weak_judge(task, judge.accuracy), unlearned.remark) if line]
     outcomes = {"forget": pack(evidence.hits_after), "junk": pack(evidence.after.junk.numpy())}
     matrices = {} if task.prompts is None else {"interference": interference_matrix(evidence)}
     return Record(**facts, timings=timings, status="ok", outcomes=outcomes, matrices=matrices, warnings=warnings)
@@ -116,18 +114,25 @@ def pack(flags: NDArray[np.bool_]) -> str:
 
 
 def _facts(cell: Cell, device: str) -> dict[str, Any]:
-    method, recipe = make_method(cell.method, dict(cell.overrides)), cell.task.recipe
+    recipe = cell.task.recipe
+    unlearn = cell.seed if cell.external is None else None
     return {
         "task": cell.task.name,
         "forget": cell.task.forget,
         "method": cell.method,
-        "role": method.role,
-        "regime": cell.regime,
-        "settings": method.settings.model_dump(mode="json"),
-        "seeds": Seeds(train=0 if recipe is None else recipe.training.seed, unlearn=cell.seed, sample=cell.seed),
+        **_who(cell),
+        "seeds": Seeds(train=0 if recipe is None else recipe.training.seed, unlearn=unlearn, sample=cell.seed),
         "protocol": None,
-        "ledger": Ledger(),
         "environment": describe_environment(device),
         "stages": {},
         "metrics": {},
     }
+
+
+def _who(cell: Cell) -> dict[str, Any]:
+    """Who unlearned a cell's model, and by what."""
+    if cell.external is not None:
+        return {"role": "external", "regime": "unknown", "settings": cell.external.settings, "ledger": None}
+    method = make_method(cell.method, dict(cell.overrides))
+    settings = method.settings.model_dump(mode="json")
+    return {"role": method.role, "regime": cell.regime, "settings": settings, "ledger": Ledger()}

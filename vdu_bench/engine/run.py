@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +32,27 @@ class Outcome:
 
 
 def run_cells(
-    cells: Sequence[Cell], store: Store, out: Path, progress: Progress, executor: Executor, fresh: bool = False
+    cells: Sequence[Cell],
+    store: Store,
+    out: Path,
+    progress: Progress,
+    executor: Executor,
+    fresh: bool = False,
+    admit: Callable[[Record], None] = lambda _: None,
 ) -> Outcome:
     """The records of all cells, written to ``OUT/records/TASK/METHOD/seedN.json`` as they come.
 
+    Args:
+        cells: what is asked for.
+        store: where stages and finished records are kept.
+        out: the folder of the results.
+        progress: lines.
+        executor: where cells run.
+        fresh: make the records again, even those that are done.
+        admit: called with each record before it is written; raises UserError for one that may not be.
+
     Raises:
-        UserError: a setting, the device, the data or `out` cannot be used; nothing was written then.
+        UserError: a setting, the device, the data or `out` cannot be used, and nothing was written then; or as `admit`.
     """
     found = {} if fresh else {cell.name: record for cell in cells if (record := find_record(cell, store)) is not None}
     missing = [cell for cell in cells if cell.name not in found]
@@ -45,10 +60,12 @@ def run_cells(
         executor.check(missing)
     _require_writable(out)
     for record in found.values():
+        admit(record)
         write_record(record, out)
     made: dict[str, Record] = {}
     started = time.monotonic()
     for cell, record in executor.run(missing) if missing else ():
+        admit(record)
         write_record(record, out)
         made[cell.name] = record
         line = record.status if record.status == "ok" else f"{record.status}: {record.reason}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vdu_bench.data.counterfactuals import CounterfactualPairs
-from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.cells import Cell, External
 from vdu_bench.engine.digests import SAMPLING, UNLEARNING, code_digest, source_digest
 from vdu_bench.engine.drawing import draw_samples, redraw_pairs, usage
 from vdu_bench.engine.memory import PeakMemory
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recipes import MODEL, RecipeStages, of_posterior
-from vdu_bench.engine.store import Artifact, Store
+from vdu_bench.engine.store import Artifact, Store, address
 from vdu_bench.errors import Diverged
 from vdu_bench.judges.junk import JunkDetector
 from vdu_bench.methods.catalog import METHODS, make_method
@@ -26,10 +28,32 @@ from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod, Method
 from vdu_bench.metrics.evidence import Readings, Samples
 from vdu_bench.models.counting import EvaluationCounter
+from vdu_bench.models.external import load_external
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.tasks.task import Task
 
 SAMPLES = "samples.safetensors"
+
+
+@dataclass(frozen=True)
+class Unlearned:
+    """A cell's model, and what is known of its making.
+
+    Attributes:
+        stage: the hash of the stage that made or read it.
+        weights: the artifact that holds it; None where the method diverged.
+        ledger: what the method saw; None, not known, of a model from elsewhere.
+        timings: what it took.
+        reason: why the method diverged.
+        remark: what of a model from elsewhere was put onto the base, where it is no network of its own.
+    """
+
+    stage: str
+    weights: Artifact | None
+    ledger: Ledger | None
+    timings: Timings
+    reason: str = ""
+    remark: str = ""
 
 
 class CellStages:
@@ -50,9 +74,51 @@ class CellStages:
         self._store, self._device, self._progress, self._fresh = store, device, progress, fresh
         self._readings: dict[str, Samples] = {}
         self._detectors: dict[str, JunkDetector] = {}
+        self._externals: dict[str, Artifact] = {}
         self._made_now: set[str] = set()
 
-    def unlearned(self, cell: Cell) -> Artifact:
+    def unlearned(self, cell: Cell) -> Unlearned:
+        """The cell's model, made by its method or read from elsewhere. Raises UserError as `external`."""
+        if cell.external is not None:
+            return self.external(cell, cell.external)
+        outcome = self._by_method(cell)
+        facts, weights = outcome.facts, None
+        if facts["weights"]:
+            others = {"base": self.recipes.base, "retrain": self.recipes.retrain}
+            weights = outcome if facts["weights"] == "own" else others[facts["weights"]](cell.task)
+        ledger, timings = Ledger(**facts["ledger"]), Timings(**facts["timings"])
+        return Unlearned(outcome.hash, weights, ledger, timings, facts["reason"])
+
+    def external(self, cell: Cell, external: External) -> Unlearned:
+        """A model from elsewhere, read and kept as a whole pipeline of the suite's own.
+
+        Raises:
+            UserError: it cannot be read, or is not of the kind and shape of the task's base.
+        """
+        task, base = cell.task, self.recipes.base(cell.task)
+        spec = {
+            "sha256": external.sha256,
+            "form": external.files.form,
+            "code": code_digest(SAMPLING),
+            "base": base.digest,
+        }
+
+        def make(folder: Path) -> Mapping[str, Any]:
+            model, own = load_external(external.files, self.recipes.read_model(task, base))
+            model.save(folder / MODEL)
+            return {"own": own}
+
+        # All seeds share it, and the store would sum up its files again for each.
+        if (key := address("external", spec)) not in self._externals:
+            artifact = self._externals[key] = self._build("external", spec, make)
+            self._progress.say(f"{task.name}/{cell.method}: {artifact.facts['own']}")
+        artifact = self._externals[key]
+        remark = f"{cell.method}: {artifact.facts['own']}" if external.files.form == "file" else ""
+        seconds = math.nan if external.seconds is None else external.seconds
+        timings = Timings(unlearn_seconds=seconds, unlearn_forward=None, unlearn_backward=None)
+        return Unlearned(artifact.hash, artifact, None, timings, remark=remark)
+
+    def _by_method(self, cell: Cell) -> Artifact:
         """The method's outcome: its model (unless that is the base or the retrained one), ledger and timings."""
         method = make_method(cell.method, dict(cell.overrides))
         base = self.recipes.base(cell.task)
@@ -75,13 +141,6 @@ class CellStages:
         if cell.method == "retrain":
             spec["retrain"] = self.recipes.retrain(cell.task).digest
         return self._build("unlearned", spec, lambda folder: self._unlearn(cell, method, base, folder))
-
-    def weights(self, cell: Cell, outcome: Artifact) -> Artifact:
-        """The artifact that holds the outcome's model."""
-        where = outcome.facts["weights"]
-        if where == "own":
-            return outcome
-        return self.recipes.base(cell.task) if where == "base" else self.recipes.retrain(cell.task)
 
     def samples(self, task: Task, weights: Artifact, seed: int, label: str) -> Artifact:
         """Images drawn from a model, from the initial noise that all methods share. Raises Diverged."""

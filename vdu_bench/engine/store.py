@@ -170,7 +170,7 @@ class Store:
 def checksums(folder: Path) -> dict[str, str]:
     """sha256 of every file below `folder` but the manifest, by relative name."""
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
-    return {file.relative_to(folder).as_posix(): _sha256(file) for file in files}
+    return {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
 
 
 def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
@@ -192,7 +192,8 @@ def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
     return artifact, ""
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """sha256 of a file's content."""
     digest = hashlib.sha256()
     with file.open("rb") as stream:
         while chunk := stream.read(CHUNK):

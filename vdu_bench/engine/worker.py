@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.cells import Cell, tasks_of
 from vdu_bench.engine.device import resolve_device
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recipes import RecipeStages
@@ -20,7 +20,8 @@ from vdu_bench.tasks.task import Task
 def check_settings(cells: Iterable[Cell]) -> None:
     """Raise UserError for the first setting that a method does not take."""
     for cell in cells:
-        make_method(cell.method, dict(cell.overrides))
+        if cell.external is None:
+            make_method(cell.method, dict(cell.overrides))
 
 
 class Worker:
@@ -46,12 +47,20 @@ class Worker:
             if task.recipe is None:
                 self._recipes.base(task)
 
-    def prepare(self, tasks: Sequence[Task]) -> None:
-        """Find or make what cells share, so that a record's request names what the record was made of."""
-        for task in tasks:
+    def prepare(self, cells: Sequence[Cell]) -> None:
+        """Find or make what cells share, so that a record's request names what the record was made of.
+
+        Raises UserError for a model from elsewhere that cannot be judged by its task.
+        """
+        for cell in cells:
+            if cell.external is not None:
+                # First, so that a wrong one is refused before anything is trained to judge it.
+                self._stages.external(cell, cell.external)
+        retrained = {cell.task.name for cell in cells if cell.may_retrain}
+        for task in tasks_of(cells):
             self._recipes.judge(task)
             self._recipes.base(task)
-            if task.recipe is not None:
+            if task.recipe is not None and task.name in retrained:
                 self._recipes.retrain(task)
             self._recipes.clip(task)
 

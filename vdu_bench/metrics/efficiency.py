@@ -10,6 +10,8 @@ from vdu_bench.records import Estimate
 
 ONE_RUN = "one timed run; its spread comes from seeds"
 COUNTED = "counted, not estimated"
+STATED = "as stated by whoever had it evaluated"
+ELSEWHERE = "not known: the model was unlearned elsewhere"
 
 
 class UnlearnSeconds(Metric):
@@ -19,7 +21,7 @@ class UnlearnSeconds(Metric):
     better = "lower"
 
     def compute(self, evidence: Evidence) -> Estimate:
-        return without_interval(evidence.timings.unlearn_seconds, 1, ONE_RUN)
+        return _cost(evidence.timings.unlearn_seconds, STATED if evidence.ledger is None else ONE_RUN)
 
 
 class UnlearnForward(Metric):
@@ -29,7 +31,7 @@ class UnlearnForward(Metric):
     better = "lower"
 
     def compute(self, evidence: Evidence) -> Estimate:
-        return without_interval(evidence.timings.unlearn_forward, 1, COUNTED)
+        return _cost(evidence.timings.unlearn_forward, COUNTED)
 
 
 class UnlearnBackward(Metric):
@@ -39,7 +41,7 @@ class UnlearnBackward(Metric):
     better = "lower"
 
     def compute(self, evidence: Evidence) -> Estimate:
-        return without_interval(evidence.timings.unlearn_backward, 1, COUNTED)
+        return _cost(evidence.timings.unlearn_backward, COUNTED)
 
 
 class UnlearnPeakMemory(Metric):
@@ -49,10 +51,8 @@ class UnlearnPeakMemory(Metric):
     better = "lower"
 
     def compute(self, evidence: Evidence) -> Estimate:
-        peak = evidence.timings.unlearn_peak_mib
-        if math.isnan(peak):
-            return Estimate(reason="not measured when the model was trained")
-        return without_interval(peak, 1, ONE_RUN)
+        why_not = ELSEWHERE if evidence.ledger is None else "not measured when the model was trained"
+        return _cost(evidence.timings.unlearn_peak_mib, ONE_RUN, why_not)
 
 
 class SamplingThroughput(Metric):
@@ -73,4 +73,9 @@ class TrainingImages(Metric):
     better = "lower"
 
     def compute(self, evidence: Evidence) -> Estimate:
-        return without_interval(evidence.ledger.images, 1, COUNTED)
+        return _cost(None if evidence.ledger is None else evidence.ledger.images, COUNTED)
+
+
+def _cost(value: float | None, why: str, why_not: str = ELSEWHERE) -> Estimate:
+    """A cost without an interval, and `why`; NaN, and `why_not`, where nobody knows it."""
+    return Estimate(reason=why_not) if value is None or math.isnan(value) else without_interval(value, 1, why)

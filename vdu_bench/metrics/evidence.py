@@ -79,7 +79,7 @@ class Evidence:
         splits: the real images.
         judge: who reads the samples.
         before, after: the original's samples and the method's, from the same initial noise.
-        ledger, timings: what the method saw and cost.
+        ledger, timings: what the method saw and cost; no ledger of a model that was unlearned elsewhere.
         seed: the sample seed; resampling draws derive from it.
         clip: who compares images with prompts, where the task names one.
     """
@@ -89,7 +89,7 @@ class Evidence:
     judge: Judge
     before: Samples
     after: Samples
-    ledger: Ledger
+    ledger: Ledger | None
     timings: Timings
     seed: int
     clip: ClipScorer | None = None

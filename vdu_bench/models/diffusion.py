@@ -128,6 +128,11 @@ class DiffusionModel(ABC):
         height, width = (size, size) if isinstance(size, int) else size
         return int(config["in_channels"]), int(height), int(width)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of the images it makes; the denoiser's own space, where that is pixels."""
+        return self.latent_shape
+
     @torch.inference_mode()
     def sample(
         self,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.pipeline_files import pipeline_folder
+from vdu_bench.models.pipeline_files import check_pipeline, pipeline_folder
 from vdu_bench.models.specs import ModelKind
 from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.models.unconditional import UnconditionalDDPM
 
-MODELS: dict[str, type[DiffusionModel]] = {"DDPMPipeline": UnconditionalDDPM, "StableDiffusionPipeline": TextToImage}
+MODELS: dict[ModelKind, type[DiffusionModel]] = {model.kind: model for model in (UnconditionalDDPM, TextToImage)}
 
 
 def load_model(source: str | Path, kind: ModelKind) -> DiffusionModel:
@@ -21,14 +19,6 @@ def load_model(source: str | Path, kind: ModelKind) -> DiffusionModel:
     Raises:
         UserError: there is none, it is not of the `kind` that is needed, or a part of it cannot be read.
     """
-    folder = pipeline_folder(source, [])
-    try:
-        found = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{source} is no diffusers pipeline: it has no readable model_index.json") from error
-    wanted = next(name for name, model in MODELS.items() if model.kind == kind)
-    if found != wanted:
-        raise UserError(
-            f"{source} is a {found}, and {'an' if kind[0] in 'aeiou' else 'a'} {kind} task needs a {wanted}"
-        )
-    return MODELS[found].load(source)
+    # Before the weights of the wrong kind are downloaded.
+    check_pipeline(pipeline_folder(source, []), source, kind)
+    return MODELS[kind].load(source)

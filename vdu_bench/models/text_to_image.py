@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
-import diffusers
 import torch
 import transformers
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -16,13 +14,12 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from vdu_bench.errors import Diverged, UserError, in_short
+from vdu_bench.models.components import read_component, read_noise_scheduler
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.pipeline_files import pipeline_folder, weights_file
+from vdu_bench.models.pipeline_files import COMPONENTS, check_pipeline, pipeline_folder
 from vdu_bench.models.specs import ComputeSpec, LatentRecipe, ModelKind
 from vdu_bench.models.word_tokenizer import word_tokenizer
 from vdu_bench.seeds import derive_seed
-
-COMPONENTS = ("unet", "vae", "text_encoder")
 
 VAE_PIXELS = 8 * 512 * 512
 """How many pixels the autoencoder works on at once; its activations are the largest of all."""
@@ -101,6 +98,16 @@ class TextToImage(DiffusionModel):
         """L: the length of every condition, and the most tokens of a prompt, with those for its begin and end."""
         return min(int(self.tokenizer.model_max_length), int(self.text_encoder.config.max_position_embeddings))
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        _, height, width = self.latent_shape
+        return int(self.vae.config["out_channels"]), self._vae_scale * height, self._vae_scale * width
+
+    @property
+    def _vae_scale(self) -> int:
+        """Pixels on the side of a latent."""
+        return int(2 ** (len(self.vae.config["block_out_channels"]) - 1))
+
     def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         if condition is None:
             condition = self.null_condition(len(x_t))
@@ -128,16 +135,16 @@ class TextToImage(DiffusionModel):
 
         Raises Diverged where a pixel is not finite.
         """
-        scale = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
         images = []
-        for part in x0.split(self._vae_batch(scale * x0.shape[-2], scale * x0.shape[-1])):
+        for part in x0.split(self._vae_batch(self._vae_scale * x0.shape[-2], self._vae_scale * x0.shape[-1])):
             latents = part / self.vae.config["scaling_factor"]
             pixels = self.vae.decode(latents.to(self.vae.device, self.vae.dtype)).sample
             if not bool(torch.isfinite(pixels).all()):
                 raise Diverged("a decoded image is not finite")
             pixels = (pixels * 0.5 + 0.5).clamp(0, 1).cpu().float()
             images.append((pixels * 255).round().to(torch.uint8))
-        return torch.cat(images)
+        # Of small batches torch puts the channels last, and safetensors keep contiguous tensors alone.
+        return torch.cat(images).contiguous()
 
     def _vae_batch(self, height: int, width: int) -> int:
         return max(1, VAE_PIXELS // (height * width))
@@ -200,7 +207,11 @@ class TextToImage(DiffusionModel):
         _disable_progress_bars()
         # Its file would hold how the tokenizer padded last, and tell whether the model was ever asked for anything.
         self.tokenizer.backend_tokenizer.no_padding()
-        StableDiffusionPipeline(
+        self.pipeline().save_pretrained(folder, safe_serialization=True)
+
+    def pipeline(self) -> StableDiffusionPipeline:
+        """These very parts, as diffusers' own pipeline."""
+        return StableDiffusionPipeline(
             vae=self.vae,
             text_encoder=self.text_encoder,
             tokenizer=self.tokenizer,
@@ -209,7 +220,7 @@ class TextToImage(DiffusionModel):
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
-        ).save_pretrained(folder, safe_serialization=True)
+        )
 
     @classmethod
     def load(cls, source: str | Path) -> Self:
@@ -223,36 +234,19 @@ class TextToImage(DiffusionModel):
                 over, or a ``.bin`` holds more than tensors.
         """
         _disable_progress_bars()
-        folder = pipeline_folder(source, COMPONENTS)
-        _check_kind(folder, source)
+        folder = pipeline_folder(source, COMPONENTS[cls.kind])
+        check_pipeline(folder, source, cls.kind)
         tokenizer = _read_tokenizer(folder, source)
-        try:
-            noise_scheduler = DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
-        # Whatever the library makes of a missing or damaged file.
-        except Exception as error:
-            raise UserError(f"{source}: the scheduler cannot be read ({in_short(error)})") from error
-        unet = _read_component(UNet2DConditionModel, folder, "unet", source)
-        vae = _read_component(AutoencoderKL, folder, "vae", source)
-        text_encoder = _read_component(CLIPTextModel, folder, "text_encoder", source)
-        for module in (unet, vae):
-            # Where it was read from would be written into the next folder that it is saved to, and into its checksum;
-            # and of a U-Net from before 0.9 diffusers' pipeline believes that it works on 64x64 at least.
-            module.register_to_config(_name_or_path="", _diffusers_version=diffusers.__version__)
+        noise_scheduler = read_noise_scheduler(folder, source)
+        unet = read_component(UNet2DConditionModel, folder, "unet", source)
+        vae = read_component(AutoencoderKL, folder, "vae", source)
+        text_encoder = read_component(CLIPTextModel, folder, "text_encoder", source)
         return cls(unet, noise_scheduler, vae, text_encoder, tokenizer)
 
 
 def _fits(what: str, of_denoiser: int, other: str, of_other: int) -> None:
     if of_denoiser != of_other:
         raise UserError(f"the U-Net takes {what} of {of_denoiser}, and {other} have {of_other}")
-
-
-def _check_kind(folder: Path, source: str | Path) -> None:
-    try:
-        kind = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{source} is no diffusers pipeline: it has no readable model_index.json") from error
-    if kind != "StableDiffusionPipeline":
-        raise UserError(f"{source} is a {kind}, and a StableDiffusionPipeline is needed")
 
 
 def _read_tokenizer(folder: Path, source: str | Path) -> CLIPTokenizer:
@@ -270,37 +264,6 @@ def _read_tokenizer(folder: Path, source: str | Path) -> CLIPTokenizer:
         # How it was read would be written into the next folder that it is saved to.
         tokenizer.init_kwargs.pop(key, None)
     return tokenizer
-
-
-def _read_component(cls: Any, folder: Path, component: str, source: str | Path) -> Any:
-    safe = weights_file(folder, component, "safetensors") is not None
-    pickled = weights_file(folder, component, "bin")
-    if not safe and pickled is None:
-        raise UserError(f"{source} has no weights for its {component}: neither safetensors nor a .bin")
-    try:
-        # The network is initialised before it is filled; the global generator is set aside for that.
-        with torch.random.fork_rng(devices=[]):
-            module, report = cls.from_pretrained(
-                folder / component,
-                use_safetensors=safe,
-                local_files_only=True,
-                low_cpu_mem_usage=False,
-                output_loading_info=True,
-            )
-    # Whatever the libraries make of a damaged or a hostile file.
-    except Exception as error:
-        if pickled is not None and not safe:
-            raise UserError(
-                f"{source}: {component}/{pickled.name} cannot be read as tensors alone, and reading it otherwise could "
-                "run code that is in it. If you trust it, convert it where that does no harm, by "
-                "torch.load(..., weights_only=False) and safetensors.torch.save_file"
-            ) from error
-        raise UserError(f"{source}: the {component} cannot be read ({in_short(error)})") from error
-    wrong = {key: sorted(map(str, report[key])) for key in ("missing_keys", "mismatched_keys", "unexpected_keys")}
-    for key, names in wrong.items():
-        if names:
-            raise UserError(f"{source}: the {component} has {len(names)} {key.replace('_', ' ')}, such as {names[0]}")
-    return module.float()
 
 
 def _disable_progress_bars() -> None:

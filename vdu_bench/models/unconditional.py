@@ -11,7 +11,9 @@ from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor
 
+from vdu_bench.models.components import read_component, read_noise_scheduler
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.pipeline_files import COMPONENTS, check_pipeline, pipeline_folder
 from vdu_bench.models.specs import ModelKind, ModelRecipe
 from vdu_bench.seeds import derive_seed
 
@@ -61,10 +63,13 @@ class UnconditionalDDPM(DiffusionModel):
 
     @classmethod
     def load(cls, source: str | Path) -> Self:
+        """Read a folder or a hub id in the layout of diffusers' DDPMPipeline, as float32 on the CPU.
+
+        Raises:
+            UserError: there is no such pipeline, it is of another kind, or its U-Net cannot be read (`read_component`).
+        """
         disable_progress_bar()
-        # The network is initialised before it is filled; the global generator is set aside for that.
-        with torch.random.fork_rng(devices=[]):
-            pipeline = DDPMPipeline.from_pretrained(str(source), use_safetensors=True, low_cpu_mem_usage=False)
-        # Where it was read from would be written into the next folder that it is saved to, and into its checksum.
-        pipeline.unet.register_to_config(_name_or_path="")
-        return cls(pipeline.unet.float(), DDPMScheduler.from_config(pipeline.scheduler.config))
+        folder = pipeline_folder(source, COMPONENTS[cls.kind])
+        check_pipeline(folder, source, cls.kind)
+        noise_scheduler = read_noise_scheduler(folder, source)
+        return cls(read_component(UNet2DModel, folder, "unet", source), noise_scheduler)

@@ -155,7 +155,7 @@ def _aggregate(records: Sequence[Record], metric: str, status: Status) -> Estima
 def _estimate(record: Record, metric: str) -> Estimate | None:
     if metric in record.metrics:
         return record.metrics[metric].estimate
-    if metric == IMAGES:
+    if metric == IMAGES and record.ledger is not None:
         return Estimate(value=record.ledger.images, n=1, method="counted by the ledger")
     return None
 
@@ -180,11 +180,14 @@ def _warnings(records: Sequence[Record]) -> list[str]:
 
 
 def _gaps(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
-    """Sentences on missing numbers; methods that miss the same number for the same reason share one."""
+    """Sentences on missing numbers; those that the same methods miss for the same reason share one."""
     methods: dict[tuple[str, str], list[str]] = {}
     for column in columns:
         for row in rows:
             estimate = row.estimates.get(column.name)
             if row.status == "ok" and estimate is not None and math.isnan(estimate.value):
                 methods.setdefault((column.label, estimate.reason or "no reason given"), []).append(row.method)
-    return [f"{', '.join(names)}: no {label}: {reason}" for (label, reason), names in methods.items()]
+    labels: dict[tuple[str, str], list[str]] = {}
+    for (label, reason), names in methods.items():
+        labels.setdefault((", ".join(names), reason), []).append(label)
+    return [f"{names}: no {', '.join(missing)}: {reason}" for (names, reason), missing in labels.items()]

@@ -23,20 +23,22 @@ def publish(
     samples: Callable[[], Samples],
     samples_digest: str,
     say: Callable[[str], None],
+    task: str | None = None,
 ) -> None:
     """Write what is not up to date, and print the leaderboard.
 
     Args:
-        records: of the run.
+        records: of the run, or all that are in its folder.
         out: the folder of the reports.
         samples: gives the images for the sample grids; not called when all is up to date.
         samples_digest: identifies them.
         say: called with a line about the files.
+        task: whose leaderboard is printed; None: every task's.
     """
     if not up_to_date(records, out, samples_digest=samples_digest):
         say("writing tables and plots...")
         write_reports(records, out, samples(), samples_digest=samples_digest)
-    print_leaderboard(records)
+    print_leaderboard([record for record in records if task in (None, record.task)])
     say(f"records, tables and plots are in {out}/")
 
 

@@ -1,0 +1,180 @@
+"""Judging a model that somebody else unlearned, beside the records that a folder of results already holds.
+
+Nothing here imports torch, so that an evaluation that is done answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import cast
+
+from vdu_bench.data.sources import data_stamp
+from vdu_bench.engine.cells import Cell, External, models_stamp
+from vdu_bench.engine.executors import LocalExecutor
+from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.run import Outcome, run_cells
+from vdu_bench.engine.store import Store, sha256_of
+from vdu_bench.errors import UserError
+from vdu_bench.methods.catalog import METHODS
+from vdu_bench.methods.regime import Regime
+from vdu_bench.models.external_files import ExternalFiles, find_external
+from vdu_bench.records import Record, records_by_file
+from vdu_bench.tasks.task import Task, spec_hash
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+UNTOLD = ("unet", "diffusion_pytorch_model", "pytorch_lora_weights", "pytorch_model", "model")
+"""Names of files and folders that do not tell one checkpoint from another."""
+
+
+def evaluation_cells(
+    task: Task,
+    checkpoint: str,
+    seeds: Sequence[int],
+    device: str,
+    out: Path,
+    name: str | None = None,
+    seconds: float | None = None,
+    data_dir: Path | None = None,
+) -> list[Cell]:
+    """A cell of the checkpoint for each seed, and one of the original for each seed that `out` has none of.
+
+    Args:
+        task: what it is judged by.
+        checkpoint: a path or a hub id.
+        seeds: sample seeds.
+        device: as asked for.
+        out: the folder of the results.
+        name: what the checkpoint is called in them; made of its own name if not given.
+        seconds: what its unlearning took, where that is known.
+        data_dir: where data sets from outside the package lie.
+
+    Raises:
+        UserError: the checkpoint is not there or of another kind, its name cannot be used, or what it is measured by is
+            not what the records of this task in `out` were measured by.
+    """
+    if name is not None:
+        _check_name(name)
+    if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
+        raise UserError(f"--unlearning-seconds {seconds} is not a number of seconds")
+    files = find_external(checkpoint, task.model.kind)
+    name = name or _name_of(files)
+    external = External(files, _digest(files), seconds)
+    stamps = data_stamp(task.data, data_dir), models_stamp(task.elsewhere)
+    cells = [Cell(task, name, {}, "full", seed, device, data_dir, *stamps, external) for seed in seeds]
+    there = {record.cell_name: record for record in records_in(out).values()}
+    _check_beside(cells, there.values(), out)
+    originals = {key: record for key, record in there.items() if key.startswith(f"{task.name}/original/")}
+    # Nothing depends on the original's regime, but all seeds of a row share one.
+    regime = cast(Regime, next((record.regime for record in originals.values()), "full"))
+    missing = [
+        Cell(task, "original", {}, regime, seed, device, data_dir, *stamps)
+        for seed in seeds
+        if (found := originals.get(f"{task.name}/original/seed{seed}")) is None or found.status == "failed"
+    ]
+    return [*missing, *cells]
+
+
+def evaluate_cells(
+    cells: Sequence[Cell],
+    store: Store,
+    out: Path,
+    progress: Progress,
+    check: Callable[[Iterable[Record]], None],
+    fresh: bool = False,
+) -> Outcome:
+    """The records of the cells, written beside those that are there. A record that does not compare is not written.
+
+    Args:
+        cells: as `evaluation_cells` gives them.
+        store: where stages and finished records are kept.
+        out: the folder of the results.
+        progress: bars and lines.
+        check: raises UserError for records that do not compare.
+        fresh: make the cells again, even those that are done.
+
+    Raises:
+        UserError: as `run_cells`; the checkpoint cannot be read or does not fit; or as `check`.
+    """
+    names = {cell.name for cell in cells}
+    beside = [record for record in records_in(out).values() if record.cell_name not in names]
+    check(beside)
+
+    def admit(record: Record) -> None:
+        check([*beside, record])
+        beside.append(record)
+
+    return run_cells(cells, store, out, progress, LocalExecutor(store, progress, fresh), fresh, admit)
+
+
+def records_in(out: Path) -> dict[Path, Record]:
+    """The records of a folder of results, by file; empty where there are none. Raises UserError for a broken file."""
+    folder = out / "records"
+    return records_by_file(folder) if any(folder.glob("**/seed*.json")) else {}
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise UserError(f"--name {name!r}: use small letters, digits, - and _, and begin with a letter or digit")
+    if name in METHODS.entries():
+        raise UserError(f"{name!r} is the name of a method of the suite; give the checkpoint another one by --name")
+
+
+def _name_of(files: ExternalFiles) -> str:
+    """The checkpoint's own name, made to fit, or that of the first folder above it which tells something."""
+    # Made absolute first, so that a relative path has its folders' names; links are left as they are called.
+    path = Path(os.path.abspath(files.source))
+    for part in (path.stem if files.form == "file" and path.is_file() else path.name, *(p.name for p in path.parents)):
+        name = re.sub(r"[^a-z0-9_-]+", "-", part.lower()).strip("-_")
+        if name and name not in UNTOLD:
+            _check_name(name)
+            return name
+    raise UserError(f"the name of {files.source} cannot be used; give one by --name")
+
+
+def _digest(files: ExternalFiles) -> str:
+    if len(files.read) == 1:
+        return sha256_of(files.read[0])
+    folder = files.place if files.place.is_dir() else files.place.parent
+    return spec_hash({file.relative_to(folder).as_posix(): sha256_of(file) for file in files.read})
+
+
+def _check_beside(cells: Sequence[Cell], there: Iterable[Record], out: Path) -> None:
+    """Refuse, before anything is computed, what could not stand in one table with the records that are there."""
+    task, name, external = cells[0].task, cells[0].method, cells[0].external
+    wanted = {
+        "scale": task.scale,
+        "version": task.protocol,
+        "samples": task.samples,
+        "sampler": task.sampler.model_dump(mode="json"),
+        "prompts": {} if task.prompts is None else task.prompts.model_dump(mode="json"),
+    }
+    names = {cell.name for cell in cells}
+    for record in there:
+        if not record.cell_name.startswith(f"{task.name}/"):
+            continue
+        if record.method == name and record.role != "external":
+            raise UserError(f"{out} has records of a method {name!r}; give the checkpoint another name by --name")
+        if record.cell_name in names:
+            continue
+        if record.method == name and external is not None and record.settings != external.settings:
+            raise UserError(
+                f"{out} has {record.cell_name}, of another checkpoint ({_plain(record.settings)}); give this one "
+                "another name by --name, or evaluate it with that seed too"
+            )
+        for field, value in wanted.items():
+            if record.protocol is not None and (found := getattr(record.protocol, field)) != value:
+                raise UserError(
+                    f"{record.cell_name} in {out} was measured with {field} {_plain(found)}, and this would be with "
+                    f"{_plain(value)}: measure both alike, or name another --out"
+                )
+
+
+def _plain(value: object) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -1,0 +1,131 @@
+"""The options that commands share, and what their text stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vdu_bench.errors import UserError
+
+Tasks = Annotated[
+    str, typer.Option("--task", "-t", help="Task names with commas between, or a task file (./mine.yaml).")
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that registers a method, task source or metric; may be repeated."),
+]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", envvar="VDU_BENCH_STORE", help="Where stages are kept for reuse. Default: the user's cache folder."
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="A setting, METHOD.NAME=VALUE or task.NAME=VALUE, such as vdu.gamma=0.3; may be repeated."
+    ),
+]
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="The same from a YAML file: {vdu: {gamma: 0.3}, task: {...}}.")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="VDU_BENCH_DATA",
+        help="Where MNIST, CIFAR-10 and tinyImageNet lie, in their official formats; without it, from the "
+        "Hugging Face hub.",
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
+ReferenceOption = Annotated[Path, typer.Option("--reference", help="The folder of the blessed records.")]
+NewRecords = Annotated[Path, typer.Option("--records", help="The folder of the new records, as from run --out.")]
+Tolerances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tolerance",
+        help="A loss that does not count, METRIC=NUMBER in the metric's own unit or METRIC=NUMBER% of the "
+        "reference's value, such as pul=5 or fd_judge=5%; may be repeated.",
+    ),
+]
+Seeds = Annotated[str, typer.Option(help="Seeds with commas between; each is a cell of its own.")]
+Samples = Annotated[int | None, typer.Option(help="Images a cell; the task's own number if not given.")]
+Out = Annotated[Path, typer.Option(help="Folder for records, leaderboards and plots.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Make the cells again, even those that are done.")]
+
+
+def load_plugins(files: list[Path] | None) -> None:
+    """Register what plug-in files define."""
+    if files:
+        from vdu_bench.engine.plugins import load_plugin
+
+        for file in files:
+            load_plugin(file)
+
+
+def tasks_named(names: str, overrides: dict[str, Any]) -> list[Any]:
+    """The tasks of --task, with some keys changed. Raises UserError for an unknown one."""
+    from vdu_bench.tasks.loading import find_task, with_overrides
+
+    return [with_overrides(find_task(name), overrides) for name in names_in(names, "--task")]
+
+
+def the_task(name: str, assignments: list[str] | None, samples: int | None) -> Any:
+    """The one task of --task, changed by --set and --samples. Raises UserError for more, or settings of a method."""
+    methods, task = settings_in(assignments, None)
+    if methods:
+        raise UserError(f"--set {next(iter(methods))}.…: a model from elsewhere has no settings; use task.NAME=VALUE")
+    found = tasks_named(name, task if samples is None else {**task, "samples": samples})
+    if len(found) != 1:
+        raise UserError(f"--task {name!r}: a checkpoint is judged by one task at a time")
+    return found[0]
+
+
+def names_in(text: str, option: str) -> list[str]:
+    """Names with commas between. Raises UserError, naming the option, for an empty or a doubled one."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise UserError(f"{option} {text!r}: a name is empty; give names with commas between")
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise UserError(f"{option} names {doubled[0]!r} twice")
+    return names
+
+
+def seeds_in(text: str) -> list[int]:
+    """The whole numbers of --seeds. Raises UserError for anything else."""
+    seeds = []
+    for word in names_in(text, "--seeds"):
+        if not word.isdecimal():
+            raise UserError(f"--seeds {text!r}: {word!r} is not a whole number from 0 up")
+        seeds.append(int(word))
+    return seeds
+
+
+def settings_in(assignments: list[str] | None, file: Path | None) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """What --set and --settings say, of methods by name and of the task."""
+    from vdu_bench.tasks.settings import read_settings
+
+    settings = read_settings(assignments or [], file)
+    task = settings.pop("task", {})
+    return settings, task
+
+
+def data_dir_at(folder: Path | None) -> Path | None:
+    """The folder of --data-dir as an absolute path."""
+    # Expanded here, since no shell does that for what comes from VDU_BENCH_DATA.
+    return folder.expanduser().absolute() if folder is not None else None
+
+
+def store_at(folder: Path | None, progress: Any) -> Any:
+    """The store of --store, or the user's own, with what ships in the package."""
+    from platformdirs import user_cache_path
+
+    from vdu_bench.engine.shipped import shipped_artifacts
+    from vdu_bench.engine.store import Store
+
+    return Store(folder or user_cache_path("vdu-bench"), shipped_artifacts(), progress.say)

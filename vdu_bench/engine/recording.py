@@ -52,6 +52,7 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
     )
     facts["stages"] |= {"judge": recipes.judge(task).hash, "samples": after.hash, "original_samples": before.hash}
     train = evidence.splits.train
+    facts["forget_set"] = int(train.shows(task.forget).sum())
     facts["protocol"] = Protocol(
         version=task.protocol,
         scale=task.scale,
@@ -119,7 +120,9 @@ def _facts(cell: Cell, device: str) -> dict[str, Any]:
     method, recipe = make_method(cell.method, dict(cell.overrides)), cell.task.recipe
     return {
         "task": cell.task.name,
+        "family": cell.task.family,
         "forget": cell.task.forget,
+        "forget_images": None if cell.task.forget_images == "all" else cell.task.forget_images,
         "method": cell.method,
         "role": method.role,
         "regime": cell.regime,

@@ -34,7 +34,7 @@ class Outcome:
 def run_cells(
     cells: Sequence[Cell], store: Store, out: Path, progress: Progress, executor: Executor, fresh: bool = False
 ) -> Outcome:
-    """The records of all cells, written to ``OUT/records/TASK/METHOD/seedN.json`` as they come.
+    """The records of all cells, written to ``OUT/records/VARIANT/METHOD/seedN.json`` as they come.
 
     Raises:
         UserError: a setting, the device, the data or `out` cannot be used; nothing was written then.
@@ -70,8 +70,8 @@ def find_record(cell: Cell, store: Store) -> Record | None:
 
 
 def record_path(record: Record, out: Path) -> Path:
-    """``OUT/records/TASK/METHOD/seedN.json``."""
-    return out / "records" / record.task / record.method / f"seed{record.seeds.sample}.json"
+    """``OUT/records/VARIANT/METHOD/seedN.json``; the variant is the task's name, but for a limited forget set."""
+    return out / "records" / f"{record.cell_name}.json"
 
 
 def write_record(record: Record, out: Path) -> None:

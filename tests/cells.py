@@ -36,7 +36,7 @@ def cells(
     task: str = "digits_1",
     rate: float = 0.1,
 ) -> list[Record]:
-    """A record for each of four methods and each seed.
+    """A record for each seed and each of four methods, or more where `survivors` names them.
 
     `rate` is how often the original makes the forget class, `survivors` the shares of those that methods still make.
     They are nested: what a method with fewer survivors still shows, the same method with more shows too. So two calls
@@ -51,7 +51,7 @@ def cells(
             values = {
                 "pul": (100 * (1 - hits.sum() / base.sum()), "%", "higher"),
                 "forget_rate": (100 * hits.mean(), "%", "lower"),
-                "fd_judge": (DISTANCES[method] * rng.normal(1, 0.05), "", "lower"),
+                "fd_judge": (DISTANCES.get(method, 13.0) * rng.normal(1, 0.05), "", "lower"),
                 "junk_rate": (100 * junk.mean(), "%", "lower"),
                 "unlearn_seconds": (2.0 + seed, "s", "lower"),
                 "unlearn_forward": (5120, "evaluations", "lower"),
@@ -62,9 +62,9 @@ def cells(
 
 
 def write(records: Iterable[Record], folder: Path) -> Path:
-    """As a run does, to ``FOLDER/records/TASK/METHOD/seedN.json``; returns the folder."""
+    """As a run does, to ``FOLDER/records/VARIANT/METHOD/seedN.json``; returns the folder."""
     for record in records:
-        file = folder / "records" / record.task / record.method / f"seed{record.seeds.sample}.json"
+        file = folder / "records" / f"{record.cell_name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(record.to_json())
     return folder

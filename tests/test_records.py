@@ -51,3 +51,11 @@ def test_folders_without_records_are_said_to_be_so(tmp_path: Path) -> None:
         read_records(tmp_path / "nowhere")
     with pytest.raises(UserError, match="cannot read"):
         read_record(tmp_path / "seed0.json")
+
+
+def test_older_records_are_of_the_whole_forget_set_and_variants_sort_by_their_number() -> None:
+    record = read_records(REFERENCE)[0]
+    assert (record.forget_images, record.variant) == (None, record.task)
+    few, many = (record.model_copy(update={"forget_images": images}) for images in (5, 25))
+    assert few.cell_name == "digits_1-forget5/esd/seed0"
+    assert sorted([record, many, few], key=lambda one: one.order) == [few, many, record]

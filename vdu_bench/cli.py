@@ -52,10 +52,12 @@ app = typer.Typer(
 
 
 TableFormat = Literal["terminal", "markdown", "csv", "latex", "json"]
-Layout = Literal["leaderboard", "long"]
+Layout = Literal["leaderboard", "paper", "long"]
 CheckFormat = Literal["terminal", "json", "github", "junit"]
 ListFormat = Literal["text", "json"]
 Kind = Literal["tasks", "methods", "metrics"]
+PlotKind = Literal["all", "forget-images"]
+Scale = Literal["embedded", "small", "full"]
 
 Format = Annotated[ListFormat, typer.Option(help="text for people, json for programs.")]
 
@@ -258,49 +260,96 @@ def show(
 def table(
     records: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("results"),
     layout: Annotated[
-        Layout, typer.Option(help="leaderboard: a row a method, over seeds; long: a tidy row a metric and seed.")
+        Layout,
+        typer.Option(
+            help="leaderboard: for each task a row a method, all metrics; paper: a row a method, PUL and u-FID of all "
+            "tasks beside each other and beside published numbers; long: a tidy row a task, method, seed and metric."
+        ),
     ] = "leaderboard",
-    format: Annotated[TableFormat, typer.Option(help="long takes csv or json.")] = "terminal",
+    format: Annotated[
+        TableFormat | None,
+        typer.Option(help="terminal if not given; paper: markdown (its default), latex or csv; long: csv or json."),
+    ] = None,
+    scale: Annotated[
+        Scale | None, typer.Option(help="Tasks of this scale alone. Without it, paper prints a table for each.")
+    ] = None,
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            help="For paper: a folder of published numbers, a YAML file a paper. Default: those of the suite."
+        ),
+    ] = None,
 ) -> None:
-    """Print the leaderboard of a folder of records, or its tidy rows."""
+    """Print the tables of a folder of records: leaderboards, the paper's table, or tidy rows.
+
+    In the paper's table a column's best [bold]group[/bold] is bold: the best method and all that a paired test does not
+    separate from it at 95 %. Its LaTeX needs the booktabs package alone.
+
+    Examples:
+
+      vdu-bench table results
+
+      vdu-bench table results --layout paper --format latex > table.tex
+
+      vdu-bench table results --layout long --format csv > long.csv
+    """
     from vdu_bench.records import read_records
+    from vdu_bench.reports.families import of_scale
     from vdu_bench.reports.publish import print_leaderboard
+    from vdu_bench.reports.tables import format_of, render_table
 
+    form = format_of(layout, format, published)
     found = read_records(records)
-    if layout == "long":
-        from vdu_bench.reports.frames import render_long
-
-        if format in ("markdown", "latex"):
-            raise UserError(f"--layout long has no --format {format}; use csv or json")
-        typer.echo(render_long(found, "json" if format == "json" else "csv"), nl=False)
-    elif format == "terminal":
+    if scale is not None:
+        found = of_scale(found, scale)
+    if form == "terminal":
         print_leaderboard(found)
     else:
-        from vdu_bench.reports.render import render
-
-        typer.echo(render(found, format), nl=False)
+        typer.echo(render_table(found, layout, form, published), nl=False)
 
 
 @app.command()
 def plot(
     records: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("results"),
     out: Annotated[Path | None, typer.Option(help="Where to; RECORDS if not given.")] = None,
+    kind: Annotated[
+        PlotKind,
+        typer.Option(help="all that the records allow, or forget-images: PUL and u-FID against their number alone."),
+    ] = "all",
     store: StoreOption = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw a folder of records: forgetting against quality, bars of each metric, sample grids.
+    """Draw a folder of records: forgetting against quality, bars of each metric, sample grids, sweeps.
 
     Sample grids need the samples themselves, which are in the store of the run that made the records.
+
+    A sweep shows how many forget images are enough. Runs with another number of them are kept apart, in one folder or
+    in several inside one:
+
+      vdu-bench run --task digits_1 --methods vdu --out sweep --set task.forget_images=25
+
+      vdu-bench run --task digits_1 --methods vdu --out sweep
+
+      vdu-bench plot sweep --kind forget-images
     """
     from vdu_bench.engine.grids import first_samples
     from vdu_bench.engine.progress import Progress
     from vdu_bench.records import read_records
     from vdu_bench.reports.leaderboard import leaderboards
-    from vdu_bench.reports.report import write_plots
+    from vdu_bench.reports.report import write_plots, write_sweeps
 
-    found = read_records(records)
-    samples = first_samples(found, store_at(store, Progress(quiet)))
-    for file in write_plots(leaderboards(found), (out or records) / "plots", samples):
+    found, folder = read_records(records), (out or records) / "plots"
+    written = []
+    if kind == "all":
+        samples = first_samples(found, store_at(store, Progress(quiet)))
+        written = write_plots(leaderboards(found), folder, samples)
+    sweeps = write_sweeps(found, folder)
+    if kind == "forget-images" and not sweeps:
+        raise UserError(
+            f"{records} has no task that was run with two numbers of forget images; run it with --set "
+            "task.forget_images=N and another N"
+        )
+    for file in [*written, *sweeps]:
         typer.echo(str(file))
 
 

@@ -170,8 +170,14 @@ class Record(Schema):
     schema_version: int = SCHEMA_VERSION
     task: str
     """Task name."""
+    family: str = ""
+    """The tasks that share data, model and judge; empty in records from before it was kept."""
     forget: str
     """The concept that was to be forgotten."""
+    forget_images: int | None = None
+    """How many of the forget set a method could draw from, as the task limits it; None for all of them."""
+    forget_set: int | None = None
+    """How many training images show the concept; None in records from before it was kept, and of failed cells."""
     method: str
     """Method name."""
     role: Role
@@ -203,9 +209,20 @@ class Record(Schema):
     """What a reader of the numbers has to know: a judge that errs more than its task allows."""
 
     @property
+    def variant(self) -> str:
+        """The task's name, and ``-forgetN`` after it where the task was limited to N forget images."""
+        return self.task if self.forget_images is None else f"{self.task}-forget{self.forget_images}"
+
+    @property
     def cell_name(self) -> str:
-        """``task/method/seed``, as used in file names and messages."""
-        return f"{self.task}/{self.method}/seed{self.seeds.sample}"
+        """``variant/method/seed``, as used in file names and messages."""
+        return f"{self.variant}/{self.method}/seed{self.seeds.sample}"
+
+    @property
+    def order(self) -> tuple[str, float, str, int]:
+        """Sorts records by task, forget images (all of them last), method and seed."""
+        limit = math.inf if self.forget_images is None else self.forget_images
+        return self.task, limit, self.method, self.seeds.sample
 
     def to_json(self) -> str:
         """Indented JSON that ends with a newline."""
@@ -225,9 +242,8 @@ def read_record(file: Path) -> Record:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records of a folder, sorted by task, method and seed. Raises UserError as `records_by_file`."""
-    records = records_by_file(folder).values()
-    return sorted(records, key=lambda record: (record.task, record.method, record.seeds.sample))
+    """All records of a folder, in their `Record.order`. Raises UserError as `records_by_file`."""
+    return sorted(records_by_file(folder).values(), key=lambda record: record.order)
 
 
 def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Record]:

@@ -20,6 +20,7 @@ import vdu_bench.engine.run
 import vdu_bench.engine.stages
 import vdu_bench.engine.worker
 import vdu_bench.models.resuming
+from vdu_bench.data.digits import load_digits
 from vdu_bench.engine.cells import Cell, expand
 from vdu_bench.engine.executors import DaskExecutor, LocalExecutor
 from vdu_bench.engine.progress import Progress
@@ -31,7 +32,8 @@ from vdu_bench.methods.method import Method
 from vdu_bench.models.fitting import Fit
 from vdu_bench.models.specs import ComputeSpec
 from vdu_bench.models.unconditional import UnconditionalDDPM
-from vdu_bench.records import read_records
+from vdu_bench.records import read_record, read_records
+from vdu_bench.tasks.loading import with_overrides
 from vdu_bench.tasks.task import Task
 
 
@@ -74,6 +76,22 @@ def test_records_are_whole(finished: Path) -> None:
     assert records["vdu"].ledger.forget_images == 16
     assert records["vdu"].ledger.retain_images == 0
     assert records["finetune"].ledger.forget_images == 0
+
+
+def test_a_limited_forget_set_is_a_variant_beside_the_whole_one(
+    finished: Path, tiny_task: Task, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "copy")
+    run(with_overrides(tiny_task, {"forget_images": 4}), tmp_path / "copy", "vdu")
+    records = {record.cell_name: record for record in read_records(tmp_path / "copy" / "out")}
+    whole, limited = records["tiny/vdu/seed0"], records["tiny-forget4/vdu/seed0"]
+    assert comparable(whole) == comparable(read_record(finished / "out" / "records" / "tiny" / "vdu" / "seed0.json"))
+    assert (whole.forget_images, limited.forget_images) == (None, 4)
+    assert limited.ledger.forget_images == 4
+    assert whole.family == limited.family == "tiny"
+    shown = load_digits().train.shows(tiny_task.forget)
+    assert whole.forget_set == limited.forget_set == int(shown.sum())
+    assert records["tiny-forget4/original/seed0"].metrics["pul"] == records["tiny/original/seed0"].metrics["pul"]
 
 
 def test_the_same_command_gives_the_same_numbers_to_the_bit(finished: Path, tiny_task: Task, tmp_path: Path) -> None:

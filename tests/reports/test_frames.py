@@ -10,7 +10,10 @@ import pandas as pd
 
 from vdu_bench.reports.frames import long_frame, render_long
 
-COLUMNS = ["task", "method", "seed", "metric", "value", "low", "high", "n", "unit", "better", "status"]
+COLUMNS = [
+    *("task", "forget_images", "scale", "method", "seed", "metric"),
+    *("value", "low", "high", "n", "unit", "better", "status"),
+]
 
 
 def test_a_row_for_each_record_and_metric(make_records):

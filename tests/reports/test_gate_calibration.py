@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from vdu_bench.reports.gate import ALPHA, compare
 from vdu_bench.reports.tolerances import DEFAULTS
+from vdu_bench.stats.holm import holm
 from vdu_bench.stats.losses import Losses, p_values, summarise
-from vdu_bench.stats.paired import holm
 from vdu_bench.stats.ratio_change import ratio_change
 
 Floats = NDArray[np.float64]

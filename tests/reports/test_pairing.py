@@ -118,3 +118,15 @@ def test_a_folder_is_not_compared_with_itself(tmp_path: Path) -> None:
     write(cells(), tmp_path)
     with pytest.raises(UserError, match="the same folder"):
         read_both(tmp_path, tmp_path / "." / "records" / "..")
+
+
+def test_cells_with_other_forget_images_are_no_pairs() -> None:
+    limited = cells()
+    for record in limited:
+        record.forget_images = 25
+    with pytest.raises(UserError, match="no cell"):
+        pair_cells(cells(), limited)
+    pairs, notices = pair_cells([*cells(), *limited], [*cells(), *limited])
+    assert len(pairs) == 24
+    assert notices == []
+    assert {pair.new.variant for pair in pairs if pair.new.forget_images} == {"digits_1-forget25"}

@@ -60,7 +60,7 @@ def test_json_holds_all_of_the_board(records):
 
 def test_latex_is_balanced_and_escaped(records):
     text = render(records, "latex")
-    assert r"a\_b\%c\&d|e (external)" in text
+    assert r"a\_b\%c\&d\textbar{}e (external)" in text
     depth = 0
     for character in re.sub(r"\\[\\{}]", "", text):
         depth += {"{": 1, "}": -1}.get(character, 0)

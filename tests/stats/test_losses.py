@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t, ttest_1samp
 
-from vdu_bench.stats.losses import Losses, margins, p_values, standard_errors, summarise
+from vdu_bench.stats.losses import Losses, margins, p_values, standard_errors, summarise, two_sided
 
 
 def losses(*cells: list[float], sampling: list[float] | None = None) -> Losses:
@@ -75,3 +75,14 @@ def test_leading_dimensions_are_kept() -> None:
 def test_no_seed_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one seed"):
         summarise([])
+
+
+def test_two_sided_is_scipys_paired_t_test_and_blind_to_the_sign() -> None:
+    values = [0.4, 0.9, 0.7]
+    expected = ttest_1samp(values, 0.0).pvalue
+    assert two_sided(losses(values))[0] == pytest.approx(expected)
+    assert two_sided(losses([-value for value in values]))[0] == pytest.approx(expected)
+    assert list(two_sided(losses([0.1, -0.1], [0.2, -0.2]))) == [1.0, 1.0]
+    assert np.isnan(two_sided(losses([0.3]))[0])
+    assert two_sided(losses([0.0, 0.0]))[0] == 1.0
+    assert two_sided(losses([0.2, 0.2]))[0] == 0.0

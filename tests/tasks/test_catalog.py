@@ -83,7 +83,7 @@ def test_cifar_10_s_base_is_ho_et_al_s() -> None:
 def test_the_small_base_is_small() -> None:
     task = TASKS["mnist_1_small"]
     assert weights(task) == 1_085_937
-    assert (task.model.training.steps, task.model.training.batch_size) == (12_000, 64)
+    assert (task.model.training.steps, task.model.training.batch_size) == (12_000, 32)
 
 
 def test_full_scale_judges_have_to_reach_what_the_data_allow() -> None:

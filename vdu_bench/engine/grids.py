@@ -14,7 +14,7 @@ from vdu_bench.records import Record
 
 
 def first_samples(records: Sequence[Record], store: Store, count: int = 16) -> dict[str, dict[str, NDArray[np.uint8]]]:
-    """By task and method, uint8 ``[n, H, W]`` (grey) or ``[n, H, W, 3]``, of each method's first seed.
+    """By variant and method, uint8 ``[n, H, W]`` (grey) or ``[n, H, W, 3]``, of each method's first seed.
 
     There are `count` of them, or as many as were drawn. Methods whose samples are not in the store are left out.
     """
@@ -22,7 +22,7 @@ def first_samples(records: Sequence[Record], store: Store, count: int = 16) -> d
 
     grids: dict[str, dict[str, Any]] = {}
     for record in records:
-        rows = grids.setdefault(record.task, {})
+        rows = grids.setdefault(record.variant, {})
         folder = store.root / "samples" / record.stages.get("samples", "none")[:32]
         file = folder / "samples.safetensors"
         if record.method in rows or not file.exists():

@@ -50,6 +50,7 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
     )
     facts["stages"] |= {"judge": recipes.judge(task).hash, "samples": after.hash, "original_samples": before.hash}
     train = evidence.splits.train
+    facts["forget_set"] = int(train.shows(task.forget).sum())
     facts["protocol"] = Protocol(
         version=task.protocol,
         scale=task.scale,
@@ -118,7 +119,9 @@ def _facts(cell: Cell, device: str) -> dict[str, Any]:
     unlearn = cell.seed if cell.external is None else None
     return {
         "task": cell.task.name,
+        "family": cell.task.family,
         "forget": cell.task.forget,
+        "forget_images": None if cell.task.forget_images == "all" else cell.task.forget_images,
         "method": cell.method,
         **_who(cell),
         "seeds": Seeds(train=0 if recipe is None else recipe.training.seed, unlearn=unlearn, sample=cell.seed),

@@ -40,7 +40,7 @@ def run_cells(
     fresh: bool = False,
     admit: Callable[[Record], None] = lambda _: None,
 ) -> Outcome:
-    """The records of all cells, written to ``OUT/records/TASK/METHOD/seedN.json`` as they come.
+    """The records of all cells, written to ``OUT/records/VARIANT/METHOD/seedN.json`` as they come.
 
     Args:
         cells: what is asked for.
@@ -87,8 +87,8 @@ def find_record(cell: Cell, store: Store) -> Record | None:
 
 
 def record_path(record: Record, out: Path) -> Path:
-    """``OUT/records/TASK/METHOD/seedN.json``."""
-    return out / "records" / record.task / record.method / f"seed{record.seeds.sample}.json"
+    """``OUT/records/VARIANT/METHOD/seedN.json``; the variant is the task's name, but for a limited forget set."""
+    return out / "records" / f"{record.cell_name}.json"
 
 
 def write_record(record: Record, out: Path) -> None:

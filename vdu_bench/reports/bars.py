@@ -43,7 +43,7 @@ def _figure(board: Leaderboard, columns: list[Column], looks: Mapping[str, Look]
             _panel(axes, board, columns[index], looks)
         else:
             axes.remove()
-    figure.suptitle(f"{board.task}: forgetting {board.forget}; lines are 95 % intervals")
+    figure.suptitle(f"{board.variant}: forgetting {board.forget}; lines are 95 % intervals")
     return figure
 
 

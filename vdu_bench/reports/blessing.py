@@ -30,7 +30,7 @@ class Blessing:
 def plan_blessing(reference: Path, records: Path, prune: bool = False) -> Blessing:
     """What it takes to replace the reference's records by the new ones. Writes nothing.
 
-    A cell is written where the reference has it, a new one to ``REFERENCE/records/TASK/METHOD/seedN.json`` (without
+    A cell is written where the reference has it, a new one to ``REFERENCE/records/VARIANT/METHOD/seedN.json`` (without
     ``records`` where the reference has no such folder). Cells that the new records lack are kept, unless `prune`.
 
     Args:
@@ -57,7 +57,7 @@ def plan_blessing(reference: Path, records: Path, prune: bool = False) -> Blessi
     lines: list[str] = []
     silent = 0
     for record in new.values():
-        file = files.pop(record.cell_name, root / record.task / record.method / f"seed{record.seeds.sample}.json")
+        file = files.pop(record.cell_name, root / f"{record.cell_name}.json")
         content = record.to_json()
         if file not in old or file.read_text() != content:
             writes[file] = content

@@ -9,8 +9,12 @@ from typing import Any, Literal
 import pandas as pd
 
 from vdu_bench.records import MetricResult, Record
+from vdu_bench.reports.families import scales
 
-COLUMNS = ("task", "method", "seed", "metric", "value", "low", "high", "n", "unit", "better", "status")
+COLUMNS = (
+    *("task", "forget_images", "scale", "method", "seed", "metric"),
+    *("value", "low", "high", "n", "unit", "better", "status"),
+)
 
 LongFormat = Literal["csv", "json"]
 
@@ -18,10 +22,15 @@ LongFormat = Literal["csv", "json"]
 def long_frame(records: Iterable[Record]) -> pd.DataFrame:
     """A row per record and metric, in the order of the records, with the columns `COLUMNS`.
 
-    `seed` is the sample seed; `metric` the metric's name in the record; `value`, `low` and `high` are float64 in
-    `unit`, NaN where there is none. A record without metrics (diverged, failed) keeps one row, with an empty metric.
+    `forget_images` is the task's limit, Int64, missing for all of them; `scale` is as in
+    `vdu_bench.reports.families.scales`; `seed` is the sample seed; `metric` the metric's name in the record; `value`,
+    `low` and `high` are float64 in `unit`, NaN where there is none. A record without metrics (diverged, failed) keeps
+    one row, with an empty metric.
     """
-    return pd.DataFrame([row for record in records for row in _rows(record)], columns=list(COLUMNS))
+    records = list(records)
+    known = scales(records)
+    rows = [row for record in records for row in _rows(record, known[record.variant])]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"forget_images": "Int64"})
 
 
 def render_long(records: Iterable[Record], form: LongFormat) -> str:
@@ -33,8 +42,15 @@ def render_long(records: Iterable[Record], form: LongFormat) -> str:
     return frame.to_json(orient="records", indent=1, double_precision=15) + "\n"
 
 
-def _rows(record: Record) -> list[dict[str, Any]]:
-    cell = {"task": record.task, "method": record.method, "seed": record.seeds.sample, "status": record.status}
+def _rows(record: Record, scale: str) -> list[dict[str, Any]]:
+    cell = {
+        "task": record.task,
+        "forget_images": record.forget_images,
+        "scale": scale,
+        "method": record.method,
+        "seed": record.seeds.sample,
+        "status": record.status,
+    }
     if not record.metrics:
         nothing = {"metric": "", "value": math.nan, "low": math.nan, "high": math.nan, "n": 0, "unit": "", "better": ""}
         return [cell | nothing]

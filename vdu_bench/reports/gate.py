@@ -14,8 +14,8 @@ from vdu_bench.records import Record
 from vdu_bench.reports.gated import COUNTED, GatedMetric, gate_metrics
 from vdu_bench.reports.pairing import Notice, pair_cells
 from vdu_bench.reports.tolerances import DEFAULTS, Tolerance
+from vdu_bench.stats.holm import holm
 from vdu_bench.stats.losses import Losses, margins, p_values, summarise
-from vdu_bench.stats.paired import holm
 
 ALPHA = 0.05
 """How often, at most, the whole gate may fail by chance."""
@@ -28,6 +28,7 @@ class Verdict:
     """One metric of one task and method, over the seeds that both sets have."""
 
     task: str
+    """With its variant."""
     method: str
     metric: str
     label: str

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.records import MetricResult, Record
-from vdu_bench.reports.outcomes import outcomes
+from vdu_bench.reports.outcomes import original_hits, outcomes
 from vdu_bench.reports.pairing import Notice, Pair
 from vdu_bench.reports.tolerances import OTHERWISE, Tolerance
 from vdu_bench.stats.ratio_change import joint_counts, ratio_change
@@ -36,6 +36,7 @@ class GatedMetric:
     """One metric's losses in one task and method; all numbers but `scale` in the metric's unit."""
 
     task: str
+    """With its variant."""
     method: str
     metric: str
     description: MetricResult
@@ -83,10 +84,10 @@ def gate_metrics(
     Returns:
         The tests, and a notice for each metric of a cell that can no longer be estimated.
     """
-    bases = [_original_hits(one_set) for one_set in (reference, records)]
+    bases = [original_hits(one_set) for one_set in (reference, records)]
     tests: list[GatedMetric] = []
     notices: list[Notice] = []
-    for _, group in groupby(pairs, key=lambda pair: (pair.new.task, pair.new.method)):
+    for _, group in groupby(pairs, key=lambda pair: (pair.new.variant, pair.new.method)):
         measured = [pair for pair in group if pair.old.status == pair.new.status == "ok"]
         for metric in _gated(measured):
             kept, lost = _with_values(measured, metric)
@@ -130,13 +131,6 @@ def _has_value(record: Record, metric: str) -> bool:
     return metric in record.metrics and math.isfinite(record.metrics[metric].estimate.value)
 
 
-def _original_hits(records: Iterable[Record]) -> Bases:
-    """What PUL counts against: the original's forget hits, by task and seed."""
-    originals = [record for record in records if record.method == "original" and record.status == "ok"]
-    hits = {(record.task, record.seeds.sample): outcomes(record, "forget") for record in originals}
-    return {key: found for key, found in hits.items() if found is not None}
-
-
 def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance, bases: Sequence[Bases]) -> GatedMetric:
     first = pairs[0].new
     old, new = (
@@ -154,7 +148,7 @@ def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance, bases: Seque
             # More survivors or more junk is worse, and PUL falls by as much as the ratio of survivors rises.
             losses, variances = 100.0 * change, 100.0**2 * variance
     return GatedMetric(
-        first.task,
+        first.variant,
         first.method,
         metric,
         first.metrics[metric],
@@ -177,7 +171,7 @@ def _counts(pair: Pair, metric: str, bases: Sequence[Bases]) -> Ints | None:
         found = outcomes(record, SAMPLED[metric])
         if found is None:
             return None
-        base = hits.get((record.task, record.seeds.sample)) if metric == "pul" else np.ones_like(found)
+        base = hits.get((record.variant, record.seeds.sample)) if metric == "pul" else np.ones_like(found)
         if base is None:
             return None
         flags += [found, base]

@@ -1,4 +1,4 @@
-"""The leaderboard as data: a row per method of one task, aggregated over seeds. How it looks is decided elsewhere."""
+"""The leaderboard as data: a row per method, aggregated over seeds. How it looks is decided elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from vdu_bench.records import Better, Estimate, Protocol, Record, Role, Status
-from vdu_bench.reports.comparable import by_task, check_comparable
+from vdu_bench.reports.comparable import by_variant, check_comparable
 
 IMAGES = "training_images"
 """The metric that is filled in from the ledger where a record lacks it."""
@@ -25,6 +25,9 @@ COSTS = (
     IMAGES,
 )
 """What the method took; the last columns of a table."""
+
+DISTANCES = ("fd_", "fid_")
+"""How the names of Frechet distances begin: u-FID, in the features that the label names."""
 
 _FIRST = ("pul", "pul_corrected", "forget_rate", "fd_judge", "junk_rate", "retained_balance")
 
@@ -58,11 +61,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """One task's table."""
+    """The table of one variant of a task."""
 
     task: str
+    variant: str
+    """The task's name, and what was changed of it (`Record.variant`): what the table is called."""
     forget: str
     """The concept that was to be forgotten."""
+    forget_images: int | None
+    """How many of its images a method could draw from; None for all."""
+    forget_set: int | None
+    """How many there are; None where no record tells."""
     protocol: Protocol | None
     """What all rows were measured with; None when no cell got that far."""
     columns: tuple[Column, ...]
@@ -70,6 +79,11 @@ class Leaderboard:
     """References (original first), then the others, best PUL first, those without a PUL last."""
     notes: tuple[str, ...]
     """Why a cell diverged or failed, what its records warn of, and why a number is missing; a sentence each."""
+
+    @property
+    def scale(self) -> str:
+        """The protocol's; empty when no cell got that far."""
+        return self.protocol.scale if self.protocol is not None else ""
 
     @property
     def main_columns(self) -> tuple[Column, ...]:
@@ -83,28 +97,37 @@ class Leaderboard:
 
 
 def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
-    """A leaderboard for each task of the records, by name.
+    """A leaderboard for each variant of each task of the records, in their `Record.order`.
 
     Raises:
-        UserError: when records of one task do not compare (see `check_comparable`).
+        UserError: when records of one variant do not compare (see `check_comparable`).
     """
     records = list(records)
     check_comparable(records)
-    return [_leaderboard(task, group) for task, group in by_task(records)]
+    return [_leaderboard(group) for _, group in by_variant(records)]
 
 
-def _leaderboard(task: str, records: Sequence[Record]) -> Leaderboard:
+def distance_columns(board: Leaderboard) -> list[Column]:
+    """The Frechet distances among a board's columns."""
+    return [column for column in board.columns if column.name.startswith(DISTANCES)]
+
+
+def _leaderboard(records: Sequence[Record]) -> Leaderboard:
     columns = _columns(records)
     groups = [list(group) for _, group in groupby(records, key=lambda record: record.method)]
     rows = tuple(sorted((_row(group, columns) for group in groups), key=_rank))
     protocols = [record.protocol for record in records if record.protocol is not None]
+    first = records[0]
     return Leaderboard(
-        task=task,
-        forget=records[0].forget,
+        task=first.task,
+        variant=first.variant,
+        forget=first.forget,
+        forget_images=first.forget_images,
+        forget_set=next((record.forget_set for record in records if record.forget_set is not None), None),
         protocol=protocols[0] if protocols else None,
         columns=columns,
         rows=rows,
-        notes=(*_troubles(records), *_warnings(records), *_gaps(rows, columns)),
+        notes=(*troubles(records), *warnings(records), *gaps(rows, columns)),
     )
 
 
@@ -167,7 +190,8 @@ def _rank(row: Row) -> tuple[int, float, str]:
     return 2, (math.inf if math.isnan(pul) else -pul), row.method
 
 
-def _troubles(records: Sequence[Record]) -> list[str]:
+def troubles(records: Sequence[Record]) -> list[str]:
+    """A sentence for each cell that diverged or failed."""
     return [
         f"{record.method}, seed {record.seeds.sample}: {record.status}: {record.reason or 'no reason given'}"
         for record in records
@@ -175,11 +199,12 @@ def _troubles(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _warnings(records: Sequence[Record]) -> list[str]:
+def warnings(records: Sequence[Record]) -> list[str]:
+    """What the records warn of, each once."""
     return list(dict.fromkeys(warning for record in records for warning in record.warnings))
 
 
-def _gaps(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+def gaps(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """Sentences on missing numbers; those that the same methods miss for the same reason share one."""
     methods: dict[tuple[str, str], list[str]] = {}
     for column in columns:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,3 +28,10 @@ def outcomes(record: Record, name: str) -> NDArray[np.bool_] | None:
     if len(packed) != -(-samples // 8):
         raise UserError(f"{record.cell_name}: outcomes.{name} does not hold one bit for each of {samples} samples")
     return np.unpackbits(packed, count=samples).astype(np.bool_)
+
+
+def original_hits(records: Iterable[Record]) -> dict[tuple[str, int], NDArray[np.bool_]]:
+    """What PUL is counted against: the original's forget hits, by variant and sample seed. Raises as `outcomes`."""
+    originals = [record for record in records if record.method == "original" and record.status == "ok"]
+    hits = {(record.variant, record.seeds.sample): outcomes(record, "forget") for record in originals}
+    return {key: found for key, found in hits.items() if found is not None}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record, records_by_file
-from vdu_bench.reports.comparable import by_task, check_comparable
+from vdu_bench.reports.comparable import by_variant, check_comparable
 from vdu_bench.reports.text import seeds_text
 
 Key = tuple[str, str, int]
@@ -19,7 +19,7 @@ Key = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Pair:
-    """One cell (task, method, seed) of both sets."""
+    """One cell (task and its variant, method, seed) of both sets."""
 
     old: Record
     """The reference's."""
@@ -31,7 +31,7 @@ class Notice:
     """Something about cells that is no metric's loss or gain."""
 
     where: str
-    """``task``, ``task/method`` or ``task/method/seedN``."""
+    """``variant``, ``variant/method`` or ``variant/method/seedN``."""
     kind: Literal["status", "metric", "missing", "extra", "seeds", "settings"]
     text: str
     worse: bool = False
@@ -95,7 +95,7 @@ def seeds_words(seeds: Sequence[int]) -> str:
 
 
 def _key(record: Record) -> Key:
-    return record.task, record.method, record.seeds.sample
+    return record.variant, record.method, record.seeds.sample
 
 
 def _check_pair(pair: Pair) -> None:
@@ -124,7 +124,7 @@ def _facts(record: Record) -> dict[str, Any]:
 
 def _missing(old: dict[Key, Record], new: dict[Key, Record], allowed: bool) -> list[Notice]:
     notices = []
-    for task, records in by_task(old.values()):
+    for task, records in by_variant(old.values()):
         have = {seed for name, _, seed in old if name == task}
         ran = {seed for name, _, seed in new if name == task} & have
         if not ran:
@@ -160,7 +160,7 @@ def _statuses(pairs: Iterable[Pair]) -> list[Notice]:
 
 def _settings(pairs: Iterable[Pair]) -> list[Notice]:
     notices = []
-    for where, group in groupby(pairs, key=lambda pair: f"{pair.new.task}/{pair.new.method}"):
+    for where, group in groupby(pairs, key=lambda pair: f"{pair.new.variant}/{pair.new.method}"):
         # Settings are those of the method, the same in all its seeds.
         pair = next(group)
         names = sorted(pair.old.settings.keys() | pair.new.settings.keys())
@@ -172,7 +172,7 @@ def _settings(pairs: Iterable[Pair]) -> list[Notice]:
 
 
 def _by_method(records: Iterable[Record]) -> list[tuple[str, str]]:
-    groups = groupby(records, key=lambda record: f"{record.task}/{record.method}")
+    groups = groupby(records, key=lambda record: f"{record.variant}/{record.method}")
     return [(where, seeds_words([record.seeds.sample for record in group])) for where, group in groups]
 
 

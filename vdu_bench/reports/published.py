@@ -93,3 +93,10 @@ def published_for(publications: list[Publication], task: str, metric: str) -> li
         for number in publication.numbers
         if (number.task, number.metric) == (task, metric)
     ]
+
+
+def published_folder() -> Path:
+    """Where this suite's own published numbers lie: in the installed package, or in ``results/`` of a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "published"
+    return installed if installed.is_dir() else package.parent / "results" / "published"

@@ -21,10 +21,12 @@ _LATEX = str.maketrans(
         "\\": r"\textbackslash{}",
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
+        "|": r"\textbar{}",
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "↑": r"$\uparrow$",
         "↓": r"$\downarrow$",
+        "±": r"$\pm$",
     }
 )
 
@@ -50,26 +52,31 @@ def to_markdown(boards: Iterable[Leaderboard]) -> str:
     """A section for each task: caption, the table of the main metrics, the table of the rest, notes."""
     parts = []
     for board in boards:
-        parts += [f"## {board.task}", caption(board)]
+        parts += [f"## {board.variant}", caption(board)]
         for frame in _display_frames(board, " "):
-            # A bar would end the cell, wherever it stands.
-            escaped = frame.map(lambda text: text.replace("|", r"\|")).rename(
-                columns=lambda text: text.replace("|", r"\|")
-            )
-            align = ["left"] + ["right"] * (escaped.shape[1] - 1)
-            parts.append(escaped.to_markdown(index=False, disable_numparse=True, colalign=align))
+            parts.append(markdown_table(frame))
         if board.notes:
             parts.append("\n".join(f"- {note}" for note in board.notes))
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_cell(text: str) -> str:
+def markdown_table(frame: pd.DataFrame) -> str:
+    """A frame of texts as a table: the first column to the left, the others to the right."""
     # A bar would end the cell, wherever it stands.
+    escaped = frame.map(_markdown_cell).rename(columns=_markdown_cell)
+    align = ["left"] + ["right"] * (escaped.shape[1] - 1)
+    return escaped.to_markdown(index=False, disable_numparse=True, colalign=align)
+
+
+def _markdown_cell(text: str) -> str:
     return text.replace("|", r"\|")
 
 
 def to_csv(boards: Iterable[Leaderboard]) -> str:
-    """One table for all tasks: a row per task and method; each metric's value, low and high, unrounded."""
+    """One table for all tasks: a row per task and method; each metric's value, low and high, unrounded.
+
+    `forget_images` is empty where a method could draw from all of them, `scale` where no cell was measured.
+    """
     rows: list[dict[str, Any]] = []
     for board in boards:
         for row in board.rows:
@@ -82,11 +89,13 @@ def to_csv(boards: Iterable[Leaderboard]) -> str:
                     f"{column.name}_high": estimate.high,
                 }
             rows.append(
-                {"task": board.task, "method": row.method, "role": row.role, "regime": row.regime}
+                {"task": board.task, "forget_images": board.forget_images, "scale": board.scale}
+                | {"method": row.method, "role": row.role, "regime": row.regime}
                 | {"seeds": " ".join(map(str, row.seeds)), "status": row.status}
                 | numbers
             )
-    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    frame = pd.DataFrame(rows).astype({"forget_images": "Int64"})
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def to_latex(boards: Iterable[Leaderboard]) -> str:
@@ -99,7 +108,7 @@ def to_latex(boards: Iterable[Leaderboard]) -> str:
     for board in boards:
         frames = _display_frames(board, "\n")
         for frame, suffix, title in zip(frames, ("", "_more"), ("", ", further metrics"), strict=True):
-            styler = frame.map(_latex_cell).rename(columns=_latex_header).style.hide(axis="index")
+            styler = frame.map(_latex_cell).rename(columns=_latex_column).style.hide(axis="index")
             styler.set_table_styles(_LATEX_SIZES)
             tables.append(
                 styler.to_latex(
@@ -107,25 +116,37 @@ def to_latex(boards: Iterable[Leaderboard]) -> str:
                     column_format="@{}l" + "r" * (frame.shape[1] - 1) + "@{}",
                     environment="table*",
                     position_float="centering",
-                    caption=_latex_escape(f"{board.task}{title}. {caption(board)}"),
-                    label=f"tab:{board.task}{suffix}",
+                    caption=latex_escape(f"{board.variant}{title}. {caption(board)}"),
+                    label=f"tab:{board.variant}{suffix}",
                 )
             )
     return "\n".join(tables)
 
 
-def _latex_escape(text: str) -> str:
-    return text.translate(_LATEX)
+def latex_escape(text: str) -> str:
+    """Plain text for LaTeX's text mode, in a table's cell too."""
+    escaped = text.translate(_LATEX)
+    # Right after a line's end these would be an argument of it.
+    return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
 
 
 def _latex_cell(text: str) -> str:
-    value, *interval = _latex_escape(text).split("\n")
+    value, *interval = latex_escape(text).split("\n")
     return _latex_lines([value, rf"{{\scriptsize {interval[0]}}}"], "t") if interval else value
 
 
-def _latex_header(text: str) -> str:
-    lines = textwrap.wrap(text.replace("_", " "), 14, break_long_words=False)
-    return _latex_lines(list(map(_latex_escape, lines)), "b")
+def header_lines(text: str, width: int = 14) -> list[str]:
+    """A column's header in lines of at most `width` characters, but for longer words."""
+    return textwrap.wrap(text.replace("_", " "), width, break_long_words=False)
+
+
+def latex_header(lines: Sequence[str]) -> str:
+    """A column's header, from its `header_lines`, for LaTeX."""
+    return _latex_lines(list(map(latex_escape, lines)), "b")
+
+
+def _latex_column(text: str) -> str:
+    return latex_header(header_lines(text))
 
 
 def _latex_lines(lines: Sequence[str], baseline: str) -> str:
@@ -143,6 +164,8 @@ def _plain(board: Leaderboard) -> dict[str, Any]:
     return {
         "task": board.task,
         "forget": board.forget,
+        "forget_images": board.forget_images,
+        "forget_set": board.forget_set,
         "protocol": board.protocol and board.protocol.model_dump(mode="json"),
         "columns": [vars(column) for column in board.columns],
         "rows": [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from vdu_bench import __version__
 from vdu_bench.records import Record
+from vdu_bench.reports.comparable import by_task, check_sweep
 from vdu_bench.reports.files import write_atomically
 
 # pandas and matplotlib cost seconds to import: they wait until something has to be written.
@@ -38,7 +39,7 @@ def write_reports(
     Args:
         records: of any number of tasks.
         out: the folder; made where it is missing.
-        samples: by task and method, uint8 images ``[n, H, W]`` or ``[n, H, W, 3]`` of the same n noises for every
+        samples: by variant and method, uint8 images ``[n, H, W]`` or ``[n, H, W, 3]`` of the same n noises for every
             method of a task; the first 16 are shown.
         samples_digest: identifies `samples`, such as a hash of the hashes of their stages; empty for no samples.
 
@@ -74,7 +75,7 @@ def write_reports(
 
 
 def write_plots(boards: Iterable[Leaderboard], out: Path, samples: Samples | None = None) -> list[Path]:
-    """Write ``TASK_tradeoff``, ``TASK_metrics`` and, where there are samples, ``TASK_samples`` as .png and .pdf.
+    """Write ``VARIANT_tradeoff``, ``VARIANT_metrics`` and, with samples, ``VARIANT_samples``, as .png and .pdf each.
 
     Args:
         boards: all boards that are to share colours and markers.
@@ -94,13 +95,40 @@ def write_plots(boards: Iterable[Leaderboard], out: Path, samples: Samples | Non
     styles = looks(boards)
     written: list[Path] = []
     for board in boards:
-        written += draw_tradeoff(board, styles, out / f"{board.task}_tradeoff")
-        written += draw_bars(board, styles, out / f"{board.task}_metrics")
-        images = (samples or {}).get(board.task, {})
+        written += draw_tradeoff(board, styles, out / f"{board.variant}_tradeoff")
+        written += draw_bars(board, styles, out / f"{board.variant}_metrics")
+        images = (samples or {}).get(board.variant, {})
         rows = {method_text(row): images[row.method][:_GRID_COLUMNS] for row in board.rows if row.method in images}
         if rows:
-            title = f"{board.task}: forgetting {board.forget}; same noise in each column"
-            written += sample_grid(rows, out / f"{board.task}_samples", title)
+            title = f"{board.variant}: forgetting {board.forget}; same noise in each column"
+            written += sample_grid(rows, out / f"{board.variant}_samples", title)
+    return written
+
+
+def write_sweeps(records: Iterable[Record], out: Path) -> list[Path]:
+    """Write ``TASK_forget_images`` as .png and .pdf for each task whose records differ in their forget images.
+
+    Args:
+        records: of any number of tasks.
+        out: the folder; made where it is missing.
+
+    Returns:
+        The files written; none where no task was run with two numbers of forget images.
+
+    Raises:
+        UserError: variants of such a task differ in more than that.
+    """
+    from vdu_bench.reports.leaderboard import leaderboards
+    from vdu_bench.reports.style import looks
+    from vdu_bench.reports.sweep import draw_sweep
+
+    records = list(records)
+    styles = looks(leaderboards(records))
+    written: list[Path] = []
+    for task, group in by_task(records):
+        if len({record.variant for record in group}) > 1:
+            check_sweep(group)
+            written += draw_sweep(leaderboards(group), styles, out / f"{task}_forget_images")
     return written
 
 

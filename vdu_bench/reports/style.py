@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import seaborn as sns
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from vdu_bench.records import Better, Estimate
 from vdu_bench.reports.files import write_atomically
@@ -18,6 +20,9 @@ from vdu_bench.reports.leaderboard import Column, Leaderboard
 from vdu_bench.reports.text import has_interval, quantity
 
 DIRECTION: dict[Better, str] = {"higher": "higher is better", "lower": "lower is better", "none": ""}
+
+PUL_FLOOR = -100.0
+"""PUL, in percent, below which points are drawn at the edge: one collapsed method must not squeeze the others."""
 
 _MARKERS = "osD^vPXp<>h"
 _REFERENCE_LOOKS = (("#000000", "*"), ("#6e6e6e", "*"))
@@ -95,3 +100,26 @@ def error_bar(estimate: Estimate) -> tuple[float, float]:
         return 0.0, 0.0
     # A resampled interval may miss its own estimate by a hair, and matplotlib takes no negative length.
     return max(0.0, estimate.value - estimate.low), max(0.0, estimate.high - estimate.value)
+
+
+def fit_axis(axes: Axes, which: Literal["x", "y"], estimates: Sequence[Estimate]) -> None:
+    """Limits that hold all the estimates with their bars; logarithmic where they span more than a decade.
+
+    Set by hand, since a bar may reach below zero, where a logarithmic axis cannot.
+    """
+    values = [estimate.value for estimate in estimates]
+    ends = [value + error_bar(estimate)[1] for value, estimate in zip(values, estimates, strict=True)]
+    starts = [value - error_bar(estimate)[0] for value, estimate in zip(values, estimates, strict=True)]
+    axis, set_scale, set_limits = (
+        getattr(axes, name) for name in (f"{which}axis", f"set_{which}scale", f"set_{which}lim")
+    )
+    if min(values) > 0 and max(values) > 10 * min(values):
+        set_scale("log", nonpositive="clip")
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:,g}")
+        axis.set_minor_locator(NullLocator())
+        positive = [start if start > 0 else value for start, value in zip(starts, values, strict=True)]
+        set_limits(min(positive) / 1.25, max(ends) * 1.25)
+    else:
+        margin = 0.06 * (max(ends) - min(starts)) or 1.0
+        set_limits(min(starts) - margin, max(ends) + margin)

@@ -37,7 +37,7 @@ def print_leaderboards(boards: Iterable[Leaderboard], console: Console) -> None:
     An interval stands under its value; costs are shown without (the files have them).
     """
     for board in boards:
-        console.print(Text.assemble("\n", (board.task, "bold"), "  ", (caption(board), "dim")))
+        console.print(Text.assemble("\n", (board.variant, "bold"), "  ", (caption(board), "dim")))
         method = _Printed("method", tuple(map(_method, board.rows)))
         main = [_metric(board, column) for column in board.main_columns]
         rest = [_metric(board, column) for column in board.other_columns]

@@ -45,6 +45,13 @@ def interval_text(estimate: Estimate, unit: str) -> str:
     return f"[{_number(estimate.low, decimals)}, {_number(estimate.high, decimals)}]"
 
 
+def half_width_text(estimate: Estimate, unit: str) -> str:
+    """Such as ``± 2.8``: half of an interval that is as long below the value as above; empty as `interval_text`."""
+    if not has_interval(estimate):
+        return ""
+    return f"± {_number((estimate.high - estimate.low) / 2, _decimals(estimate, unit))}"
+
+
 def has_interval(estimate: Estimate) -> bool:
     """Whether both ends are known and differ."""
     return math.isfinite(estimate.low) and math.isfinite(estimate.high) and estimate.low < estimate.high
@@ -68,9 +75,17 @@ def seeds_text(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
+def limit_text(board: Leaderboard) -> str:
+    """Such as ``, with 25 of its 132 images``; empty where all of them could be drawn from."""
+    if board.forget_images is None:
+        return ""
+    of = f" of its {board.forget_set:,}" if board.forget_set is not None else ""
+    return f", with {board.forget_images:,}{of} images"
+
+
 def caption(board: Leaderboard) -> str:
     """What was to be forgotten and how it was measured, on one line."""
-    forget = f"Forget: {board.forget}."
+    forget = f"Forget: {board.forget}{limit_text(board)}."
     if board.protocol is None:
         return f"{forget} No cell was measured."
     protocol = board.protocol

@@ -9,17 +9,14 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
 
 from vdu_bench.records import Estimate
 from vdu_bench.reports.leaderboard import Column, Leaderboard, Row
 from vdu_bench.reports.pareto import pareto_front
-from vdu_bench.reports.style import Look, axis_label, draw, error_bar
+from vdu_bench.reports.style import PUL_FLOOR, Look, axis_label, draw, error_bar, fit_axis
 
 _QUALITY = "fd_judge"
 _FORGETTING = "pul"
-_FLOOR = -100.0
-"""PUL, in percent, below which points are drawn at the edge: one collapsed method must not squeeze the others."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +55,12 @@ def _figure(
         _draw_point(axes, point, looks[point.row.method])
     _front(axes, [point.place for point in points if point.row.role != "reference"])
     finite = [point for point in points if all(map(math.isfinite, point.place))]
-    _limits(axes, [point.quality for point in finite])
+    fit_axis(axes, "x", [point.quality for point in finite])
     lows = [point.forgetting.low if error_bar(point.forgetting)[0] else point.forgetting.value for point in finite]
-    axes.set_ylim(max(_FLOOR, min(0.0, *lows)) - 7, 107)
+    axes.set_ylim(max(PUL_FLOOR, min(0.0, *lows)) - 7, 107)
     axes.set_xlabel(axis_label(quality))
     axes.set_ylabel(axis_label(forgetting))
-    axes.set_title(f"{board.task}: forgetting {board.forget} against quality")
+    axes.set_title(f"{board.variant}: forgetting {board.forget} against quality")
     figure.legend(loc="outside right upper", frameon=False)
     return figure
 
@@ -75,13 +72,13 @@ def _draw_point(axes: Axes, point: _Point, look: Look) -> None:
         reason = point.row.status if point.row.status != "ok" else "not measured"
         axes.plot([], [], color=look.color, marker=look.marker, markersize=8, linestyle="", label=f"{label}: {reason}")
         return
-    if y < _FLOOR:
+    if y < PUL_FLOOR:
         label = f"{label} ({y:.0f} %, below)"
     axes.errorbar(
         x,
-        max(y, _FLOOR),
+        max(y, PUL_FLOOR),
         xerr=[[length] for length in error_bar(point.quality)],
-        yerr=[[length] for length in error_bar(point.forgetting)] if y >= _FLOOR else None,
+        yerr=[[length] for length in error_bar(point.forgetting)] if y >= PUL_FLOOR else None,
         color=look.color,
         capsize=2.5,
         elinewidth=1.2,
@@ -90,7 +87,7 @@ def _draw_point(axes: Axes, point: _Point, look: Look) -> None:
     # Apart from its bars, so that the legend shows the marker alone.
     axes.plot(
         x,
-        max(y, _FLOOR),
+        max(y, PUL_FLOOR),
         color=look.color,
         marker=look.marker,
         markersize=12 if point.row.role == "reference" else 8,
@@ -107,7 +104,7 @@ def _front(axes: Axes, places: Sequence[tuple[float, float]]) -> None:
     if not front:
         return
     xs = [x for x, _ in front]
-    ys = [max(y, _FLOOR) for _, y in front]
+    ys = [max(y, PUL_FLOOR) for _, y in front]
     axes.plot(
         xs,
         ys,
@@ -122,20 +119,3 @@ def _front(axes: Axes, places: Sequence[tuple[float, float]]) -> None:
         zorder=2,
         label="Pareto front",
     )
-
-
-def _limits(axes: Axes, estimates: Sequence[Estimate]) -> None:
-    """Logarithmic over more than a decade. The limits are set by hand: a bar may reach below zero, a log axis not."""
-    values = [estimate.value for estimate in estimates]
-    ends = [value + error_bar(estimate)[1] for value, estimate in zip(values, estimates, strict=True)]
-    starts = [value - error_bar(estimate)[0] for value, estimate in zip(values, estimates, strict=True)]
-    if min(values) > 0 and max(values) > 10 * min(values):
-        axes.set_xscale("log", nonpositive="clip")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:,g}")
-        axes.xaxis.set_minor_locator(NullLocator())
-        positive = [start if start > 0 else value for start, value in zip(starts, values, strict=True)]
-        axes.set_xlim(min(positive) / 1.25, max(ends) * 1.25)
-    else:
-        margin = 0.06 * (max(ends) - min(starts)) or 1.0
-        axes.set_xlim(min(starts) - margin, max(ends) + margin)

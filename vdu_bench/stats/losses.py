@@ -1,8 +1,8 @@
-"""Whether losses are larger than is tolerated, and than chance explains: the statistics of the regression gate."""
+"""Whether losses are larger than is tolerated, and than chance explains: the statistics of gate and paper table."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -100,6 +100,12 @@ def p_values(losses: Losses, tolerance: ArrayLike = 0.0) -> Floats:
     certain = (errors == 0.0) & np.isfinite(beyond)
     ratio = np.where(certain, np.where(beyond > 0.0, np.inf, -np.inf), ratio)
     return np.where(freedom > 0, t.sf(ratio, np.maximum(freedom, 1.0)), np.nan)
+
+
+def two_sided(losses: Losses) -> Floats:
+    """P-values of "no difference", for each cell: float64 ``[..., T]``, 0..1; NaN as in `p_values`."""
+    forth, back = p_values(losses), p_values(replace(losses, mean=-losses.mean))
+    return np.minimum(1.0, 2.0 * np.minimum(forth, back))
 
 
 def margins(losses: Losses, level: float = 0.95) -> Floats:

@@ -23,7 +23,7 @@ def test_there_are_methods_to_test() -> None:
 def test_a_step_stays_on_the_device(name: str, tiny_model: UnconditionalDDPM, monkeypatch: pytest.MonkeyPatch) -> None:
     method = make_method(name, {})
     # What a meta tensor cannot have is a value: the loops before the step, and the floor's quantile, need one.
-    monkeypatch.setattr("vdu_baselines.esd.fit", lambda *_: None, raising=False)
+    monkeypatch.setattr("vdu_baselines.esd.fit", lambda *_, **__: None, raising=False)
     monkeypatch.setattr(WeightPosterior, "floored", lambda self, _: self)
     weights = dict(tiny_model.denoiser.named_parameters())
     posterior = WeightPosterior(

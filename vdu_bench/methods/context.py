@@ -57,7 +57,7 @@ class UnlearningContext:
     """Hands a method what it declared and its regime allows, and keeps the ledger of it.
 
     Args:
-        model: the base model; latents are encoded by it and lie on its device.
+        model: the base model, frozen; latents are encoded by it and lie on its device.
         train: the training images.
         forget: name of the concept to forget.
         regime: which data are allowed.
@@ -101,6 +101,11 @@ class UnlearningContext:
             retain_set = _subset(retain_set, len(forget_set), derive_seed(seed, "retain subset"))
         self._forget = ImagePool(forget_set, derive_seed(seed, "forget"))
         self._retain = ImagePool(retain_set, derive_seed(seed, "retain"))
+
+    @property
+    def base(self) -> DiffusionModel:
+        """The base model, frozen and not to be changed: the copy that is trained shares what is not trained with it."""
+        return self._model
 
     def forget_batch(self, n: int) -> Batch:
         """The next `n` images of the forget set. Raises RegimeError where they are not declared or not allowed."""

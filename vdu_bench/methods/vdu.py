@@ -66,8 +66,8 @@ class VDU(LossMethod):
         selected = self.selection(model)
         posterior = context.posterior(list(selected)).floored(self.settings.variance_floor)
         if self.settings.center == "base":
-            base = {name: parameter.detach().clone() for name, parameter in selected.items()}
-            posterior = WeightPosterior(base, posterior.std)
+            base = dict(context.base.denoiser.named_parameters())
+            posterior = WeightPosterior({name: base[name].detach() for name in selected}, posterior.std)
         self._posterior = posterior
         if self.settings.space == "posterior":
             self._coordinates = whiten(model.denoiser, posterior)

@@ -16,6 +16,10 @@ from vdu_bench.tasks.loading import find_task
 from vdu_bench.tasks.task import Task
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full-size", action="store_true", help="Stable Diffusion 1.x at its full size: minutes, 11 GB")
+
+
 def pytest_benchmark_update_machine_info(machine_info: dict) -> None:
     """Every figure is stated with the hardware it was measured on."""
     machine_info["torch"] = torch.__version__

@@ -18,6 +18,7 @@ PROMPTS = PromptSpec(
     captions=CaptionSpec(subjects=("a person", "a portrait"), phrases={"hat": ("a hat",), "bangs": ("bangs",)}),
     forget=("a person with a hat", "a portrait with a hat"),
     retain={"a person": (), "a person with bangs": ("bangs",)},
+    concept=("with a hat", "wearing a hat"),
     anchor="a portrait",
 )
 IMAGES = ImageSet(

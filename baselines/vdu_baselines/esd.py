@@ -24,9 +24,9 @@ class ESD(LossMethod):
         L(theta) = E || eps_theta(x_t, t, c) - [ eps_base(x_t, t) - eta (eps_base(x_t, t, c) - eps_base(x_t, t)) ] ||^2
 
     after Gandikota, Materzynska, Fiotto-Kaufman & Bau 2023 ("Erasing Concepts from Diffusion Models", eq. 7); c are the
-    task's forget prompts. What is trained makes the variant: ``weights: cross_attention`` is the paper's ESD-x,
-    ``all_but_cross_attention`` its ESD-u, ``all`` its full fine-tuning. The paper draws x_t from the model that is
-    being edited, asked for c and denoised to a random step (``x_t: student``), and leads away from the empty prompt;
+    task's prompts for the concept. What is trained makes the variant: ``weights: cross_attention`` is the paper's
+    ESD-x, ``all_but_cross_attention`` its ESD-u, ``all`` its full fine-tuning. The paper draws x_t from the model that
+    is being edited, asked for c and denoised to a random step (``x_t: student``), and leads away from the empty prompt;
     the authors' later code draws it from the frozen model (``x_t: frozen``) and can lead away from another prompt
     (``from_concept``), whose noise then takes the place of the first eps_base(x_t, t).
 
@@ -57,7 +57,6 @@ class ESD(LossMethod):
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
 
     settings: Settings
-    _base: DiffusionModel
     _concept: DiffusionModel
     _x_t: Literal["student", "frozen", "images"]
 
@@ -67,25 +66,18 @@ class ESD(LossMethod):
         self._x_t = x_t if x_t != "auto" else "student" if prompted else "images"
         if not prompted and (self._x_t != "images" or self.settings.from_concept is not None):
             raise UserError("esd: x_t and from_concept need prompts, which an unconditional model does not take")
-        self._base = model.clone().freeze()
-        self._concept = self._base if prompted else self._finetuned(model, context)
+        self._concept = context.base if prompted else self._finetuned(context)
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        prompts = self._prompts(context) if model.kind == "text_to_image" else None
+        prompts = context.concept_prompts(self.settings.batch_size) if model.kind == "text_to_image" else None
         x_t, t = self._noised(model, context, prompts)
         condition = model.condition(prompts)
         with torch.no_grad():
-            null = self._base.predict_noise(x_t, t)
+            null = context.base.predict_noise(x_t, t)
             concept = self._concept.predict_noise(x_t, t, condition)
             start = null if self.settings.from_concept is None else self._start(x_t, t, context)
             target = start - self.settings.eta * (concept - null)
         return torch.nn.functional.mse_loss(model.predict_noise(x_t, t, condition), target)
-
-    def _prompts(self, context: UnlearningContext) -> list[str]:
-        """A forget prompt for each image of the batch."""
-        asked = context.prompts().forget
-        drawn = torch.randint(len(asked), (self.settings.batch_size,), generator=context.generator)
-        return [asked[place] for place in drawn.tolist()]
 
     def _noised(
         self, model: DiffusionModel, context: UnlearningContext, prompts: Sequence[str] | None
@@ -97,17 +89,17 @@ class ESD(LossMethod):
         sampler = SamplerSpec(name="ddim", steps=self.settings.x_t_steps, guidance_scale=self.settings.x_t_guidance)
         stop = int(torch.randint(sampler.steps, (1,), generator=context.generator))
         noise = torch.randn(self.settings.batch_size, *model.latent_shape, generator=context.generator)
-        source = model if self._x_t == "student" else self._base
+        source = model if self._x_t == "student" else context.base
         return source.denoised_until(stop, prompts, noise, sampler)
 
     def _start(self, x_t: Tensor, t: Tensor, context: UnlearningContext) -> Tensor:
         prompt = self.settings.from_concept
         prompt = context.prompts().anchor if prompt == "anchor" else prompt
-        return self._base.predict_noise(x_t, t, self._base.condition([str(prompt)] * len(x_t)))
+        return context.base.predict_noise(x_t, t, context.base.condition([str(prompt)] * len(x_t)))
 
-    def _finetuned(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
-        copy = model.clone()
-        copy.denoiser.requires_grad_(True)
+    def _finetuned(self, context: UnlearningContext) -> DiffusionModel:
+        copy = context.base.clone()
+        copy.denoiser.requires_grad_(True).train()
         spec = FitSpec(
             steps=self.settings.concept_steps,
             batch_size=self.settings.batch_size,
@@ -118,5 +110,5 @@ class ESD(LossMethod):
             batch = context.forget_batch(self.settings.batch_size)
             return denoising_loss(copy, batch.x0, batch.condition, context.generator)
 
-        fit(copy.denoiser.parameters(), loss, spec)
+        fit(copy.denoiser.parameters(), loss, spec, autocast=copy.autocast)
         return copy.freeze()

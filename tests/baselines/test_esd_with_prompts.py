@@ -36,7 +36,7 @@ class Watched:
             parameter.data.add_(0.02 * torch.randn(parameter.shape, generator=generator))
         self.calls: list[tuple[str, tuple[Any, ...], Any]] = []
         self._watch(monkeypatch, self.model, "student")
-        self._watch(monkeypatch, self.method._base, "frozen")
+        self._watch(monkeypatch, self.context.base, "frozen")
         self.loss = self.method.loss(self.model, self.context)
 
     def _watch(self, monkeypatch: pytest.MonkeyPatch, model: DiffusionModel, whose: str) -> None:
@@ -82,7 +82,7 @@ def test_the_loss_is_the_formula_by_hand(
     watched = Watched(tiny_text_to_image, monkeypatch, x_t=x_t, from_concept=from_concept)
     (stop, prompts, noise, sampler), (x, t) = watched.of(f"{whose}.denoised_until")
     assert len([call for call in watched.calls if "denoised_until" in call[0]]) == 1
-    assert set(prompts) <= set(PROMPTS.forget)
+    assert set(prompts) <= set(PROMPTS.concept)
     assert (sampler.name, sampler.steps, sampler.guidance_scale) == ("ddim", 5, 3.0)
     scheduler = DDIMScheduler.from_config(tiny_text_to_image.noise_scheduler.config, timestep_spacing="leading")
     scheduler.set_timesteps(5)
@@ -110,7 +110,7 @@ def test_only_the_student_gets_gradients(tiny_text_to_image: TextToImage, monkey
     watched = Watched(tiny_text_to_image, monkeypatch)
     watched.loss.backward()
     assert all(p.grad is not None for p in watched.model.denoiser.parameters())
-    for part in (watched.method._base.denoiser, watched.model.vae, watched.model.text_encoder):
+    for part in (watched.context.base.denoiser, watched.model.vae, watched.model.text_encoder):
         assert all(p.grad is None for p in part.parameters())
 
 
@@ -122,7 +122,7 @@ def test_the_steps_and_prompts_are_drawn_at_random(
         watched.method.loss(watched.model, watched.context)
     asked = [call[1] for call in watched.calls if call[0] == "student.denoised_until"]
     assert {stop for stop, *_ in asked} == set(range(5))
-    assert {prompt for _, prompts, *_ in asked for prompt in prompts} == set(PROMPTS.forget)
+    assert {prompt for _, prompts, *_ in asked for prompt in prompts} == set(PROMPTS.concept)
 
 
 @pytest.mark.parametrize("weights", ["auto", "cross_attention", "all_but_cross_attention", "all"])
@@ -141,7 +141,7 @@ def test_it_leads_away_from_the_concept(tiny_text_to_image: TextToImage) -> None
     method = ESD(ESD.Settings(eta=5, weights="all", steps=12, batch_size=3, x_t_steps=1, learning_rate=2e-3))
     edited = method.unlearn(tiny_text_to_image, context_of(tiny_text_to_image, method))
     x_t = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    t, prompts = torch.ones(3, dtype=torch.int64), [PROMPTS.forget[0]] * 3
+    t, prompts = torch.ones(3, dtype=torch.int64), [PROMPTS.concept[0]] * 3
     with torch.no_grad():
         null, concept, now = (
             eps(model, tiny_text_to_image, x_t, t, asked)

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from prompted import PROMPTS
 
 from vdu_bench.data.image_set import ImageSet
+from vdu_bench.data.specs import CaptionSpec
 from vdu_bench.errors import RegimeError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.regime import forbidden_needs
@@ -81,6 +83,17 @@ def test_draws_are_the_seed_s_alone(tiny_model: UnconditionalDDPM) -> None:
     first, second = context(tiny_model), context(tiny_model)
     assert torch.equal(first.forget_batch(5).x0, second.forget_batch(5).x0)
     assert torch.equal(first.timesteps(5), second.timesteps(5))
+
+
+def test_concept_prompts_are_the_task_s_own_or_its_forget_prompts(tiny_model: UnconditionalDDPM) -> None:
+    spec = PROMPTS.model_copy(update={"captions": CaptionSpec(subjects=("a",), phrases={"a": ("an a",)})})
+    for prompts, given in ((spec, PROMPTS.concept), (spec.model_copy(update={"concept": ()}), PROMPTS.forget)):
+        c = context(tiny_model, needs=("prompts",), prompts=prompts)
+        assert not c.ledger().prompts
+        assert set(c.concept_prompts(40)) == set(given)
+        assert c.ledger().prompts
+    with pytest.raises(RegimeError, match="uses prompts without naming it"):
+        context(tiny_model, prompts=spec).concept_prompts(1)
 
 
 def test_what_a_regime_forbids() -> None:

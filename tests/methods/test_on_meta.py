@@ -28,7 +28,7 @@ WITH_PROMPTS = [
 @pytest.fixture(autouse=True)
 def _without_values(monkeypatch: pytest.MonkeyPatch) -> None:
     # What a meta tensor cannot have is a value: the loops before the step, and the floor's quantile, need one.
-    monkeypatch.setattr("vdu_baselines.esd.fit", lambda *_: None, raising=False)
+    monkeypatch.setattr("vdu_baselines.esd.fit", lambda *_, **__: None, raising=False)
     monkeypatch.setattr(WeightPosterior, "floored", lambda self, _: self)
 
 

@@ -12,6 +12,7 @@ from linear import LinearModel
 from torch import Tensor, nn
 
 from vdu_bench.data.image_set import ImageSet
+from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.vdu import VDU, elbo_weights
 from vdu_bench.methods.whitening import unwhiten, whiten
@@ -55,14 +56,17 @@ def draws(model: DiffusionModel) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("space", ["parameter", "posterior"])
 @pytest.mark.parametrize("center", ["base", "mean"])
 @pytest.mark.parametrize("weighting", ["simple", "elbo"])
-@pytest.mark.parametrize("error_cap", [None, 1.2])
-def test_gradient_is_the_closed_form(space: str, center: str, weighting: str, error_cap: float | None) -> None:
+@pytest.mark.parametrize(("error_cap", "contrast"), [(None, 0.0), (1.2, 0.0), (None, 2.0), (10.8, 2.0)])
+def test_gradient_is_the_closed_form(
+    space: str, center: str, weighting: str, error_cap: float | None, contrast: float
+) -> None:
     gamma = 0.3
     model = linear()
     x0, t, eps = draws(model)
     alphabar = DDPMScheduler().alphas_cumprod[t].reshape(-1, 1, 1, 1)
     x_t = alphabar.sqrt() * x0 + (1 - alphabar).sqrt() * eps
-    residual = eps - WEIGHTS * x_t
+    # eps + k (eps - eps_base) - eps_theta, where theta is still the base.
+    residual = (1 + contrast) * (eps - WEIGHTS * x_t)
     error = residual.square().mean((1, 2, 3))
     c_t = elbo_weights(model)[t] if weighting == "elbo" else torch.ones(8)
     # d/dw_i of the mean over pixels and images of C_t (eps_i - w_i x_i)^2; nothing from images at the cap.
@@ -75,10 +79,16 @@ def test_gradient_is_the_closed_form(space: str, center: str, weighting: str, er
     if space == "posterior":
         expected = expected * STD  # theta = mu + sigma z
 
-    method, context = started(model, gamma=gamma, space=space, center=center, weighting=weighting, error_cap=error_cap)
+    settings = {"gamma": gamma, "space": space, "center": center, "weighting": weighting}
+    method, context = started(model, **settings, error_cap=error_cap, contrast=contrast)
     (parameter,) = method.parameters(model)
     method.loss(model, context).backward()
     torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_an_unconditional_model_cannot_be_told_a_prompt() -> None:
+    with pytest.raises(UserError, match="vdu: condition: concept needs prompts"):
+        started(linear(), condition="concept")
 
 
 def test_loss_is_the_closed_form_at_a_known_point() -> None:

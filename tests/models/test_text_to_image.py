@@ -25,6 +25,7 @@ from torch import Tensor
 from vdu_bench.errors import Diverged, UserError
 from vdu_bench.models import pipeline_files
 from vdu_bench.models.sampling import initial_noise
+from vdu_bench.models.selection import selected_parameters
 from vdu_bench.models.specs import ComputeSpec, SamplerSpec
 from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.models.unconditional import UnconditionalDDPM
@@ -229,6 +230,22 @@ def test_a_clone_has_a_denoiser_of_its_own_and_shares_the_rest(tiny_text_to_imag
     with torch.no_grad():
         tiny_text_to_image.predict_noise(x[:2], torch.tensor([1, 2]))
     assert (tiny_text_to_image.counter.forward, tiny_text_to_image.counter.backward) == (5, 3)
+
+
+def test_a_clone_has_the_named_weights_for_itself_and_shares_the_others(tiny_text_to_image: TextToImage) -> None:
+    chosen = selected_parameters(tiny_text_to_image.denoiser, "cross_attention")
+    twin = tiny_text_to_image.clone(chosen)
+    before = dict(tiny_text_to_image.denoiser.named_parameters())
+    for name, parameter in twin.denoiser.named_parameters():
+        assert (parameter is before[name]) == (name not in chosen)
+        assert torch.equal(parameter, before[name])
+    for parameter in selected_parameters(twin.denoiser, "cross_attention").values():
+        parameter.requires_grad_(True).data.add_(1)
+    twin.denoiser.train()
+    assert not any(parameter.requires_grad for parameter in before.values())
+    assert not tiny_text_to_image.denoiser.training
+    x_t, t = torch.ones(1, *twin.latent_shape), torch.tensor([5])
+    assert not torch.equal(twin.predict_noise(x_t, t), tiny_text_to_image.predict_noise(x_t, t))
 
 
 def test_guidance_costs_two_evaluations_a_step(tiny_text_to_image: TextToImage) -> None:

@@ -54,6 +54,8 @@ def test_prompts_ask_for_what_they_are_filed_under(task: Task) -> None:
     prompts = prompts_of(task)
     for prompt in prompts.forget:
         assert task.forget in asked(prompt, prompts), prompt
+    for prompt in prompts.given:
+        assert asked(prompt, prompts) == {task.forget}, prompt
     for prompt, features in prompts.retain.items():
         assert set(features) <= set(NAMES)
         assert asked(prompt, prompts) == set(features), prompt

@@ -46,6 +46,7 @@ def test_prompts_belong_to_text_to_image_models(tiny_task: Task, tiny_faces_task
         (lambda c: c["prompts"]["captions"].update(subjects=[]), "at least 1"),
         (lambda c: c["prompts"]["captions"]["phrases"].update(beard=[]), "at least 1"),
         (lambda c: c["prompts"]["forget"].append("a portrait of a person"), "both a forget and a retain prompt"),
+        (lambda c: c["prompts"].update(concept=["a portrait of a person"]), "both a concept and a retain prompt"),
         (lambda c: c["prompts"]["retain"].update({"a portrait with a cap": ["hat"]}), "a cap' asks for 'hat', which"),
         (lambda c: c["prompts"].pop("anchor"), "anchor"),
         (lambda c: c["prompts"].update(anker="a face"), "anker"),

@@ -57,7 +57,7 @@ class UnlearningContext:
     """Hands a method what it declared and its regime allows, and keeps the ledger of it.
 
     Args:
-        model: the base model; latents are encoded by it and lie on its device.
+        model: the base model, frozen; latents are encoded by it and lie on its device.
         train: the training images.
         forget: name of the concept to forget.
         regime: which data are allowed.
@@ -102,6 +102,11 @@ class UnlearningContext:
         self._forget = ImagePool(forget_set, derive_seed(seed, "forget"))
         self._retain = ImagePool(retain_set, derive_seed(seed, "retain"))
 
+    @property
+    def base(self) -> DiffusionModel:
+        """The base model, frozen and not to be changed: the copy that is trained shares what is not trained with it."""
+        return self._model
+
     def forget_batch(self, n: int) -> Batch:
         """The next `n` images of the forget set. Raises RegimeError where they are not declared or not allowed."""
         self._require("forget_images")
@@ -118,6 +123,11 @@ class UnlearningContext:
         if self._prompts is None:
             raise ValueError("an unconditional model has no prompts")
         return self._prompts
+
+    def concept_prompts(self, n: int) -> list[str]:
+        """`n` draws from the prompts that methods know the concept by. Raises as `prompts`."""
+        given = self.prompts().given
+        return [given[place] for place in torch.randint(len(given), (n,), generator=self.generator).tolist()]
 
     def posterior(self, names: Sequence[str]) -> WeightPosterior:
         """The posterior over the base's weights of these names, on the model's device and dtype.

@@ -37,7 +37,7 @@ class Method(ABC):
 
     @abstractmethod
     def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
-        """A model that has forgotten; `model` itself stays as it is. Raises Diverged."""
+        """A model that has forgotten; `model`, the context's base, stays as it is. Raises Diverged."""
 
 
 class LossMethod(Method):
@@ -55,7 +55,7 @@ class LossMethod(Method):
     settings: Settings
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
-        """Before the first step, with the copy that will be trained."""
+        """Before the first step, with the copy of the context's base that will be trained."""
 
     @abstractmethod
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
@@ -69,21 +69,24 @@ class LossMethod(Method):
         return selected_parameters(model.denoiser, weights)
 
     def parameters(self, model: DiffusionModel) -> Iterable[nn.Parameter]:
-        """What the optimiser moves."""
+        """What the optimiser moves: the selection, a part of it, or coordinates in its place."""
         return self.selection(model).values()
 
     def finish(self, model: DiffusionModel) -> None:
         """After the last step."""
 
     def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
-        trained = model.clone()
+        trained = model.clone(self.selection(model))
         trained.denoiser.train()
-        # What is not trained gets no gradient: of a large network that is most of the memory.
+        # What is not trained is neither copied nor gets a gradient: of a large network that is most of the memory.
         for parameter in self.selection(trained).values():
             parameter.requires_grad_(True)
         self.start(trained, context)
+        parameters = list(self.parameters(trained))
+        if {id(p) for p in parameters} & {id(p) for p in model.denoiser.parameters()}:
+            raise ValueError(f"{type(self).__name__}.parameters gives weights that selection does not: the base's own")
         fit(
-            self.parameters(trained),
+            parameters,
             lambda _: self.loss(trained, context),
             self.settings,
             context.on_step,

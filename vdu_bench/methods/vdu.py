@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.whitening import unwhiten, whiten
@@ -30,10 +31,16 @@ class VDU(LossMethod):
     sigma has a floor; each image's error is capped, so that what is forgotten is not pushed on; and the loss is
     minimised over z, theta = mu + sigma z, where every weight moves in proportion to its posterior deviation and the
     regularizer is |z|^2 / (2 d).
+
+    Two settings are additions of this project. A model that was trained on captions has learned the mean of the noise
+    under them, so its error on an image under its own caption has no slope to follow: what grows is whatever moves the
+    output most, and that is everything's brightness. With a `contrast` of k the error is to eps + k (eps -
+    eps_base(x_t)), eps_base under the empty prompt: its slope leads away from what the caption adds. And the model can
+    be told a prompt that asks for the concept alone in place of the caption (``condition: concept``).
     """
 
     supports = ("unconditional", "text_to_image")
-    needs = ("forget_images", "posterior")
+    needs = ("forget_images", "posterior", "prompts")
 
     class Settings(LossMethod.Settings):
         """VDU's settings; all defaults are this project's."""
@@ -46,6 +53,12 @@ class VDU(LossMethod):
             "base", description="mu: the base's weights, or the mean of the posterior's snapshots"
         )
         weighting: Literal["simple", "elbo"] = Field("simple", description="C_t: 1, or Ho et al. 2020, eq. 12")
+        contrast: float = Field(
+            0.0, ge=0, description="k: get away from eps + k (eps - eps_base(x_t)), without a prompt; 0 is the paper's"
+        )
+        condition: Literal["captions", "concept"] = Field(
+            "captions", description="what a text-to-image model is told of an image: its caption, or a concept prompt"
+        )
         error_cap: float | None = Field(0.2, gt=0, description="largest error an image is pushed to; none: no cap")
         variance_floor: float = Field(
             0.1, gt=0, le=1, description="quantile of all deviations that no sigma may be smaller than"
@@ -63,11 +76,13 @@ class VDU(LossMethod):
     _names: Sequence[str]
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
+        if self.settings.condition == "concept" and model.kind != "text_to_image":
+            raise UserError("vdu: condition: concept needs prompts, which an unconditional model does not take")
         selected = self.selection(model)
         posterior = context.posterior(list(selected)).floored(self.settings.variance_floor)
         if self.settings.center == "base":
-            base = {name: parameter.detach().clone() for name, parameter in selected.items()}
-            posterior = WeightPosterior(base, posterior.std)
+            base = dict(context.base.denoiser.named_parameters())
+            posterior = WeightPosterior({name: base[name].detach() for name in selected}, posterior.std)
         self._posterior = posterior
         if self.settings.space == "posterior":
             self._coordinates = whiten(model.denoiser, posterior)
@@ -86,9 +101,16 @@ class VDU(LossMethod):
 
     def _plasticity(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         batch = context.forget_batch(self.settings.batch_size)
+        condition = batch.condition
+        if self.settings.condition == "concept":
+            condition = model.condition(context.concept_prompts(len(batch.x0)))
         t, noise = context.timesteps(len(batch.x0)), context.noise_like(batch.x0)
-        predicted = model.predict_noise(model.add_noise(batch.x0, noise, t), t, batch.condition)
-        error = (noise - predicted).square().flatten(1).mean(1)
+        x_t = model.add_noise(batch.x0, noise, t)
+        left = noise
+        if self.settings.contrast > 0:
+            with torch.no_grad():
+                left = noise + self.settings.contrast * (noise - context.base.predict_noise(x_t, t))
+        error = (left - model.predict_noise(x_t, t, condition)).square().flatten(1).mean(1)
         if self.settings.error_cap is not None:
             error = error.clamp(max=self.settings.error_cap)
         if self.settings.weighting == "elbo":

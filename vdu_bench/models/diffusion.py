@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -109,10 +109,17 @@ class DiffusionModel(ABC):
             nn.Module.to(module, dtype=dtype)
         return self
 
-    def clone(self) -> Self:
-        """A copy with weights of its own, counted together with this one."""
+    def clone(self, own: Collection[str] | None = None) -> Self:
+        """A copy, counted together with this one.
+
+        Args:
+            own: names of the denoiser's parameters that the copy has for itself. It shares the others, which are not to
+                be changed in either model: of a large network they are most of the memory. None: it shares none.
+        """
+        shared = {} if own is None else {id(p): p for name, p in self.denoiser.named_parameters() if name not in own}
         twin = copy.copy(self)
-        twin.denoiser = copy.deepcopy(self.denoiser)
+        # What deepcopy finds in its memo it takes for copied.
+        twin.denoiser = copy.deepcopy(self.denoiser, shared)
         return twin
 
     def freeze(self) -> Self:

@@ -23,6 +23,9 @@ class PromptSpec(Spec):
     retain: dict[Prompt, tuple[str, ...]] = Field(
         min_length=1, description="ask for other features, or for none; for each prompt the features that it asks for"
     )
+    concept: tuple[Prompt, ...] = Field(
+        (), description="what methods are given: ask for the feature alone, in its phrasings; none: the forget prompts"
+    )
     anchor: Prompt = Field(description="what editing methods make of a forget prompt: the same without the feature")
 
     def cycled(self, which: str, n: int) -> list[str]:
@@ -30,8 +33,14 @@ class PromptSpec(Spec):
         prompts = list(self.forget if which == "forget" else self.retain)
         return [prompts[i % len(prompts)] for i in range(n)]
 
+    @property
+    def given(self) -> tuple[Prompt, ...]:
+        """The prompts that methods know the concept by. The forget prompts judge whether it goes beyond these."""
+        return self.concept or self.forget
+
     @model_validator(mode="after")
     def _forget_is_not_retained(self) -> PromptSpec:
-        if both := set(self.forget) & set(self.retain):
-            raise ValueError(f"{sorted(both)[0]!r} is both a forget and a retain prompt")
+        for name, prompts in (("forget", self.forget), ("concept", self.concept)):
+            if both := set(prompts) & set(self.retain):
+                raise ValueError(f"{sorted(both)[0]!r} is both a {name} and a retain prompt")
         return self

@@ -17,6 +17,7 @@ from PIL import Image
 from vdu_bench.data.celeba import ATTRIBUTES
 
 FISH, BUTCHER_SHOP, ORANGE = "n01443537", "n02927161", "n07747607"
+HUB_CONFIG = "img_align+identity+attr"
 WORDS = {
     FISH: "goldfish, Carassius auratus",
     BUTCHER_SHOP: "butcher shop, meat market",
@@ -122,6 +123,16 @@ def write_celeba_parquet(file: Path, faces: Mapping[int, Image.Image], rows_per_
     kinds = {"image": {"_type": "Image"}, "celeb_id": {"dtype": "int64", "_type": "Value"}}
     kinds |= {name: {"dtype": "bool", "_type": "Value"} for name in ATTRIBUTES}
     return _write_columns(file, columns, kinds, rows_per_group)
+
+
+def write_celeba_hub(root: Path, per_file: int = 6) -> Path:
+    """The hub's files of CelebA: four of the training part, one of each other."""
+    for i in range(4):
+        numbers = range(per_file * i, per_file * (i + 1))
+        write_celeba_parquet(root / HUB_CONFIG / f"train-0000{i}-of-00004.parquet", {n: face(n) for n in numbers})
+    for part, numbers in (("valid", range(50, 53)), ("test", range(100, 110))):
+        write_celeba_parquet(root / HUB_CONFIG / f"{part}-00000-of-00001.parquet", {n: face(n) for n in numbers})
+    return root
 
 
 def write_parquet(file: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], names: list[str]) -> Path:

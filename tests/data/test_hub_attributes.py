@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from miniatures import face, face_shows, pictures, write_celeba, write_celeba_parquet, write_parquet
+from miniatures import (
+    HUB_CONFIG,
+    face,
+    face_shows,
+    pictures,
+    write_celeba,
+    write_celeba_hub,
+    write_celeba_parquet,
+    write_parquet,
+)
 from PIL import Image
 
 from vdu_bench.data.celeba import ATTRIBUTES, CelebA
@@ -20,18 +29,7 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("datasets") is None,
     reason="datasets is not installed: pip install 'vdu-bench[hub]'",
 )
-CONFIG = "img_align+identity+attr"
 ALL = {"train_images": "all", "held_out_images": "all"}
-
-
-def write_hub(root: Path, per_file: int = 6) -> Path:
-    """The hub's files of CelebA: four of the training part, one of each other."""
-    for i in range(4):
-        numbers = range(per_file * i, per_file * (i + 1))
-        write_celeba_parquet(root / CONFIG / f"train-0000{i}-of-00004.parquet", {n: face(n) for n in numbers})
-    for part, numbers in (("valid", range(50, 53)), ("test", range(100, 110))):
-        write_celeba_parquet(root / CONFIG / f"{part}-00000-of-00001.parquet", {n: face(n) for n in numbers})
-    return root
 
 
 def source(**options: object) -> HubAttributes:
@@ -83,7 +81,7 @@ class Hub:
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with pytest.MonkeyPatch.context() as online:
-        yield Hub(write_hub(tmp_path / "remote"), tmp_path / "cache", online, monkeypatch)
+        yield Hub(write_celeba_hub(tmp_path / "remote"), tmp_path / "cache", online, monkeypatch)
 
 
 def test_a_local_folder_has_the_same_content_as_the_official_files(tmp_path: Path) -> None:
@@ -91,7 +89,7 @@ def test_a_local_folder_has_the_same_content_as_the_official_files(tmp_path: Pat
     jpegs = folder / "img_align_celeba"
     for part, numbers in (("train", range(1, 15)), ("valid", range(15, 18)), ("test", range(18, 24))):
         faces = {number: Image.open(jpegs / f"{number:06d}.jpg") for number in numbers}
-        write_celeba_parquet(tmp_path / "flwrlabs" / "celeba" / CONFIG / f"{part}-00000-of-00001.parquet", faces)
+        write_celeba_parquet(tmp_path / "flwrlabs" / "celeba" / HUB_CONFIG / f"{part}-00000-of-00001.parquet", faces)
     official = CelebA(size=48, **ALL)
     assert official.on_hub().load(tmp_path).fingerprint() == official.load(tmp_path).fingerprint()
     some = CelebA(size=48, train_images=4, held_out_images=2)
@@ -99,7 +97,7 @@ def test_a_local_folder_has_the_same_content_as_the_official_files(tmp_path: Pat
 
 
 def test_pixels_and_truth_values_are_read_from_several_files(tmp_path: Path) -> None:
-    write_hub(tmp_path / "copy")
+    write_celeba_hub(tmp_path / "copy")
     options = {"id": "flwrlabs/celeba", "folder": "copy", "size": 178, "attributes": ["Young", "5_o_Clock_Shadow"]}
     splits = load_data(DataSpec.model_validate({"source": "hub_attributes", **options}), tmp_path)
     assert tuple(splits.train.images.shape) == (24, 3, 178, 178)
@@ -154,7 +152,7 @@ def test_without_a_network_a_file_that_is_lacking_is_an_error(hub: Hub) -> None:
 
 
 def test_rows_that_are_not_drawn_are_not_looked_at(tmp_path: Path) -> None:
-    root = write_hub(tmp_path / "flwrlabs" / "celeba")
+    root = write_celeba_hub(tmp_path / "flwrlabs" / "celeba")
     some = source(train_images=9, held_out_images=4)
     before = some.load(tmp_path)
     levels = before.train.images.float().mean((1, 2, 3))
@@ -237,7 +235,7 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, column: str, value: 
 
 
 def test_an_unknown_attribute_leads_to_the_one_that_was_meant(tmp_path: Path) -> None:
-    write_hub(tmp_path / "flwrlabs" / "celeba")
+    write_celeba_hub(tmp_path / "flwrlabs" / "celeba")
     with pytest.raises(UserError, match=r"truth values 'Wearing_hat'; did you mean 'Wearing_Hat'"):
         source(attributes=["Wearing_hat"]).load(tmp_path)
     with pytest.raises(UserError, match="truth values 'celeb_id'"):

@@ -37,6 +37,7 @@ from vdu_bench.models.laplace import laplace_posterior
 from vdu_bench.models.loading import load_model
 from vdu_bench.models.pipeline_files import COMPONENTS, pipeline_folder
 from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.prompt_tokens import check_lengths
 from vdu_bench.models.specs import (
     CheckpointPosterior,
     LaplacePosterior,
@@ -105,6 +106,13 @@ class RecipeStages:
         if task.recipe is None:
             return self._elsewhere(task)
         return self._trained("base", task, task.recipe, self._recipe(task), lambda: self.splits(task).train)
+
+    def check_prompts(self, task: Task) -> None:
+        """Raise UserError for a prompt of the task that is longer than its base takes."""
+        if task.prompts is not None:
+            artifact = self.base(task)
+            source = artifact.facts.get("source") or artifact.folder / MODEL
+            check_lengths(task.prompts.every, Path(source), f"{task.name}: {task.base or 'its base'}")
 
     def retrain(self, task: Task) -> Artifact:
         """The same recipe on all images that do not show the forget concept; of a latent model, in the base's latents.

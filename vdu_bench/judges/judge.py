@@ -16,6 +16,8 @@ from vdu_bench.judges.specs import JudgeRecipe, read_recipe
 from vdu_bench.stats.prevalence import JudgeErrors, from_confusion
 
 BATCH = 1000
+PIXELS = 2**24
+"""Of a batch that is read at most: 64 images of 512x512."""
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Judge:
         self.network.eval()
         device = next(self.network.parameters()).device
         answers, features = [], []
-        for batch in images.split(BATCH):
+        for batch in images.split(max(1, min(BATCH, PIXELS // images[0, 0].numel()))):
             found = self.network.features(batch.to(device).float() / 127.5 - 1)
             answers.append(self._shown(self.network.read_out(found)).cpu())
             features.append(found.cpu())

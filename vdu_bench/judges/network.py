@@ -86,5 +86,7 @@ def make_network(
             from vdu_bench.judges.timm_network import TimmNetwork, pretrained_weights
 
             weights = pretrained_weights(recipe.architecture) if recipe.pretrained and fetch else None
-            return TimmNetwork(recipe.architecture, recipe.stem, channels, outputs, recipe.pretrained, weights)
+            return TimmNetwork(
+                recipe.architecture, recipe.stem, channels, outputs, recipe.pretrained, weights, recipe.input_size
+            )
     raise TypeError(f"no network for a {type(recipe).__name__}")

@@ -42,6 +42,9 @@ class TimmRecipe(JudgeRecipe):
     stem: Literal["own", "small"] = Field(
         "own", description="small: a first convolution of 3x3, stride 1, and no pooling, for images of 32 to 64 pixels"
     )
+    input_size: PositiveInt | None = Field(
+        None, description="height and width that images are resized to for it, such as 224; None: as they come"
+    )
     mirror: bool = Field(False, description="augmentation: half of the images are mirrored left to right")
     pretrained: bool = Field(
         False,
@@ -50,11 +53,12 @@ class TimmRecipe(JudgeRecipe):
     )
 
     @model_serializer(mode="wrap")
-    def _random_weights_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _later_settings_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         dump: dict[str, Any] = handler(self)
-        # Judges were made, and lie at their dumps' addresses, before there was anything but random weights.
-        if not self.pretrained:
-            dump.pop("pretrained", None)
+        # Judges were made, and lie at their dumps' addresses, before there were these settings.
+        for name in ("pretrained", "input_size"):
+            if dump.get(name) == type(self).model_fields[name].default:
+                del dump[name]
         return dump
 
 

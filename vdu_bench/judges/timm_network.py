@@ -27,6 +27,7 @@ class TimmNetwork(JudgeNetwork):
         outputs: how many logits.
         pretrained: images are brought to the mean and deviation that the architecture's pretrained weights expect.
         weights: a safetensors file that the rest starts from; random weights if not given.
+        size: height and width that images are resized to, antialiased; None leaves them.
 
     Raises:
         UserError: timm does not have it, it has no linear classifier, the stem cannot be changed, or pretrained
@@ -41,6 +42,7 @@ class TimmNetwork(JudgeNetwork):
         outputs: int,
         pretrained: bool = False,
         weights: Path | None = None,
+        size: int | None = None,
     ) -> None:
         super().__init__()
         _require_known(architecture)
@@ -59,9 +61,12 @@ class TimmNetwork(JudgeNetwork):
             raise UserError(f"timm's {architecture!r} has no linear read-out, and cannot be a judge")
         if stem == "small":
             self._shrink_stem(architecture)
+        self._size = size
         self.input = PretrainedInput(self.body.pretrained_cfg) if pretrained else nn.Identity()
 
     def features(self, images: Tensor) -> Tensor:
+        if self._size is not None:
+            images = nn.functional.interpolate(images, (self._size, self._size), mode="bilinear", antialias=True)
         return self.body.forward_head(self.body.forward_features(self.input(images)), pre_logits=True)
 
     def read_out(self, features: Tensor) -> Tensor:

@@ -13,10 +13,11 @@ from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from vdu_bench.errors import Diverged, UserError, in_short
+from vdu_bench.errors import Diverged, UserError
 from vdu_bench.models.components import read_component, read_noise_scheduler
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipeline_files import COMPONENTS, check_pipeline, pipeline_folder
+from vdu_bench.models.prompt_tokens import most_tokens, read_tokenizer, tokens_of
 from vdu_bench.models.specs import ComputeSpec, LatentRecipe, ModelKind
 from vdu_bench.models.word_tokenizer import word_tokenizer
 from vdu_bench.seeds import derive_seed
@@ -96,7 +97,7 @@ class TextToImage(DiffusionModel):
     @property
     def max_tokens(self) -> int:
         """L: the length of every condition, and the most tokens of a prompt, with those for its begin and end."""
-        return min(int(self.tokenizer.model_max_length), int(self.text_encoder.config.max_position_embeddings))
+        return most_tokens(self.tokenizer, self.text_encoder.config)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -161,7 +162,7 @@ class TextToImage(DiffusionModel):
         """
         if prompts is None:
             raise ValueError("a text-to-image model needs prompts")
-        tokens = torch.tensor(self._tokens(prompts)).to(self.text_encoder.device)
+        tokens = torch.tensor(tokens_of(prompts, self.tokenizer, self.max_tokens)).to(self.text_encoder.device)
         return self.text_encoder(tokens).last_hidden_state.to(self.device, self.dtype)
 
     def null_condition(self, n: int) -> Tensor:
@@ -171,19 +172,7 @@ class TextToImage(DiffusionModel):
     def check_prompts(self, n: int, prompts: Sequence[str] | None) -> None:
         if prompts is None or len(prompts) != n:
             raise ValueError(f"{n} images need as many prompts, not {None if prompts is None else len(prompts)}")
-        self._tokens(prompts)
-
-    def _tokens(self, prompts: Sequence[str]) -> list[list[int]]:
-        tokens: list[list[int]] = self.tokenizer(
-            list(prompts), padding="max_length", max_length=self.max_tokens, truncation=False, verbose=False
-        ).input_ids
-        for prompt, row in zip(prompts, tokens, strict=True):
-            if len(row) > self.max_tokens:
-                raise UserError(
-                    f"the prompt {prompt!r} has {len(row)} tokens with those for its begin and end, "
-                    f"and the text encoder takes {self.max_tokens}: shorten it"
-                )
-        return tokens
+        tokens_of(prompts, self.tokenizer, self.max_tokens)
 
     def _sampling_denoiser(
         self, prompts: Sequence[str] | None, guidance_scale: float
@@ -236,7 +225,7 @@ class TextToImage(DiffusionModel):
         _disable_progress_bars()
         folder = pipeline_folder(source, COMPONENTS[cls.kind])
         check_pipeline(folder, source, cls.kind)
-        tokenizer = _read_tokenizer(folder, source)
+        tokenizer = read_tokenizer(folder, source)
         noise_scheduler = read_noise_scheduler(folder, source)
         unet = read_component(UNet2DConditionModel, folder, "unet", source)
         vae = read_component(AutoencoderKL, folder, "vae", source)
@@ -247,23 +236,6 @@ class TextToImage(DiffusionModel):
 def _fits(what: str, of_denoiser: int, other: str, of_other: int) -> None:
     if of_denoiser != of_other:
         raise UserError(f"the U-Net takes {what} of {of_denoiser}, and {other} have {of_other}")
-
-
-def _read_tokenizer(folder: Path, source: str | Path) -> CLIPTokenizer:
-    files = [folder / "tokenizer" / name for name in ("tokenizer.json", "vocab.json", "merges.txt")]
-    whole, *pair = [file.is_file() for file in files]
-    # Without a vocabulary transformers makes an empty one, to which all prompts are alike.
-    if not whole and not all(pair):
-        raise UserError(f"{source}: the tokenizer has neither a tokenizer.json nor both vocab.json and merges.txt")
-    try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-    # Whatever the library makes of a damaged file.
-    except Exception as error:
-        raise UserError(f"{source}: the tokenizer cannot be read ({in_short(error)})") from error
-    for key in ("is_local", "local_files_only"):
-        # How it was read would be written into the next folder that it is saved to.
-        tokenizer.init_kwargs.pop(key, None)
-    return tokenizer
 
 
 def _disable_progress_bars() -> None:

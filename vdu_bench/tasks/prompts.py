@@ -38,6 +38,11 @@ class PromptSpec(Spec):
         """The prompts that methods know the concept by. The forget prompts judge whether it goes beyond these."""
         return self.concept or self.forget
 
+    @property
+    def every(self) -> list[Prompt]:
+        """All that a model is asked for."""
+        return [*self.forget, *self.concept, *self.retain, self.anchor]
+
     @model_validator(mode="after")
     def _forget_is_not_retained(self) -> PromptSpec:
         for name, prompts in (("forget", self.forget), ("concept", self.concept)):

@@ -82,6 +82,8 @@ class Task(Spec):
         if (self.prompts is None) == (self.model.kind == "text_to_image"):
             what = "a text-to-image model needs them" if self.prompts is None else "an unconditional model takes none"
             raise ValueError(f"prompts: {what}")
+        if self.prompts is None and self.clip is not None:
+            raise ValueError("clip: it compares images with prompts, and there are none")
         if self.prompts is not None and self.forget not in self.prompts.captions.phrases:
             raise ValueError(f"prompts.captions.phrases: there is none for {self.forget!r}, which is to be forgotten")
         for prompt, features in ({} if self.prompts is None else self.prompts.retain).items():

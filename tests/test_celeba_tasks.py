@@ -64,6 +64,7 @@ def small(series: Sequence[Path]) -> list[str]:
         f"task.base={series[-1]}",
         f"task.posterior.checkpoints=[{', '.join(map(str, series))}]",
         "task.clip=null",
+        "task.inception=null",
         *("task.judge.architecture=test_resnet", "task.judge.pretrained=false", "task.judge.input_size=24"),
         "task.judge.training={steps: 4, batch_size: 8}",
         *("task.judge.max_shift=1", "task.sampler.steps=2", "task.samples=8"),

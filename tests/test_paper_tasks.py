@@ -24,6 +24,7 @@ TINY = (
     "task.judge.training={steps: 4, batch_size: 16}",
     "task.sampler={steps: 2, batch_size: 6}",
     "task.samples=12",
+    "task.inception=null",
     "vdu.steps=1",
     "vdu.batch_size=4",
 )

@@ -124,6 +124,10 @@ class Protocol(Schema):
     """Whose cosine the CLIP score is: model, weights, precision; empty where the task names none."""
     clip_digest: str = ""
     """sha256 of its weights."""
+    inception: str = ""
+    """torch-fidelity's name of the network that an FID is taken in; empty where the task asks for none."""
+    inception_digest: str = ""
+    """sha256 of its file of weights."""
     pairs: int = 0
     """How many counterfactual pairs were redrawn."""
 

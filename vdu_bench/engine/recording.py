@@ -17,6 +17,7 @@ from vdu_bench.errors import Diverged
 from vdu_bench.methods.catalog import make_method
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.metrics.evidence import Evidence
+from vdu_bench.metrics.inception import EXTRACTOR, Inception
 from vdu_bench.metrics.retention import interference_matrix
 from vdu_bench.records import Ledger, MetricResult, Protocol, Record, Seeds, Timings
 
@@ -47,6 +48,7 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
         timings,
         cell.seed,
         recipes.load_clip(task),
+        None if task.inception is None else Inception.find(task.inception.file, device),
     )
     facts["stages"] |= {"judge": recipes.judge(task).hash, "samples": after.hash, "original_samples": before.hash}
     train = evidence.splits.train
@@ -68,6 +70,8 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
         prompts={} if task.prompts is None else task.prompts.model_dump(mode="json"),
         clip="" if evidence.clip is None else evidence.clip.name,
         clip_digest="" if evidence.clip is None else evidence.clip.digest(),
+        inception="" if evidence.inception is None else EXTRACTOR,
+        inception_digest="" if evidence.inception is None else evidence.inception.digest(),
         pairs=0 if evidence.after.pairs is None else len(evidence.after.pairs.images),
     )
     facts["metrics"] = measure(evidence)
@@ -98,7 +102,7 @@ def measure(evidence: Evidence) -> dict[str, MetricResult]:
     results = {}
     for name in METRICS.entries():
         metric = METRICS.get(name)()
-        if evidence.task.model.kind not in metric.kinds:
+        if not metric.applies(evidence.task):
             continue
         results[name] = MetricResult(
             label=metric.label(name, evidence),

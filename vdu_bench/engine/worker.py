@@ -13,6 +13,7 @@ from vdu_bench.engine.recording import failed_record, keep_record, make_record
 from vdu_bench.engine.stages import CellStages
 from vdu_bench.engine.store import Store
 from vdu_bench.methods.catalog import make_method
+from vdu_bench.metrics.inception import Inception
 from vdu_bench.records import Record
 from vdu_bench.tasks.task import Task
 
@@ -44,6 +45,8 @@ class Worker:
         """Raise UserError for a task whose data, or whose base from elsewhere, are not there or not what it needs."""
         for task in tasks:
             self._recipes.splits(task)
+            if task.inception is not None:
+                Inception.find(task.inception.file, self._device)
             if task.recipe is None:
                 self._recipes.base(task)
 

@@ -62,6 +62,14 @@ class TimmRecipe(JudgeRecipe):
         return dump
 
 
+class InceptionSpec(Spec):
+    """torch-fidelity's Inception, for an FID."""
+
+    file: str | None = Field(
+        None, description="a local file with its weights, where there is no network to fetch them; tensors alone"
+    )
+
+
 def _network(value: Any) -> Any:
     # Task files, and the judges that ship, may leave the first network there was unnamed.
     return value.get("network", "small_cnn") if isinstance(value, Mapping) else getattr(value, "network", None)

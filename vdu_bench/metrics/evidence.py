@@ -20,6 +20,7 @@ from vdu_bench.tasks.task import Task
 
 if TYPE_CHECKING:
     from vdu_bench.judges.clip import ClipScorer
+    from vdu_bench.metrics.inception import Inception
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Evidence:
         ledger, timings: what the method saw and cost; no ledger of a model that was unlearned elsewhere.
         seed: the sample seed; resampling draws derive from it.
         clip: who compares images with prompts, where the task names one.
+        inception: what an FID is taken in, where the task asks for one.
     """
 
     task: Task
@@ -93,6 +95,7 @@ class Evidence:
     timings: Timings
     seed: int
     clip: ClipScorer | None = None
+    inception: Inception | None = None
     forget_index: int = field(init=False)
 
     def __post_init__(self) -> None:

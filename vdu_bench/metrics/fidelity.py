@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from vdu_bench.metrics.evidence import Evidence
-from vdu_bench.metrics.frechet import frechet_distance
+from vdu_bench.metrics.frechet import fid, frechet_distance
+from vdu_bench.metrics.inception import FEATURES
 from vdu_bench.metrics.metric import Metric, without_interval
 from vdu_bench.records import Estimate
 from vdu_bench.stats.balance import retained_balance
 from vdu_bench.stats.proportion import proportion
+from vdu_bench.tasks.task import Task
 
 
 class JudgeFrechetDistance(Metric):
@@ -35,6 +37,36 @@ class JudgeFrechetDistance(Metric):
         value = frechet_distance(evidence.after.retain.images, reference, evidence.judge)
         why = "resampling biases a Frechet distance upward; its spread comes from seeds"
         return without_interval(value, samples, why)
+
+
+class InceptionFrechetDistance(Metric):
+    """u-FID: Frechet inception distance of the samples to real training images without the concept, by torch-fidelity.
+
+    Of a text-to-image model the samples are those of the retain prompts. The label carries the number of samples, the
+    record the digest of the weights; numbers of other counts do not compare. Heusel et al. 2017.
+    """
+
+    better = "lower"
+
+    @classmethod
+    def applies(cls, task: Task) -> bool:
+        return task.inception is not None
+
+    def label(self, name: str, evidence: Evidence) -> str:
+        return f"{name}_{len(evidence.after.retain.images)}"
+
+    def compute(self, evidence: Evidence) -> Estimate:
+        images = evidence.after.retain.images
+        if evidence.inception is None:
+            return Estimate(n=len(images), reason="there are no weights of Inception")
+        if len(images) <= FEATURES:
+            return Estimate(
+                n=len(images), reason=f"{len(images)} samples do not fix a covariance of {FEATURES} features"
+            )
+        train = evidence.splits.train
+        value = fid(images, train.images[~train.shows(evidence.task.forget)], evidence.inception)
+        why = "resampling biases a Frechet distance upward; its spread comes from seeds"
+        return without_interval(value, len(images), why)
 
 
 class JunkRate(Metric):

@@ -1,4 +1,4 @@
-"""The Frechet distance in a judge's features, through torch-fidelity."""
+"""The Frechet distance in a judge's or in Inception's features, through torch-fidelity."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch_fidelity.metric_fid import KEY_METRIC_FID
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from vdu_bench.judges.judge import Judge
+from vdu_bench.metrics.inception import EXTRACTOR, Inception
 
 LAYER = "features"
 
@@ -63,18 +64,32 @@ def frechet_distance(images: Tensor, reference: Tensor, judge: Judge) -> float:
     |mu_1 - mu_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^(1/2)) of their Gaussian fits (Heusel et al. 2017); computed by
     torch-fidelity. Both sets need more images than the judge has features.
     """
+    # The judge itself is where it is; nothing is to be copied by the library.
+    return _distance(images, reference, cuda=False, batch_size=1000, feature_extractor=register_judge(judge))
+
+
+def fid(images: Tensor, reference: Tensor, inception: Inception) -> float:
+    """The Frechet inception distance between two sets of images, uint8 ``[N, C, H, W]``, by torch-fidelity itself."""
+    return _distance(
+        inception.as_input(images),
+        inception.as_input(reference),
+        cuda=torch.device(inception.device).type == "cuda",
+        batch_size=64,
+        feature_extractor=EXTRACTOR,
+        feature_extractor_weights_path=str(inception.weights),
+    )
+
+
+def _distance(images: Tensor, reference: Tensor, **options: Any) -> float:
     # torch's data loader draws a seed from the global generator, which is set aside for that.
     with torch.random.fork_rng(devices=[]):
         results = torch_fidelity.calculate_metrics(
             input1=_Images(images),
             input2=_Images(reference),
             fid=True,
-            feature_extractor=register_judge(judge),
-            batch_size=1000,
-            # The judge itself is where it is; nothing is to be copied by the library.
-            cuda=False,
             cache=False,
             save_cpu_ram=True,
             verbose=False,
+            **options,
         )
     return float(results[KEY_METRIC_FID])

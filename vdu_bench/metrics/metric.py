@@ -8,6 +8,7 @@ from typing import ClassVar
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.models.specs import ModelKind
 from vdu_bench.records import Better, Estimate
+from vdu_bench.tasks.task import Task
 
 
 class Metric(ABC):
@@ -20,6 +21,11 @@ class Metric(ABC):
     unit: ClassVar[str] = ""
     better: ClassVar[Better] = "none"
     kinds: ClassVar[tuple[ModelKind, ...]] = ("unconditional", "text_to_image")
+
+    @classmethod
+    def applies(cls, task: Task) -> bool:
+        """Whether it is measured on a task at all: by its kind of model, unless a subclass knows more."""
+        return task.model.kind in cls.kinds
 
     def label(self, name: str, evidence: Evidence) -> str:  # noqa: ARG002
         """The full name for tables; more than `name` where numbers of another count or extractor do not compare."""

@@ -13,7 +13,10 @@ from vdu_bench.reports.comparable import by_variant, check_comparable
 IMAGES = "training_images"
 """The metric that is filled in from the ledger where a record lacks it."""
 
-MAIN = ("pul", "forget_rate", "fd_judge", "junk_rate", "retained_balance", "unlearn_seconds", IMAGES)
+MAIN = (
+    *("pul", "forget_rate", "retain_accuracy", "fd_judge", "fid_inception", "junk_rate", "retained_balance"),
+    *("unlearn_seconds", IMAGES),
+)
 """The metrics of the first table; everything else goes into the second."""
 
 COSTS = (
@@ -29,7 +32,10 @@ COSTS = (
 DISTANCES = ("fd_", "fid_")
 """How the names of Frechet distances begin: u-FID, in the features that the label names."""
 
-_FIRST = ("pul", "pul_corrected", "forget_rate", "fd_judge", "junk_rate", "retained_balance")
+_FIRST = (
+    *("pul", "pul_corrected", "forget_rate", "retain_accuracy", "interference", "fd_judge", "fid_inception"),
+    *("junk_rate", "retained_balance"),
+)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from vdu_bench.data.specs import DataSpec
 from vdu_bench.judges.clip_specs import AnyClip
-from vdu_bench.judges.specs import AnyJudgeRecipe
+from vdu_bench.judges.specs import AnyJudgeRecipe, InceptionSpec
 from vdu_bench.models.specs import (
     AnyModel,
     AnyPosterior,
@@ -48,6 +48,7 @@ class Task(Spec):
     compute: ComputeSpec = Field(default_factory=ComputeSpec, description="memory against time and precision")
     prompts: PromptSpec | None = Field(None, description="what a text-to-image model is asked for")
     clip: AnyClip | None = Field(None, description="whose cosine the CLIP score of a text-to-image model is")
+    inception: InceptionSpec | None = Field(None, description="measures u-FID in Inception's features, if it is named")
     judge: AnyJudgeRecipe = Field(description="the judge's recipe")
     judge_accuracy: float | None = Field(
         None, gt=0, le=1, description="share of held-out images; below it the judge's numbers carry a warning"

@@ -1,0 +1,81 @@
+"""torch-fidelity's Inception, and its weights: from a file, or fetched once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+from vdu_bench.errors import UserError, in_short
+
+EXTRACTOR = "inception-v3-compat"
+FEATURES = 2048
+RGB = 3
+MEND = (
+    f"get the 91 MB of {URL_INCEPTION_V3} (Apache 2.0) where there is a network, and name the file by --set "
+    "task.inception.file=FILE; or measure without it, by --set task.inception=null"
+)
+
+
+@dataclass(frozen=True)
+class Inception:
+    """The network that an FID is taken in.
+
+    Attributes:
+        weights: torch-fidelity's file of them, checked to hold tensors and nothing else.
+        device: where it runs.
+    """
+
+    weights: Path
+    device: torch.device | str
+
+    @classmethod
+    def find(cls, file: str | None, device: torch.device | str) -> Inception:
+        """With the weights in `file`, or with those that torch-fidelity publishes, from torch's cache or the network.
+
+        Raises:
+            UserError: there is no such file, it cannot be fetched, or it holds more than tensors.
+        """
+        if file is not None and not Path(file).is_file():
+            raise UserError(f"the Inception weights {file} are not there: {MEND}")
+        weights = _fetched() if file is None else Path(file)
+        try:
+            # torch-fidelity unpickles whatever is in it: what passes here is tensors and harmless.
+            state = torch.load(weights, weights_only=True, mmap=True)
+        except Exception as error:  # whatever torch makes of a damaged or a hostile file
+            raise UserError(f"{weights} cannot be read as tensors alone ({in_short(error)}): {MEND}") from error
+        if not isinstance(state, dict) or "fc.weight" not in state:
+            raise UserError(f"{weights} are not the weights of torch-fidelity's Inception: {MEND}")
+        return cls(weights, device)
+
+    def digest(self) -> str:
+        """sha256 of the file of weights."""
+        return _sha256(self.weights)
+
+    def as_input(self, images: Tensor) -> Tensor:
+        """uint8 ``[N, 3, H, W]``: grey images in three equal channels."""
+        return images.expand(-1, RGB, -1, -1) if images.shape[1] == 1 else images
+
+
+def _fetched() -> Path:
+    place = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rpartition("/")[2]
+    if not place.is_file():
+        # What stands before the suffix begins the file's sha256.
+        prefix = place.stem.rpartition("-")[2]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(URL_INCEPTION_V3, str(place), hash_prefix=prefix)
+        except Exception as error:  # of half a dozen unrelated kinds, and the mend is the same for all
+            raise UserError(f"Inception's weights cannot be fetched ({in_short(error)}): {MEND}") from error
+    return place
+
+
+@cache
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

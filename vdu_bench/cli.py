@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from vdu_bench.errors import UserError
+from vdu_bench.launch import rank
 from vdu_bench.methods.regime import Regime
 from vdu_bench.options import (
     DataDir,
@@ -30,8 +31,10 @@ from vdu_bench.options import (
     data_dir_at,
     load_plugins,
     names_in,
+    require_alone,
     seeds_in,
     settings_in,
+    settings_of_task,
     store_at,
     tasks_named,
     the_task,
@@ -105,6 +108,7 @@ def run(
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.run import run_cells
 
+    require_alone()
     load_plugins(plugin)
     method_settings, task_settings = settings_in(settings, settings_file)
     if samples is not None:
@@ -201,6 +205,8 @@ def prepare(
     export: Annotated[
         Path | None, typer.Option(help="Copy what was prepared to EXPORT/FAMILY/NAME, as it ships in the package.")
     ] = None,
+    settings: Settings = None,
+    settings_file: SettingsFile = None,
     data_dir: DataDir = None,
     store: StoreOption = None,
     device: Device = "auto",
@@ -208,14 +214,18 @@ def prepare(
 ) -> None:
     """Make what a task's methods share: base model with posterior, the retrained model, the judge.
 
-    Training is kept every half minute and goes on from there when it was cut off.
+    Training is kept every half minute and goes on from there when it was cut off. On several GPUs:
+
+      torchrun --nproc_per_node 4 -m vdu_bench prepare --task cifar10_ship --set task.compute.autocast=bfloat16
     """
     from vdu_bench.engine.device import resolve_device
     from vdu_bench.engine.prepare import prepare_tasks
     from vdu_bench.engine.progress import Progress
 
-    progress = Progress(quiet)
-    tasks = tasks_named(task, {})
+    task_settings = settings_of_task(settings, settings_file)
+    # Of several processes one speaks.
+    progress = Progress(quiet or rank() > 0)
+    tasks = tasks_named(task, task_settings)
     place, where = store_at(store, progress), data_dir_at(data_dir)
     artifacts = prepare_tasks(tasks, place, resolve_device(device), progress, rebuild, export, where)
     for name, artifact in artifacts.items():

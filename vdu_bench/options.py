@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from vdu_bench.errors import UserError
+from vdu_bench.launch import launched
 
 Tasks = Annotated[
     str, typer.Option("--task", "-t", help="Task names with commas between, or a task file (./mine.yaml).")
@@ -76,9 +77,7 @@ def tasks_named(names: str, overrides: dict[str, Any]) -> list[Any]:
 
 def the_task(name: str, assignments: list[str] | None, samples: int | None) -> Any:
     """The one task of --task, changed by --set and --samples. Raises UserError for more, or settings of a method."""
-    methods, task = settings_in(assignments, None)
-    if methods:
-        raise UserError(f"--set {next(iter(methods))}.…: a model from elsewhere has no settings; use task.NAME=VALUE")
+    task = settings_of_task(assignments, None)
     found = tasks_named(name, task if samples is None else {**task, "samples": samples})
     if len(found) != 1:
         raise UserError(f"--task {name!r}: a checkpoint is judged by one task at a time")
@@ -113,6 +112,23 @@ def settings_in(assignments: list[str] | None, file: Path | None) -> tuple[dict[
     settings = read_settings(assignments or [], file)
     task = settings.pop("task", {})
     return settings, task
+
+
+def settings_of_task(assignments: list[str] | None, file: Path | None) -> dict[str, Any]:
+    """What they say of the task. Raises UserError for settings of a method, where none is run."""
+    methods, task = settings_in(assignments, file)
+    if methods:
+        raise UserError(f"--set {next(iter(methods))}.…: no method is run here; use task.NAME=VALUE")
+    return task
+
+
+def require_alone() -> None:
+    """Raise UserError where several processes were launched."""
+    if launched() > 1:
+        raise UserError(
+            "torchrun and accelerate launch are for vdu-bench prepare, whose training several processes share; a run "
+            "takes one process, or --dask for many machines"
+        )
 
 
 def data_dir_at(folder: Path | None) -> Path | None:

@@ -35,7 +35,8 @@ def test_every_file_is_an_entry_point_of_its_own_name() -> None:
 
 
 def test_the_paper_s_class_tasks_are_there_with_their_scale() -> None:
-    assert [name for name, task in TASKS.items() if task.scale == "full"] == sorted(FULL, key=list(TASKS).index)
+    full = [name for name, task in TASKS.items() if task.scale == "full" and task.family != "celeba"]
+    assert full == sorted(FULL, key=list(TASKS).index)
     assert {name for name, task in TASKS.items() if task.scale == "small"} == set(SMALL)
     assert (TASKS["tinyimagenet_fish"].forget, TASKS["tinyimagenet_butcher_shop"].forget) == ("n01443537", "n02927161")
     assert (TASKS["mnist_8_small"].forget, TASKS["fashion_mnist_trouser"].forget) == ("8", "trouser")

@@ -5,12 +5,18 @@ from __future__ import annotations
 import torch
 
 from vdu_bench.errors import UserError
+from vdu_bench.launch import launched, local_rank
 
 
 def resolve_device(name: str) -> str:
-    """``auto`` is the first GPU where there is one, else the CPU. Raises UserError for one that is not there."""
+    """``auto`` is the first GPU where there is one, else the CPU. Raises UserError for one that is not there.
+
+    Of several processes on one machine each has the GPU of its own number.
+    """
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and launched() > 1:
+        name = f"cuda:{local_rank()}"
     try:
         device = torch.device(name)
     except RuntimeError as error:

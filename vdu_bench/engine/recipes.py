@@ -37,6 +37,7 @@ from vdu_bench.models.laplace import laplace_posterior
 from vdu_bench.models.loading import load_model
 from vdu_bench.models.pipeline_files import COMPONENTS, pipeline_folder
 from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.processes import ALONE, Team
 from vdu_bench.models.prompt_tokens import check_lengths
 from vdu_bench.models.specs import (
     CheckpointPosterior,
@@ -67,13 +68,20 @@ class RecipeStages:
         progress: bars and lines.
         rebuild: make everything once more, even what is there.
         data_dir: where data sets from outside the package lie.
+        team: the processes that train models together.
     """
 
     def __init__(
-        self, store: Store, device: str, progress: Progress, rebuild: bool = False, data_dir: Path | None = None
+        self,
+        store: Store,
+        device: str,
+        progress: Progress,
+        rebuild: bool = False,
+        data_dir: Path | None = None,
+        team: Team = ALONE,
     ) -> None:
         self._store, self._device, self._progress, self._rebuild = store, device, progress, rebuild
-        self._data_dir = data_dir
+        self._data_dir, self._team = data_dir, team
         self._splits: dict[str, DataSplits] = {}
         self._fingerprints: dict[str, str] = {}
         self._artifacts: dict[str, Artifact] = {}
@@ -214,6 +222,8 @@ class RecipeStages:
     def _recipe(self, task: Task) -> dict[str, Any]:
         recipe = task.model.model_dump(mode="json")
         spec = {"family": task.family, "recipe": recipe, "data": self.fingerprint(task)}
+        if task.compute.autocast != "off":
+            spec["autocast"] = task.compute.autocast
         return spec if task.prompts is None else {**spec, "captions": task.prompts.captions.model_dump(mode="json")}
 
     def _trained(
@@ -235,8 +245,9 @@ class RecipeStages:
             else:
                 model = UnconditionalDDPM.from_recipe(recipe).to(self._device)
                 data = Pixels(model, shown)
+            model.computing(task.compute)
             with self._progress.steps(label, recipe.training.steps) as on_step:
-                posterior, log = train(model, data, recipe.training, workspace, on_step)
+                posterior, log = train(model, data, recipe.training, workspace, on_step, self._team)
             model.rounded_to(getattr(torch, recipe.stored_dtype)).save(folder / MODEL)
             if kind == "base":
                 posterior.save(folder / POSTERIOR)
@@ -256,7 +267,9 @@ class RecipeStages:
         with self._progress.steps(f"{task.family}: autoencoder", recipe.autoencoder.training.steps) as on_step:
             dtype = getattr(torch, recipe.stored_dtype)
             seed = recipe.training.seed
-            return train_autoencoder(recipe.autoencoder, images.images, seed, dtype, self._device, workspace, on_step)
+            return train_autoencoder(
+                recipe.autoencoder, images.images, seed, dtype, self._device, workspace, on_step, self._team
+            )
 
     def _elsewhere(self, task: Task) -> Artifact:
         """A base that is not ours to make: where it lies, and the digest of what lies there."""

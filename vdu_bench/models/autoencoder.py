@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vdu_bench.models.batches import epoch_indices, step_generator
 from vdu_bench.models.fitting import Fit
+from vdu_bench.models.processes import ALONE, Team
 from vdu_bench.models.resuming import fit_resumably
 from vdu_bench.models.specs import AutoencoderRecipe
 from vdu_bench.seeds import derive_seed
@@ -26,6 +27,7 @@ def train_autoencoder(
     device: torch.device | str = "cpu",
     checkpoints: Path | None = None,
     on_step: Callable[[int, float], None] | None = None,
+    team: Team = ALONE,
 ) -> AutoencoderKL:
     """An autoencoder that was fitted to `images`, in evaluation mode, its scaling factor measured on them.
 
@@ -42,6 +44,7 @@ def train_autoencoder(
         device: where it is trained, and stays.
         checkpoints: a folder to keep the running state in; a state found there is gone on from.
         on_step: called with the step and its loss.
+        team: the processes that train it; each works on the whole batch, which is small.
 
     Raises:
         Diverged: a loss, a gradient or a weight is not finite.
@@ -61,7 +64,7 @@ def train_autoencoder(
         error = torch.nn.functional.mse_loss(vae.decode(latents.mean + latents.std * noise).sample, x)
         return error + recipe.kl_weight * latents.kl().mean()
 
-    fit_resumably(Fit(vae.parameters(), recipe.training), loss, checkpoints, on_step)
+    fit_resumably(Fit(vae.parameters(), recipe.training, team=team), loss, checkpoints, on_step)
     # Module.to, since diffusers' own warns of layers to be kept in float32 even where there are none.
     torch.nn.Module.to(torch.nn.Module.to(vae, dtype), torch.float32)
     vae.requires_grad_(False).eval()

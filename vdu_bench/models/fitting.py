@@ -10,6 +10,7 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
 from vdu_bench.errors import Diverged
+from vdu_bench.models.processes import ALONE, Team
 from vdu_bench.models.specs import FitSpec
 
 
@@ -31,9 +32,18 @@ class Fit:
         spec: how.
         autocast: the precision that losses are computed in, where that is not the parameters'. The gradients of a
             float16 loss would vanish, so it is scaled (Micikevicius et al. 2018), by torch's GradScaler.
+        team: the processes that each have a part of the batch, and begin with the same parameters; losses and gradients
+            are averaged over them, so the parameters stay the same.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], spec: FitSpec, autocast: torch.dtype | None = None) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        spec: FitSpec,
+        autocast: torch.dtype | None = None,
+        team: Team = ALONE,
+    ) -> None:
+        self.team = team
         self.parameters = list(parameters)
         self.spec = spec
         self.step = 0
@@ -51,7 +61,9 @@ class Fit:
         When it is the scale that makes a gradient overflow, no step is taken: the scale is halved, `step` stays, and
         the same step is to be tried again.
         """
-        value = float(loss.detach())
+        shared = loss.detach().clone()
+        self.team.average([shared])
+        value = float(shared)
         if not math.isfinite(value):
             raise Diverged(f"the loss is not finite at step {self.step}")
         self.optimizer.zero_grad(set_to_none=True)
@@ -59,6 +71,8 @@ class Fit:
             loss.backward()
         else:
             self.scaler.scale(loss).backward()
+        self.team.average([p.grad for p in self.parameters if p.grad is not None])
+        if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
         if self.spec.clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(self.parameters, self.spec.clip_norm)

@@ -72,7 +72,7 @@ def fit_resumably(
         sums[step * parts // steps] += value
         if after_step is not None:
             after_step(running.step)
-        if checkpoints is not None and time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+        if checkpoints is not None and running.team.is_first and time.monotonic() - saved_at > CHECKPOINT_SECONDS:
             seconds = before + time.monotonic() - started
             facts = {"step": running.step, "loss_sums": sums, "seconds": seconds}
             if moments is None:

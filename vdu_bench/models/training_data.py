@@ -13,6 +13,8 @@ from vdu_bench.data.image_set import ImageSet
 from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.models.unconditional import UnconditionalDDPM
 
+WHOLE = slice(None)
+
 
 class TrainingData(ABC):
     """Images as a model takes them."""
@@ -22,12 +24,13 @@ class TrainingData(ABC):
         """How many images there are."""
 
     @abstractmethod
-    def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """Clean latents ``[N, *latent_shape]`` of the images at `index`, and their condition.
+    def batch(self, index: Tensor, generator: torch.Generator, part: slice = WHOLE) -> tuple[Tensor, Tensor | None]:
+        """Clean latents ``[M, *latent_shape]`` of a part of the images at `index`, and their condition.
 
         Args:
             index: int64 ``[N]``.
-            generator: the step's own, on the CPU.
+            generator: the step's own, on the CPU; what is drawn is drawn for all N.
+            part: which M of them.
         """
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -44,8 +47,13 @@ class Pixels(TrainingData):
     def __len__(self) -> int:
         return len(self._images)
 
-    def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, None]:  # noqa: ARG002
-        return self._model.encode(self._images[index]), None
+    def batch(
+        self,
+        index: Tensor,
+        generator: torch.Generator,  # noqa: ARG002
+        part: slice = WHOLE,
+    ) -> tuple[Tensor, None]:
+        return self._model.encode(self._images[index[part]]), None
 
 
 class CaptionedLatents(TrainingData):
@@ -68,11 +76,11 @@ class CaptionedLatents(TrainingData):
     def __len__(self) -> int:
         return len(self._latents)
 
-    def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def batch(self, index: Tensor, generator: torch.Generator, part: slice = WHOLE) -> tuple[Tensor, Tensor]:
         prompts = self._captions.drawn(self._concepts[index], generator)
         dropped = torch.rand(len(index), generator=generator) < self._dropout
         shown = ["" if drop else prompt for prompt, drop in zip(prompts, dropped.tolist(), strict=True)]
-        return self._latents[index.to(self._latents.device)], self._model.condition(shown)
+        return self._latents[index[part].to(self._latents.device)], self._model.condition(shown[part])
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self._model.text_encoder.parameters()

@@ -1,0 +1,21 @@
+"""Dropout by a seed: it draws from torch's global generator, which nothing here is to depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def seeded_dropout(network: nn.Module, seed: int) -> Iterator[None]:
+    """Let a network's dropout, where it has any, draw by `seed`; the global generators are set aside and given back."""
+    if not any(isinstance(module, nn.Dropout) and module.p > 0 for module in network.modules()):
+        yield
+        return
+    device = next(network.parameters()).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

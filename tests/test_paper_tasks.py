@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from commands import cli
-from miniatures import FISH, write_cifar10, write_mnist, write_tiny_imagenet
+from miniatures import FISH, ORANGE, write_cifar10, write_mnist, write_tiny_imagenet
 
 from vdu_bench.records import Record, read_record
 
@@ -61,6 +61,8 @@ def records(root: Path, task: str) -> Iterator[Record]:
         ("fashion_mnist_trouser", "small", "fashion_mnist_small_judge", 10, ()),
         ("cifar10_ship", "full", "cifar10_judge", 10, SMALLER_JUDGE),
         ("tinyimagenet_fish", "full", "tinyimagenet_judge", 3, SMALLER_JUDGE),
+        ("cifar10_ship_small", "small", "cifar10_small_judge", 10, ()),
+        ("tinyimagenet_fish_small", "small", "tinyimagenet_small_judge", 2, (f"task.data.only=[{FISH}, {ORANGE}]",)),
     ],
 )
 def test_a_miniature_of_each_family_runs_whole(
@@ -159,6 +161,7 @@ MISTAKES = {
     "no data": (["--data-dir", "nowhere"], ["MNIST: get train-images", "12 MB", "CC BY-SA 3.0", "put it into"]),
     "pad to less": (["--set", "task.data.pad_to=20"], ["images of 28 x 28"]),
     "unknown option": (["--set", "task.data.pad=20"], ["has no option 'pad'; did you mean 'pad_to'"]),
+    "unknown class to keep": (["--set", "task.data.only=[n7, n8]"], ["have no 'n7' to keep"]),
     "unknown class": (["--set", "task.forget=11"], ["mnist has no '11' to forget", "known: 0, 1"]),
     "unknown architecture": (["--set", "task.judge.architecture=resnet81"], ["timm has no model 'resnet81'"]),
 }
@@ -170,7 +173,8 @@ def test_a_mistake_is_one_line_and_exit_2(
 ) -> None:
     extra, words = MISTAKES[mistake]
     place = [] if "--data-dir" in extra else ["--data-dir", str(data)]
-    cli(*arguments("run", "mnist_1", tmp_path, *TINY), "-q", "--device", "cpu", *place, *extra, code=2)
+    task = "tinyimagenet_fish" if mistake == "unknown class to keep" else "mnist_1"
+    cli(*arguments("run", task, tmp_path, *TINY), "-q", "--device", "cpu", *place, *extra, code=2)
     said = capsys.readouterr()
     assert all(word in said.err for word in words), said.err
     assert said.err.count("\n") == 1

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from vdu_bench.data.digits import load_digits
-from vdu_bench.data.image_set import ImageSet
+from vdu_bench.data.image_set import DataSplits, ImageSet
 from vdu_bench.data.splitting import stratified_split
+from vdu_bench.errors import UserError
 
 
 def images(n: int) -> torch.Tensor:
@@ -71,3 +72,16 @@ def test_the_digits_are_scikit_learn_s() -> None:
     pixels = sorted(map(tuple, original().data.astype(int).tolist()))
     ours = torch.cat([splits.train.images, splits.held_out.images]).flatten(1).float() * 16 / 255
     assert sorted(map(tuple, ours.round().int().tolist())) == pixels
+
+
+def test_only_some_concepts_and_what_shows_them() -> None:
+    images = torch.arange(6, dtype=torch.uint8)[:, None, None, None]
+    whole = ImageSet.of_classes(images, torch.tensor([0, 1, 2, 0, 2, 1]), ("a", "b", "c"))
+    splits = DataSplits(whole, whole.subset(torch.tensor([1, 2, 4])), {"a": "an a", "c": "a c"}).only(("c", "a"))
+    assert splits.train.names == ("c", "a")
+    assert splits.train.images.flatten().tolist() == [0, 2, 3, 4]
+    assert splits.train.labels().tolist() == [1, 0, 1, 0]
+    assert splits.held_out.images.flatten().tolist() == [2, 4]
+    assert splits.titles == {"c": "a c", "a": "an a"}
+    with pytest.raises(UserError, match="the data have no 'd' to keep"):
+        splits.only(("a", "d"))

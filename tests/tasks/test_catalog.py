@@ -23,7 +23,10 @@ FULL = [
     "tinyimagenet_fish",
     "tinyimagenet_butcher_shop",
 ]
-SMALL = ["mnist_1_small", "mnist_8_small", "fashion_mnist_trouser"]
+SMALL = [
+    *(f"{name}_small" for name in FULL),
+    "fashion_mnist_trouser",
+]
 FAMILIES = {task.family: task for task in TASKS.values()}
 UNCONDITIONAL = [family for family, task in FAMILIES.items() if task.model.kind == "unconditional"]
 

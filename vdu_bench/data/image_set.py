@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from vdu_bench.errors import did_you_mean
+from vdu_bench.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from vdu_bench.data.counterfactuals import CounterfactualPairs
@@ -96,6 +96,21 @@ class DataSplits:
     def fingerprint(self) -> str:
         """sha256 over both splits."""
         return hashlib.sha256((self.train.fingerprint() + self.held_out.fingerprint()).encode()).hexdigest()
+
+    def only(self, names: Sequence[str]) -> DataSplits:
+        """The images that show one of `names`, which are the concepts then. Raises UserError for one there is not."""
+        for name in names:
+            if name not in self.train.names:
+                raise UserError(f"the data have no {name!r} to keep{self.instead_of(name)}")
+        columns = [self.train.names.index(name) for name in names]
+
+        def kept(images: ImageSet) -> ImageSet:
+            concepts = images.concepts[:, columns]
+            shown = concepts.any(1)
+            return ImageSet(images.images[shown], concepts[shown], tuple(names))
+
+        titles = {name: title for name, title in self.titles.items() if name in names}
+        return DataSplits(kept(self.train), kept(self.held_out), titles, self.pairs)
 
     def instead_of(self, wrong: str) -> str:
         """The tail of an error message about a concept that the data do not have: those that may have been meant."""

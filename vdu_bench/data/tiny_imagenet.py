@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from vdu_bench.data.source import DataSource, Download, OfficialSource
 from vdu_bench.errors import UserError
@@ -28,6 +29,7 @@ class TinyImageNet(OfficialSource):
     """
 
     folder: str = "tiny-imagenet-200"
+    only: tuple[str, ...] | None = Field(None, min_length=2, description="ids of the classes to keep; all if not given")
     download: ClassVar[Download] = Download(
         name="tinyImageNet",
         what="tiny-imagenet-200.zip, unpacked",
@@ -51,6 +53,10 @@ class TinyImageNet(OfficialSource):
         names = _class_names(folder)
         train = [(file, name) for name in names for file in sorted((folder / "train" / name / "images").glob("*.JPEG"))]
         return DataSplits(_images(train, names), _images(_annotated(folder, names), names), _titles(folder, names))
+
+    def load(self, data_dir: Path | None) -> DataSplits:
+        splits = super().load(data_dir)
+        return splits if self.only is None else splits.only(self.only)
 
     def on_hub(self) -> DataSource:
         from vdu_bench.data.hub import HubDataset

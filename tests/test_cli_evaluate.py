@@ -200,3 +200,17 @@ print("HEAVY:", [name for name in {HEAVY!r} if name in sys.modules])
     assert finished.stdout.splitlines()[-1] == "HEAVY: []"
     assert "vdu-bench evaluate --task faces_hats --checkpoint" in finished.stdout
     assert "--unlearning-seconds" in finished.stdout
+
+
+def test_a_later_run_keeps_its_row_as_long_as_it_compares(
+    root: Path, tiny_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ("--store", root / "store", "--out", root / "out")
+    cli("evaluate", "-q", "--task", tiny_file, "--checkpoint", root / "published", "--name", "mine", *place)
+    cli("run", "-q", "--task", tiny_file, "--methods", "vdu,finetune", *place)
+    assert {method for _, method in rows(root / "out")} == {"original", "retrain", "vdu", "finetune", "mine"}
+    capsys.readouterr()
+    cli("run", "--task", tiny_file, "--methods", "vdu", "--samples", "20", *place)
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"tiny/mine/seed0 in {root / 'out'} is left out of the tables" in said
+    assert {method for _, method in rows(root / "out")} == {"original", "retrain", "vdu"}

@@ -97,9 +97,11 @@ def run(
       vdu-bench run --task ./mine.yaml --methods mine --plugin my_method.py
     """
     from vdu_bench.engine.cells import expand
+    from vdu_bench.engine.evaluate import external_beside
     from vdu_bench.engine.executors import DaskExecutor, LocalExecutor
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.run import run_cells
+    from vdu_bench.reports.comparable import check_comparable
 
     require_alone()
     load_plugins(plugin)
@@ -123,7 +125,8 @@ def run(
         DaskExecutor(dask, place, progress, fresh, plugin or []) if dask else LocalExecutor(place, progress, fresh)
     )
     outcome = run_cells(cells, place, out, progress, executor, fresh)
-    _publish(outcome.records, out, place, progress)
+    others = external_beside(outcome.records, out, check_comparable, progress.say)
+    _publish([*outcome.records, *others], out, place, progress)
     if outcome.failed:
         raise typer.Exit(1)
 

@@ -118,6 +118,33 @@ def records_in(out: Path) -> dict[Path, Record]:
     return records_by_file(folder) if any(folder.glob("**/seed*.json")) else {}
 
 
+def external_beside(
+    records: Sequence[Record], out: Path, check: Callable[[Iterable[Record]], None], say: Callable[[str], None]
+) -> list[Record]:
+    """The records in `out` of models from elsewhere that stand in one table with `records`.
+
+    Those that do not compare any more are named by `say`, and left out.
+
+    Args:
+        records: what a run gave.
+        out: the folder of the results.
+        check: raises UserError for records that do not compare.
+        say: called with a line.
+    """
+    tasks = {record.task for record in records}
+    kept: list[Record] = []
+    for record in records_in(out).values():
+        if record.role != "external" or record.task not in tasks:
+            continue
+        try:
+            check([*records, *kept, record])
+        except UserError as error:
+            say(f"{record.cell_name} in {out} is left out of the tables: {error}")
+        else:
+            kept.append(record)
+    return kept
+
+
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise UserError(f"--name {name!r}: use small letters, digits, - and _, and begin with a letter or digit")

@@ -109,6 +109,9 @@ class OutlineContext:
 
     retain_batch = forget_batch
 
+    def concept_prompts(self, n: int) -> list[str]:
+        return [""] * n
+
     def timesteps(self, n: int) -> Tensor:
         return torch.empty(n, dtype=torch.int64)
 
@@ -121,17 +124,10 @@ class OutlineContext:
         return Unread({}, {name: torch.empty_like(weights[name]) for name in names})
 
 
-class OutlineESD(ESD):
-    """With the prompts all alike: drawing them needs values."""
-
-    def _prompts(self, context: Any) -> list[str]:  # noqa: ARG002
-        return [""] * self.settings.batch_size
-
-
 # ESD's way to x_t needs values, and is left out: it comes before the step and has no graph.
 METHODS: dict[str, tuple[type[LossMethod], dict[str, Any]]] = {
-    "vdu": (VDU, {}),
-    "esd": (OutlineESD, {"x_t": "images"}),
+    "vdu": (VDU, {"contrast": 4.0, "condition": "concept"}),
+    "esd": (ESD, {"x_t": "images"}),
     "finetune": (Finetune, {}),
     "gradient_ascent": (GradientAscent, {}),
 }

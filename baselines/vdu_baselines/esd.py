@@ -13,9 +13,11 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.dropout import seeded_dropout
 from vdu_bench.models.fitting import fit
 from vdu_bench.models.specs import FitSpec, SamplerSpec
 from vdu_bench.models.training import denoising_loss
+from vdu_bench.seeds import derive_seed
 
 
 class ESD(LossMethod):
@@ -106,9 +108,10 @@ class ESD(LossMethod):
             learning_rate=self.settings.concept_learning_rate,
         )
 
-        def loss(_: int) -> Tensor:
+        def loss(step: int) -> Tensor:
             batch = context.forget_batch(self.settings.batch_size)
-            return denoising_loss(copy, batch.x0, batch.condition, context.generator)
+            with seeded_dropout(copy.denoiser, derive_seed(context.seed, "concept dropout", step)):
+                return denoising_loss(copy, batch.x0, batch.condition, context.generator)
 
         fit(copy.denoiser.parameters(), loss, spec, autocast=copy.autocast)
         return copy.freeze()

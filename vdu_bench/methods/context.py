@@ -84,6 +84,7 @@ class UnlearningContext:
         forget_images: int | None = None,
         on_step: Callable[[int, float], None] | None = None,
     ) -> None:
+        self.seed = seed
         self.generator = torch.Generator().manual_seed(derive_seed(seed, "method"))
         """A CPU generator for the method's own draws; move what it gives to the model's device."""
         self.on_step = on_step

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.regime import Need
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.dropout import seeded_dropout
 from vdu_bench.models.fitting import fit
 from vdu_bench.models.selection import Selection, selected_parameters
 from vdu_bench.models.specs import FitSpec, ModelKind, Spec
 from vdu_bench.records import Role
+from vdu_bench.seeds import derive_seed
 
 
 class Method(ABC):
@@ -85,9 +87,14 @@ class LossMethod(Method):
         parameters = list(self.parameters(trained))
         if {id(p) for p in parameters} & {id(p) for p in model.denoiser.parameters()}:
             raise ValueError(f"{type(self).__name__}.parameters gives weights that selection does not: the base's own")
+
+        def loss(step: int) -> Tensor:
+            with seeded_dropout(trained.denoiser, derive_seed(context.seed, "dropout", step)):
+                return self.loss(trained, context)
+
         fit(
             parameters,
-            lambda _: self.loss(trained, context),
+            loss,
             self.settings,
             context.on_step,
             trained.autocast,

@@ -15,6 +15,8 @@ from vdu_bench.records import read_records
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 REFERENCE = ROOT / "results" / "reference"
+DIGITS, FACES = ("digits_1", "digits_8"), ("faces_hats", "faces_eyeglasses", "faces_bangs")
+TASKS = DIGITS + FACES
 
 
 def blocks(language: str) -> list[str]:
@@ -52,11 +54,11 @@ def test_every_file_it_points_to_is_there() -> None:
             assert (ROOT / target).exists(), target
 
 
-def test_the_table_is_the_reference_leaderboard() -> None:
+def test_the_tables_are_the_reference_leaderboard() -> None:
     leaderboard = (REFERENCE / "leaderboard.md").read_text()
     shown = README.split("--out results/reference -->\n")[1].split("<!-- end -->")[0]
     rows = [line for line in shown.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 * 8
+    assert len(rows) == len(TASKS) * 8
     assert all(row in leaderboard.splitlines() for row in rows)
 
 
@@ -64,19 +66,35 @@ def test_the_reference_is_whole() -> None:
     records = read_records(REFERENCE)
     cells = {(record.task, record.method, record.seeds.sample) for record in records}
     methods = ("original", "retrain", "vdu", "esd", "finetune", "gradient_ascent")
-    assert cells == {(t, m, s) for t in ("digits_1", "digits_8") for m in methods for s in (0, 1, 2)}
+    assert cells == {(t, m, s) for t in TASKS for m in methods for s in (0, 1, 2)}
     assert {record.status for record in records} == {"ok"}
-    assert {record.protocol.samples for record in records if record.protocol} == {2000}
+    for record in records:
+        assert record.protocol is not None
+        assert record.protocol.samples == (2000 if record.task in DIGITS else 400)
+        assert record.environment["git_dirty"] is False
 
 
-def test_the_reference_shows_what_the_suite_promises_of_vdu() -> None:
-    records = [record for record in read_records(REFERENCE) if record.task == "digits_1"]
+def value(task: str, method: str, seed: int, metric: str) -> float:
+    (record,) = [r for r in read_records(REFERENCE) if (r.task, r.method, r.seeds.sample) == (task, method, seed)]
+    return record.metrics[metric].estimate.value
 
-    def value(method: str, seed: int, metric: str) -> float:
-        (record,) = [r for r in records if r.method == method and r.seeds.sample == seed]
-        return record.metrics[metric].estimate.value
 
-    for seed in (0, 1, 2):
-        assert value("vdu", seed, "pul") >= 60
-        assert value("vdu", seed, "fd_judge") <= value("original", seed, "fd_judge")
-        assert value("vdu", seed, "junk_rate") <= 10
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_reference_shows_what_the_suite_promises_of_vdu(seed: int) -> None:
+    assert value("digits_1", "vdu", seed, "pul") >= 60
+    assert value("digits_1", "vdu", seed, "fd_judge") <= value("digits_1", "original", seed, "fd_judge")
+    assert value("digits_1", "vdu", seed, "junk_rate") <= 10
+
+
+@pytest.mark.parametrize("method", ["vdu", "esd"])
+def test_prompted_methods_forget_and_keep_the_rest_on_two_tasks_of_three(method: str) -> None:
+    def mean(task: str, who: str, metric: str) -> float:
+        return sum(value(task, who, seed, metric) for seed in (0, 1, 2)) / 3
+
+    good = [
+        task
+        for task in FACES
+        if mean(task, method, "pul") >= 60
+        and mean(task, method, "retain_accuracy") >= mean(task, "original", "retain_accuracy") - 10
+    ]
+    assert len(good) >= 2

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from vdu_bench.cli import main
-from vdu_bench.records import read_records
+from vdu_bench.records import Record, read_records
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -62,8 +63,13 @@ def test_the_tables_are_the_reference_leaderboard() -> None:
     assert all(row in leaderboard.splitlines() for row in rows)
 
 
+@cache
+def reference() -> list[Record]:
+    return read_records(REFERENCE)
+
+
 def test_the_reference_is_whole() -> None:
-    records = read_records(REFERENCE)
+    records = reference()
     cells = {(record.task, record.method, record.seeds.sample) for record in records}
     methods = ("original", "retrain", "vdu", "esd", "finetune", "gradient_ascent")
     assert cells == {(t, m, s) for t in TASKS for m in methods for s in (0, 1, 2)}
@@ -75,7 +81,7 @@ def test_the_reference_is_whole() -> None:
 
 
 def value(task: str, method: str, seed: int, metric: str) -> float:
-    (record,) = [r for r in read_records(REFERENCE) if (r.task, r.method, r.seeds.sample) == (task, method, seed)]
+    (record,) = [r for r in reference() if (r.task, r.method, r.seeds.sample) == (task, method, seed)]
     return record.metrics[metric].estimate.value
 
 

@@ -146,7 +146,7 @@ MISTAKES: dict[str, tuple[Any, list[str], str]] = {
     "a bad name": (lambda root: root / "published", ["--name", "Über"], "use small letters"),
     "two tasks": (lambda root: root / "published", ["--task", "digits_1,digits_8"], "one task at a time"),
     "an unknown task": (lambda root: root / "published", ["--task", "digit_1"], "did you mean 'digits_1'"),
-    "a method's setting": (lambda root: root / "published", ["--set", "vdu.gamma=1"], "has no settings"),
+    "a method's setting": (lambda root: root / "published", ["--set", "vdu.gamma=1"], "no method is run here"),
     "an unknown setting": (lambda root: root / "published", ["--set", "task.sampels=9"], "did you mean 'samples'"),
     "seconds below zero": (lambda root: root / "published", ["--unlearning-seconds", "-1"], "not a number of seconds"),
     "another sample count": (lambda root: root / "published", ["--samples", "20"], "was measured with samples 40"),

@@ -32,6 +32,8 @@ def test_every_part_of_the_package_is_in_or_left_out_on_purpose() -> None:
         "__init__.py",
         "__main__.py",
         "cli.py",
+        "cli_results.py",
+        "launch.py",
         "options.py",
         "errors.py",
         "registry.py",

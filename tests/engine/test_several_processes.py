@@ -70,7 +70,7 @@ def test_two_processes_train_the_recipe_s_own_model(tiny_file: Path, alone: Path
 
 def test_in_bfloat16_where_asked(tiny_file: Path, alone: Path, tmp_path: Path) -> None:
     place = ["--store", tmp_path, "--device", "cpu"]
-    done = torchrun("prepare", "--task", tiny_file, *place, "--set", "task.compute.autocast=bfloat16")
+    done = torchrun("prepare", "--task", tiny_file, *place, "--set", "task.model.training.autocast=bfloat16")
     assert done.returncode == 0, done.stderr
     one, two = manifests(alone)["base"], manifests(tmp_path)["base"]
     assert two["hash"] != one["hash"]

@@ -41,6 +41,7 @@ from vdu_bench.models.processes import ALONE, Team
 from vdu_bench.models.prompt_tokens import check_lengths
 from vdu_bench.models.specs import (
     CheckpointPosterior,
+    ComputeSpec,
     LaplacePosterior,
     LatentRecipe,
     ModelRecipe,
@@ -222,8 +223,6 @@ class RecipeStages:
     def _recipe(self, task: Task) -> dict[str, Any]:
         recipe = task.model.model_dump(mode="json")
         spec = {"family": task.family, "recipe": recipe, "data": self.fingerprint(task)}
-        if task.compute.autocast != "off":
-            spec["autocast"] = task.compute.autocast
         return spec if task.prompts is None else {**spec, "captions": task.prompts.captions.model_dump(mode="json")}
 
     def _trained(
@@ -245,7 +244,7 @@ class RecipeStages:
             else:
                 model = UnconditionalDDPM.from_recipe(recipe).to(self._device)
                 data = Pixels(model, shown)
-            model.computing(task.compute)
+            model.computing(ComputeSpec(autocast=recipe.training.autocast))
             with self._progress.steps(label, recipe.training.steps) as on_step:
                 posterior, log = train(model, data, recipe.training, workspace, on_step, self._team)
             model.rounded_to(getattr(torch, recipe.stored_dtype)).save(folder / MODEL)

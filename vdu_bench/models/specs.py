@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+)
 
 PositiveInt = Annotated[int, Field(gt=0)]
 ModelKind = Literal["unconditional", "text_to_image"]
@@ -45,6 +53,17 @@ class TrainingRecipe(FitSpec):
     snapshots: int = Field(10, ge=2, description="weight snapshots for the posterior, evenly spaced")
     snapshots_from: float = Field(0.5, ge=0, lt=1, description="the share of the training before the first snapshot")
     seed: int = Field(0, ge=0, description="the train seed: initial weights, batches, noise")
+    autocast: Literal["off", "bfloat16", "float16"] = Field(
+        "off", description="precision of the denoiser's arithmetic in training; its weights stay float32"
+    )
+
+    @model_serializer(mode="wrap")
+    def _later_settings_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        dump: dict[str, Any] = handler(self)
+        # Models were trained, and lie at their recipes' addresses, before there was this setting.
+        if dump.get("autocast") == "off":
+            del dump["autocast"]
+        return dump
 
 
 class ModelRecipe(Spec):

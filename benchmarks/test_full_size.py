@@ -22,7 +22,7 @@ USES: dict[str, list[str]] = {
     "vdu-checkpointing": ["--gradient-checkpointing"],
     "esd": [],
     "esd-checkpointing": ["--gradient-checkpointing"],
-    # Where the processor has no bfloat16 of its own this one alone takes a quarter of an hour.
+    # Slow where the processor has no bfloat16 of its own.
     "vdu-bfloat16": ["--autocast", "bfloat16"],
 }
 

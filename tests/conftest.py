@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,12 @@ def tiny_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pipelines") / "tiny"
     write_pipeline(folder)
     return folder
+
+
+@pytest.fixture
+def copied_pipeline(tiny_pipeline: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny pipeline, to be damaged."""
+    return Path(shutil.copytree(tiny_pipeline, tmp_path / "copied"))
 
 
 @pytest.fixture(scope="session")

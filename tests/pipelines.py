@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from vdu_bench.models.text_to_image import TextToImage
 
 WORDS = ("a", "portrait", "of", "person", "with", "hat", "eyeglasses", "and", "bangs")
 LENGTH = 12
@@ -81,3 +84,11 @@ def write_pipeline(folder: Path, seed: int = 0) -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder)
+
+
+def parts(model: TextToImage) -> list[torch.nn.Module]:
+    return [model.denoiser, model.vae, model.text_encoder]
+
+
+def parts_of(model: TextToImage, noise_scheduler: Any) -> tuple[Any, ...]:
+    return model.denoiser, noise_scheduler, model.vae, model.text_encoder, model.tokenizer

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from comparing import comparable
+from killing import die_in, kill_after
 
 import vdu_bench.engine.recipes
 import vdu_bench.engine.recording
@@ -128,30 +128,16 @@ def test_fresh_makes_the_cells_again_and_not_the_base(finished: Path, tiny_task:
     assert {file: file.stat().st_mtime_ns for file in bases} == bases
 
 
-def _kill_after(owner: Any, name: str, calls: int = 1) -> None:
-    """Let the process die in the call number `calls` of a function, after its work and before what follows it."""
-    original, left = getattr(owner, name), [calls]
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        result = original(*args, **kwargs)
-        left[0] -= 1
-        if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    setattr(owner, name, wrapped)
-
-
 KILLS: dict[str, Callable[[], None]] = {
-    "judge": lambda: _kill_after(vdu_bench.engine.recipes, "train_judge"),
-    "base, in the middle": lambda: _kill_after(Fit, "advance", 60 + 10),  # the judge has 60 steps
-    "base, at its end": lambda: _kill_after(vdu_bench.engine.recipes, "train"),
-    "retrain": lambda: _kill_after(vdu_bench.engine.recipes, "train", 2),
-    "unlearned": lambda: _kill_after(UnconditionalDDPM, "save", 3),
-    "samples": lambda: _kill_after(UnconditionalDDPM, "sample"),
-    "metrics": lambda: _kill_after(vdu_bench.engine.recording, "measure"),
-    "record, before it is kept": lambda: _kill_after(vdu_bench.engine.worker, "make_record", 2),
-    "record, before it is written": lambda: _kill_after(vdu_bench.engine.run, "write_record"),
+    "judge": lambda: kill_after(vdu_bench.engine.recipes, "train_judge"),
+    "base, in the middle": lambda: kill_after(Fit, "advance", 60 + 10),  # the judge has 60 steps
+    "base, at its end": lambda: kill_after(vdu_bench.engine.recipes, "train"),
+    "retrain": lambda: kill_after(vdu_bench.engine.recipes, "train", 2),
+    "unlearned": lambda: kill_after(UnconditionalDDPM, "save", 3),
+    "samples": lambda: kill_after(UnconditionalDDPM, "sample"),
+    "metrics": lambda: kill_after(vdu_bench.engine.recording, "measure"),
+    "record, before it is kept": lambda: kill_after(vdu_bench.engine.worker, "make_record", 2),
+    "record, before it is written": lambda: kill_after(vdu_bench.engine.run, "write_record"),
 }
 
 
@@ -159,15 +145,7 @@ KILLS: dict[str, Callable[[], None]] = {
 def test_killed_in_any_stage_the_same_command_ends_with_the_same_records(
     finished: Path, tiny_task: Task, tmp_path: Path, stage: str
 ) -> None:
-    def die() -> None:
-        vdu_bench.models.resuming.CHECKPOINT_SECONDS = 0.0
-        KILLS[stage]()
-        run(tiny_task, tmp_path, "vdu")
-
-    process = multiprocessing.get_context("fork").Process(target=die)
-    process.start()
-    process.join(120)
-    assert process.exitcode == -signal.SIGKILL
+    die_in(KILLS[stage], lambda: run(tiny_task, tmp_path, "vdu"))
     outcome = run(tiny_task, tmp_path, "vdu")
     assert outcome.failed == []
     before = {record.method: comparable(record) for record in read_records(finished / "out")}

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
-import os
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from commands import cli
 from comparing import comparable
+from killing import die_in, kill_after
 
 import vdu_bench.engine.recipes
 import vdu_bench.models.resuming
@@ -146,24 +143,10 @@ def test_made_afresh_it_is_the_same_to_the_bit_and_draws_from_no_global_generato
     assert {record.method: comparable(record) for record in outcome.records} == before
 
 
-def _kill_after(owner: Any, name: str, calls: int = 1) -> None:
-    """Let the process die in the call number `calls` of a function, after its work and before what follows it."""
-    original, left = getattr(owner, name), [calls]
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        result = original(*args, **kwargs)
-        left[0] -= 1
-        if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    setattr(owner, name, wrapped)
-
-
 KILLS: dict[str, Callable[[], None]] = {
     # The judge has 60 steps, and the autoencoder comes next.
-    "autoencoder, in the middle": lambda: _kill_after(Fit, "advance", 60 + 5),
-    "base, at its end": lambda: _kill_after(vdu_bench.engine.recipes, "train"),
+    "autoencoder, in the middle": lambda: kill_after(Fit, "advance", 60 + 5),
+    "base, at its end": lambda: kill_after(vdu_bench.engine.recipes, "train"),
 }
 
 
@@ -171,15 +154,7 @@ KILLS: dict[str, Callable[[], None]] = {
 def test_killed_in_training_the_same_command_ends_with_the_same_records(
     done: Path, tiny_faces_task: Task, tmp_path: Path, stage: str
 ) -> None:
-    def die() -> None:
-        vdu_bench.models.resuming.CHECKPOINT_SECONDS = 0.0
-        KILLS[stage]()
-        run(tiny_faces_task, tmp_path, "vdu")
-
-    process = multiprocessing.get_context("fork").Process(target=die)
-    process.start()
-    process.join(120)
-    assert process.exitcode == -signal.SIGKILL
+    die_in(KILLS[stage], lambda: run(tiny_faces_task, tmp_path, "vdu"))
     outcome = run(tiny_faces_task, tmp_path, "vdu")
     before = records(done)
     for record in outcome.records:

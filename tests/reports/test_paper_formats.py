@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from cells import cells
+from latex import assert_balanced
 
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record
@@ -118,18 +119,7 @@ def test_a_csv_of_two_scales_is_refused(full: list[Record]) -> None:
 @pytest.mark.parametrize("several", [False, True])
 def test_latex_is_balanced(full: list[Record], several: bool) -> None:
     text = render_paper([*full, *cells()] if several else cells(), "latex", SUITE)
-    depth = 0
-    for character in re.sub(r"\\[\\{}]", "", text):
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        assert depth >= 0
-    assert depth == 0
-    open_ones: list[str] = []
-    for kind, name in re.findall(r"\\(begin|end)\{(\w+\*?)\}", text):
-        if kind == "begin":
-            open_ones.append(name)
-        else:
-            assert open_ones.pop() == name
-    assert not open_ones
+    assert_balanced(text)
     tables = re.findall(r"\\begin\{tabular\}\{@\{\}(l[r]+)@\{\}\}\n\\toprule(.*?)\\bottomrule", text, flags=re.DOTALL)
     assert len(tables) == text.count(r"\toprule") >= (4 if several else 1)
     for columns, body in tables:

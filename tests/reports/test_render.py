@@ -8,6 +8,7 @@ import re
 
 import pandas as pd
 import pytest
+from latex import assert_balanced
 from rich.console import Console
 
 from vdu_bench.reports.leaderboard import leaderboards
@@ -61,18 +62,7 @@ def test_json_holds_all_of_the_board(records):
 def test_latex_is_balanced_and_escaped(records):
     text = render(records, "latex")
     assert r"a\_b\%c\&d\textbar{}e (external)" in text
-    depth = 0
-    for character in re.sub(r"\\[\\{}]", "", text):
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        assert depth >= 0
-    assert depth == 0
-    open_ones = []
-    for kind, name in re.findall(r"\\(begin|end)\{(\w+\*?)\}", text):
-        if kind == "begin":
-            open_ones.append(name)
-        else:
-            assert open_ones.pop() == name
-    assert not open_ones
+    assert_balanced(text)
     assert text.count(r"\begin{table*}") == text.count(r"\toprule") == text.count(r"\bottomrule") == 4
     # Nothing special is left bare outside labels, and no arrow in Unicode.
     body = re.sub(r"\\label\{[^}]*\}|\\.", "", text)

@@ -116,7 +116,7 @@ class RecipeStages:
             return self._elsewhere(task)
         return self._trained("base", task, task.recipe, self._recipe(task), lambda: self.splits(task).train)
 
-    def check_prompts(self, task: Task) -> None:
+    def check_prompt_lengths(self, task: Task) -> None:
         """Raise UserError for a prompt of the task that is longer than its base takes."""
         if task.prompts is not None:
             artifact = self.base(task)

@@ -63,7 +63,7 @@ class Worker:
         for task in tasks_of(cells):
             self._recipes.judge(task)
             self._recipes.base(task)
-            self._recipes.check_prompts(task)
+            self._recipes.check_prompt_lengths(task)
             if task.recipe is not None and task.name in retrained:
                 self._recipes.retrain(task)
             self._recipes.clip(task)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, TypeAdapter, model_serializer
+from pydantic import Discriminator, Field, Tag, TypeAdapter
 
 from vdu_bench.models.specs import FitSpec, PositiveInt, Spec
 
@@ -37,6 +37,8 @@ class SmallCNNRecipe(JudgeRecipe):
 class TimmRecipe(JudgeRecipe):
     """A network by timm; its last layer before the read-out measures fidelity."""
 
+    later: ClassVar[tuple[str, ...]] = ("pretrained", "input_size")
+
     network: Literal["timm"]
     architecture: str = Field(description="timm's name of a convolutional network, such as resnet18")
     stem: Literal["own", "small"] = Field(
@@ -51,15 +53,6 @@ class TimmRecipe(JudgeRecipe):
         description="start from timm's weights for the architecture, most of them ImageNet's, instead of random ones; "
         "its name can say which, such as resnet18.a1_in1k",
     )
-
-    @model_serializer(mode="wrap")
-    def _later_settings_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dump: dict[str, Any] = handler(self)
-        # Judges were made, and lie at their dumps' addresses, before there were these settings.
-        for name in ("pretrained", "input_size"):
-            if dump.get(name) == type(self).model_fields[name].default:
-                del dump[name]
-        return dump
 
 
 class InceptionSpec(Spec):

@@ -6,7 +6,7 @@ Plain data without torch, so that tasks can be listed, checked and hashed at onc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -27,6 +27,17 @@ class Spec(BaseModel):
     """The base of all that is read from files: an unknown key is an error, and values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    later: ClassVar[tuple[str, ...]] = ()
+    """Settings that are younger than artifacts of their kind, whose addresses are made of dumps. At their defaults they
+    are left out of a dump, so that what was made before them is still found."""
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        dump: dict[str, Any] = handler(self)
+        for name in self.later:
+            if dump.get(name) == type(self).model_fields[name].default:
+                del dump[name]
+        return dump
 
 
 class FitSpec(Spec):
@@ -50,20 +61,14 @@ class FitSpec(Spec):
 class TrainingRecipe(FitSpec):
     """How a base model is trained, and which of its moments the weight posterior is estimated from."""
 
+    later: ClassVar[tuple[str, ...]] = ("autocast",)
+
     snapshots: int = Field(10, ge=2, description="weight snapshots for the posterior, evenly spaced")
     snapshots_from: float = Field(0.5, ge=0, lt=1, description="the share of the training before the first snapshot")
     seed: int = Field(0, ge=0, description="the train seed: initial weights, batches, noise")
     autocast: Literal["off", "bfloat16", "float16"] = Field(
         "off", description="precision of the denoiser's arithmetic in training; its weights stay float32"
     )
-
-    @model_serializer(mode="wrap")
-    def _later_settings_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dump: dict[str, Any] = handler(self)
-        # Models were trained, and lie at their recipes' addresses, before there was this setting.
-        if dump.get("autocast") == "off":
-            del dump["autocast"]
-        return dump
 
 
 class ModelRecipe(Spec):

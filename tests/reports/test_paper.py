@@ -85,10 +85,18 @@ def test_published_numbers_stand_in_their_own_column_and_row_with_their_source()
     assert (
         "[1] arXiv:2510.04058, Variational Diffusion Unlearning: a public listing of the paper's results" in table.notes
     )
-    # A small-scale task has none of its own, and nothing of a paper is said.
-    assert small.data_sets[0].classes[0].columns[0].published == ()
-    assert not any("arXiv" in note for note in small.notes)
-    assert len(small.sections) == 2
+    assert not any("mnist_1_small" in note for note in table.notes)
+    # The same number stands beside the small-scale task that names itself there, and the table says whose it is.
+    (source,) = small.data_sets[0].classes[0].columns[0].published
+    assert [number.value for number in source.numbers.values()] == [75.06]
+    assert small.notes[-1] == "mnist_1_small: what is published belongs to mnist_1, whose models are larger"
+
+
+def test_of_a_task_that_nothing_is_published_of_no_paper_is_named() -> None:
+    (table,) = paper_tables(at("digits_1"), SUITE)
+    assert table.data_sets[0].classes[0].columns[0].published == ()
+    assert not any("arXiv" in note for note in table.notes)
+    assert len(table.sections) == 2
 
 
 def test_a_published_number_of_a_method_that_was_run_stands_in_its_row() -> None:

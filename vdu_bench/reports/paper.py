@@ -20,7 +20,7 @@ from vdu_bench.reports.leaderboard import (
     troubles,
     warnings,
 )
-from vdu_bench.reports.published import Publication, PublishedNumber, published_for
+from vdu_bench.reports.published import Publication, PublishedNumber
 from vdu_bench.reports.text import seeds_text
 
 PUL = Column("pul", "pul", "%", "higher")
@@ -131,6 +131,7 @@ def _table(
             *(note for found in classes for note in _class_notes(found, groups[found.board.variant])),
             *_bold_notes(classes),
             *_sources(cited),
+            *_other_scales(classes),
         ),
     )
 
@@ -142,11 +143,7 @@ def _class_title(board: Leaderboard) -> str:
 
 def _cited(boards: Sequence[Leaderboard], publications: Sequence[Publication]) -> list[Publication]:
     shown = {(board.task, column.name) for board in boards if _whole(board) for column in _columns(board)}
-    return [
-        publication
-        for publication in publications
-        if any((number.task, number.metric) in shown for number in publication.numbers)
-    ]
+    return [one for one in publications if any(one.beside(task, metric) for task, metric in shown)]
 
 
 def _class(title: str, board: Leaderboard, records: Sequence[Record], cited: Sequence[Publication]) -> PaperClass:
@@ -168,7 +165,7 @@ def _columns(board: Leaderboard) -> list[Column]:
 def _published(board: Leaderboard, column: Column, cited: Sequence[Publication]) -> tuple[PublishedColumn, ...]:
     found = []
     for marker, publication in enumerate(cited if _whole(board) else (), 1):
-        numbers = {number.method: number for _, number in published_for([publication], board.task, column.name)}
+        numbers = {number.method: number for number in publication.beside(board.task, column.name)}
         if numbers:
             found.append(PublishedColumn(marker, publication.paper, numbers))
     return tuple(found)
@@ -255,3 +252,15 @@ def _sources(cited: Sequence[Publication]) -> list[str]:
     if notes:
         notes.append("Published numbers are of other models, judges and samplers than the measured ones beside them")
     return notes
+
+
+def _other_scales(classes: Sequence[PaperClass]) -> list[str]:
+    theirs = {
+        found.board.task: number.task
+        for found in classes
+        for column in found.columns
+        for source in column.published
+        for number in source.numbers.values()
+        if number.task != found.board.task
+    }
+    return [f"{task}: what is published belongs to {full}, whose models are larger" for task, full in theirs.items()]

@@ -25,8 +25,15 @@ class PublishedNumber(Schema):
     """``%``, or empty for a plain number."""
     method: str = Field(min_length=1)
     """Whose number it is, or, where the source does not say, what it does say."""
+    also: tuple[str, ...] = ()
+    """Tasks of a smaller scale that forget the same of the same data, which it may stand beside too."""
     source: str = ""
     """Where in the world it was found; the publication's own source if empty."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that it may stand beside, the closest first."""
+        return (self.task, *self.also)
 
 
 class Publication(Schema):
@@ -38,6 +45,10 @@ class Publication(Schema):
     source: str = Field(min_length=1)
     """Where its numbers were found."""
     numbers: list[PublishedNumber] = Field(min_length=1)
+
+    def beside(self, task: str, metric: str) -> list[PublishedNumber]:
+        """Its numbers that may stand beside a task's metric."""
+        return [number for number in self.numbers if number.metric == metric and task in number.tasks]
 
     @model_validator(mode="before")
     @classmethod
@@ -54,7 +65,7 @@ class Publication(Schema):
 
     @model_validator(mode="after")
     def _each_once(self) -> Publication:
-        keys = [(number.task, number.metric, number.method) for number in self.numbers]
+        keys = [(task, number.metric, number.method) for number in self.numbers for task in number.tasks]
         if twice := [key for key in keys if keys.count(key) > 1]:
             raise ValueError(f"{' / '.join(twice[0])} is given twice")
         return self
@@ -80,19 +91,6 @@ def read_published(folder: Path) -> list[Publication]:
     if not files:
         raise UserError(f"no published numbers in {folder}")
     return [read_publication(file) for file in files]
-
-
-def published_for(publications: list[Publication], task: str, metric: str) -> list[tuple[Publication, PublishedNumber]]:
-    """What is published of a task and a metric, in the order of the files.
-
-    A small-scale task has none of its own: its network and budget are not what a paper used.
-    """
-    return [
-        (publication, number)
-        for publication in publications
-        for number in publication.numbers
-        if (number.task, number.metric) == (task, metric)
-    ]
 
 
 def published_folder() -> Path:

@@ -180,6 +180,7 @@ def evaluate(
     from vdu_bench.records import read_records
     from vdu_bench.reports.comparable import check_comparable
 
+    require_alone()
     load_plugins(plugin)
     judged_by = the_task(task, settings, samples)
     where = data_dir_at(data_dir)

@@ -126,8 +126,8 @@ def require_alone() -> None:
     """Raise UserError where several processes were launched."""
     if launched() > 1:
         raise UserError(
-            "torchrun and accelerate launch are for vdu-bench prepare, whose training several processes share; a run "
-            "takes one process, or --dask for many machines"
+            "torchrun and accelerate launch are for vdu-bench prepare, whose training several processes share; this "
+            "takes one process (and vdu-bench run has --dask for many machines)"
         )
 
 

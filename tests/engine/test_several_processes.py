@@ -87,10 +87,13 @@ def test_mistakes_end_all_of_them(tiny_file: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("base/*/manifest.json"))
 
 
-def test_a_run_takes_one_process(tiny_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+@pytest.mark.parametrize("command", [("run",), ("evaluate", "--checkpoint", "any")], ids=lambda words: words[0])
+def test_what_does_not_train_together_takes_one_process(
+    command: tuple[str, ...], tiny_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    cli("run", "--task", tiny_file, code=2)
-    assert "a run takes one process" in " ".join(capsys.readouterr().err.split())
+    cli(*command, "--task", tiny_file, code=2)
+    assert "this takes one process" in " ".join(capsys.readouterr().err.split())
 
 
 def test_each_process_has_a_part_of_the_batch_and_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,21 +213,6 @@ def test_show_tells_everything(name: str, words: list[str], capsys: pytest.Captu
     assert json.loads(capsys.readouterr().out)["kind"] in ("method", "task", "metric")
 
 
-def test_prepare_makes_and_exports(tiny_file: Path, done: Path, tmp_path: Path) -> None:
-    cli("prepare", "-q", "--task", tiny_file, "--store", done / "store", "--export", tmp_path)
-    assert {path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("manifest.json")} == {
-        "tiny/judge", "tiny/base", "tiny/retrain_5",
-    }  # fmt: skip
-
-
-def test_prepare_rebuilds_the_same_from_the_data(tiny_file: Path, done: Path, capsys: pytest.CaptureFixture) -> None:
-    command = ("prepare", "-q", "--task", tiny_file, "--store", done / "store")
-    cli(*command)
-    before = capsys.readouterr().out
-    cli(*command, "--rebuild")
-    assert capsys.readouterr().out == before
-
-
 PLUGIN = '''
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.metrics.metric import Metric, without_interval

@@ -202,6 +202,10 @@ def prepare(
     export: Annotated[
         Path | None, typer.Option(help="Copy what was prepared to EXPORT/FAMILY/NAME, as it ships in the package.")
     ] = None,
+    import_: Annotated[
+        Path | None,
+        typer.Option("--import", help="Take what was exported elsewhere into the store; train the rest."),
+    ] = None,
     settings: Settings = None,
     settings_file: SettingsFile = None,
     data_dir: DataDir = None,
@@ -216,7 +220,7 @@ def prepare(
       torchrun --nproc_per_node 4 -m vdu_bench prepare --task cifar10_ship --set task.model.training.autocast=bfloat16
     """
     from vdu_bench.engine.device import resolve_device
-    from vdu_bench.engine.prepare import prepare_tasks
+    from vdu_bench.engine.prepare import import_prepared, prepare_tasks
     from vdu_bench.engine.progress import Progress
 
     task_settings = settings_of_task(settings, settings_file)
@@ -224,6 +228,10 @@ def prepare(
     progress = Progress(quiet or rank() > 0)
     tasks = tasks_named(task, task_settings)
     place, where = store_at(store, progress), data_dir_at(data_dir)
+    if import_ is not None:
+        if rebuild:
+            raise UserError("--import and --rebuild exclude each other: what is imported would be trained again")
+        import_prepared(import_, place)
     artifacts = prepare_tasks(tasks, place, resolve_device(device), progress, rebuild, export, where)
     for name, artifact in artifacts.items():
         typer.echo(f"{name:24} {artifact.digest[:12]}  {artifact.folder}")

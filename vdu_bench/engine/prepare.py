@@ -8,10 +8,33 @@ from pathlib import Path
 
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recipes import RecipeStages
-from vdu_bench.engine.store import Artifact, Store
+from vdu_bench.engine.shipped import exported
+from vdu_bench.engine.store import MANIFEST, Artifact, Store, read_artifact
 from vdu_bench.engine.team_store import TeamStore
+from vdu_bench.errors import UserError
 from vdu_bench.models.processes import team_on
 from vdu_bench.tasks.task import Task
+
+KINDS = ("base", "retrain", "judge", "clip")
+
+
+def import_prepared(folder: Path, store: Store) -> list[Artifact]:
+    """Copy into the store what was exported elsewhere (``FOLDER/FAMILY/NAME``).
+
+    Raises UserError, and copies nothing, where there is nothing of it, or something damaged or of another kind.
+    """
+    found = []
+    for place in exported(folder):
+        artifact, damage = read_artifact(place)
+        if artifact is None:
+            raise UserError(f"--import {place}: {damage}")
+        # A kind is a folder's name in the store, and this one comes from somebody else.
+        if (kind := artifact.manifest["kind"]) not in KINDS:
+            raise UserError(f"--import {place}: it is a {kind!r}, not one of {', '.join(KINDS)}")
+        found.append(artifact)
+    if not found:
+        raise UserError(f"--import {folder}: there is no FAMILY/NAME/{MANIFEST} in it, as prepare --export writes it")
+    return [store.take_in(artifact) for artifact in found]
 
 
 def prepare_tasks(

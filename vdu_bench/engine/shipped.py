@@ -11,9 +11,11 @@ from vdu_bench.engine.store import MANIFEST
 ASSETS = Path(vdu_bench.assets.__path__[0])
 
 
-def shipped_artifacts(root: Path = ASSETS) -> dict[str, Path]:
+def shipped_artifacts() -> dict[str, Path]:
     """Artifact folders (``FAMILY/NAME/``) by hash."""
-    found = {}
-    for manifest in sorted(root.glob(f"*/*/{MANIFEST}")):
-        found[json.loads(manifest.read_text())["hash"]] = manifest.parent
-    return found
+    return {json.loads((folder / MANIFEST).read_text())["hash"]: folder for folder in exported(ASSETS)}
+
+
+def exported(root: Path) -> list[Path]:
+    """The artifact folders below one that ``prepare --export`` wrote."""
+    return [manifest.parent for manifest in sorted(root.glob(f"*/*/{MANIFEST}"))]

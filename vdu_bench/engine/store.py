@@ -128,6 +128,15 @@ class Store:
             os.replace(partial, final)
         return Artifact(final, manifest), True
 
+    def take_in(self, artifact: Artifact) -> Artifact:
+        """The store's own copy of an artifact that was made elsewhere; what is there already stays."""
+
+        def make(folder: Path) -> Mapping[str, Any]:
+            shutil.copytree(artifact.folder, folder, dirs_exist_ok=True)
+            return artifact.facts
+
+        return self.build(artifact.manifest["kind"], artifact.manifest["spec"], make)[0]
+
     def digests(self, kinds: Iterable[str], family: str, forget: str) -> list[str]:
         """What is there of some kinds for a task family, own and shipped, as their manifests tell; not checked.
 

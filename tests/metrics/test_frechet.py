@@ -75,3 +75,25 @@ def test_is_what_calculate_metrics_gives_for_the_registered_name(tiny_judge: Jud
         verbose=False,
     )
     assert frechet_distance(one, two, judge) == pytest.approx(theirs[KEY_METRIC_FID], rel=1e-4, abs=1e-6)
+
+
+def test_a_reference_is_read_once_and_another_one_or_another_judge_s_anew(
+    tiny_judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    monkeypatch.setattr("vdu_bench.metrics.frechet._OF_REFERENCES", {})
+    other = copy.deepcopy(tiny_judge)
+    next(other.network.parameters()).data.mul_(1.5)
+    for judge in (tiny_judge, other):
+        whole = judge.read
+        monkeypatch.setattr(judge, "read", lambda images, whole=whole: read.append(len(images)) or whole(images))
+    images = load_digits().train.images
+    one, two, reference = images[:200], images[200:410], images[410:930]
+    first = frechet_distance(one, reference, tiny_judge)
+    assert read == [520, 200]
+    again = frechet_distance(one, reference.clone(), tiny_judge)
+    assert (again, read[2:]) == (first, [200])
+    values = {first, frechet_distance(one, reference.flip(3), tiny_judge), frechet_distance(one, reference, other)}
+    assert len(values) == 3
+    assert read[3:] == [520, 200, 520, 200]
+    assert frechet_distance(two, reference, tiny_judge) != first

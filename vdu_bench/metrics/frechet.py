@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import torch
 import torch_fidelity
 from torch import Tensor
 from torch.utils.data import Dataset
-from torch_fidelity.metric_fid import KEY_METRIC_FID
+from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_input_id_to_statistics, fid_statistics_to_metric
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+from torch_fidelity.utils import create_feature_extractor
 
 from vdu_bench.judges.judge import Judge
-from vdu_bench.metrics.inception import EXTRACTOR, Inception
+from vdu_bench.metrics.inception import EXTRACTOR, FEATURES, Inception
 
 LAYER = "features"
+
+Statistics = dict[str, Any]
+"""float64 ``mu`` ``[F]`` and ``sigma`` ``[F, F]``."""
+
+# Tens of thousands of real images are the reference of every cell of a task, and reading them takes longer than
+# measuring its samples.
+_OF_REFERENCES: dict[tuple[str, ...], Statistics] = {}
 
 
 class _Images(Dataset[Tensor]):
@@ -62,10 +71,12 @@ def frechet_distance(images: Tensor, reference: Tensor, judge: Judge) -> float:
     """The Frechet distance between two sets of images, uint8 ``[N, C, H, W]``, in the judge's features.
 
     |mu_1 - mu_2|^2 + tr(S_1 + S_2 - 2 (S_1 S_2)^(1/2)) of their Gaussian fits (Heusel et al. 2017); computed by
-    torch-fidelity. Both sets need more images than the judge has features.
+    torch-fidelity. Both sets need more images than the judge has features. What the reference gives is kept for the
+    process's next call.
     """
+    name = register_judge(judge)
     # The judge itself is where it is; nothing is to be copied by the library.
-    return _distance(images, reference, cuda=False, batch_size=1000, feature_extractor=register_judge(judge))
+    return _distance(images, reference, (name,), name, LAYER, batch_size=1000, cuda=False)
 
 
 def fid(images: Tensor, reference: Tensor, inception: Inception) -> float:
@@ -73,23 +84,34 @@ def fid(images: Tensor, reference: Tensor, inception: Inception) -> float:
     return _distance(
         inception.as_input(images),
         inception.as_input(reference),
-        cuda=torch.device(inception.device).type == "cuda",
+        (EXTRACTOR, inception.digest()),
+        EXTRACTOR,
+        str(FEATURES),
         batch_size=64,
-        feature_extractor=EXTRACTOR,
+        cuda=torch.device(inception.device).type == "cuda",
         feature_extractor_weights_path=str(inception.weights),
     )
 
 
-def _distance(images: Tensor, reference: Tensor, **options: Any) -> float:
+def _distance(
+    images: Tensor, reference: Tensor, who: tuple[str, ...], extractor: str, layer: str, **options: Any
+) -> float:
+    key = (_digest(reference), *who)
     # torch's data loader draws a seed from the global generator, which is set aside for that.
     with torch.random.fork_rng(devices=[]):
-        results = torch_fidelity.calculate_metrics(
-            input1=_Images(images),
-            input2=_Images(reference),
-            fid=True,
-            cache=False,
-            save_cpu_ram=True,
-            verbose=False,
-            **options,
-        )
-    return float(results[KEY_METRIC_FID])
+        network = create_feature_extractor(extractor, [layer], verbose=False, **options)
+
+        def statistics(images: Tensor) -> Statistics:
+            found: Statistics = fid_input_id_to_statistics(
+                1, network, layer, input1=_Images(images), cache=False, save_cpu_ram=True, verbose=False, **options
+            )
+            return found
+
+        if key not in _OF_REFERENCES:
+            _OF_REFERENCES[key] = statistics(reference)
+        result = fid_statistics_to_metric(statistics(images), _OF_REFERENCES[key], verbose=False)
+    return float(result[KEY_METRIC_FID])
+
+
+def _digest(images: Tensor) -> str:
+    return hashlib.sha256(images.contiguous().numpy().data).hexdigest()

@@ -1,0 +1,58 @@
+"""The committed results of small-scale MNIST: whole, from one judge and one base, and what the README shows of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vdu_bench.engine.shipped import exported
+from vdu_bench.engine.store import MANIFEST, read_artifact
+from vdu_bench.records import Record, read_records
+from vdu_bench.reports.tables import render_table
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results" / "mnist_small"
+TASKS = ("mnist_1_small", "mnist_8_small")
+METHODS = ("original", "retrain", "vdu", "esd", "finetune", "gradient_ascent")
+
+
+@pytest.fixture(scope="module")
+def records() -> list[Record]:
+    return read_records(RESULTS)
+
+
+def test_they_are_whole_and_of_one_protocol(records: list[Record]) -> None:
+    cells = {(record.task, record.method, record.seeds.sample) for record in records}
+    assert cells == {(task, method, seed) for task in TASKS for method in METHODS for seed in (0, 1, 2)}
+    for record in records:
+        assert record.protocol is not None
+        assert record.protocol.scale == "small"
+        assert record.environment["git_dirty"] is False
+    assert len({(r.protocol.data_fingerprint, r.protocol.judge_digest) for r in records if r.protocol}) == 1
+    assert len({record.stages["base"] for record in records}) == 1
+
+
+def test_the_models_beside_them_are_those_they_were_made_of(records: list[Record]) -> None:
+    folders = exported(RESULTS / "models")
+    assert {folder.name for folder in folders} == {"base", "judge", "retrain_1", "retrain_8"}
+    for folder in folders:
+        artifact, damage = read_artifact(folder)
+        assert artifact is not None, damage
+    hashes = {folder.name: json.loads((folder / MANIFEST).read_text())["hash"] for folder in folders}
+    for record in records:
+        assert record.stages["base"] == hashes["base"]
+        assert record.status == "diverged" or record.stages["judge"] == hashes["judge"]
+
+
+def test_the_readme_shows_the_paper_s_table_of_them(records: list[Record]) -> None:
+    table = render_table(records, "paper", "markdown")
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    readme = (ROOT / "README.md").read_text()
+    shown = readme.split("table results/mnist_small --layout paper -->\n")[1].split("<!-- end -->")[0]
+    assert [line for line in shown.splitlines() if line.startswith("|")] == rows
+    assert "75.06" in shown
+    assert "68.96" in shown
+    assert (RESULTS / "paper.md").read_text().strip() == table.strip()
+    assert (RESULTS / "paper.tex").read_text().strip() == render_table(records, "paper", "latex").strip()

@@ -49,6 +49,20 @@ def test_the_extractor_s_name_carries_the_weights(tiny_judge: Judge) -> None:
     assert register_judge(other) != name
 
 
+def test_the_judge_at_hand_reads_where_one_of_the_same_weights_came_before(
+    tiny_judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    earlier, later = copy.deepcopy(tiny_judge), copy.deepcopy(tiny_judge)
+    monkeypatch.setattr(earlier, "read", lambda images: read.append("earlier") or tiny_judge.read(images))
+    monkeypatch.setattr(later, "read", lambda images: read.append("later") or tiny_judge.read(images))
+    images = load_digits().held_out.images
+    frechet_distance(images[:200], images[1:201], earlier)
+    read.clear()
+    frechet_distance(images[:201], images[1:202], later)
+    assert set(read) == {"later"}
+
+
 def test_is_what_calculate_metrics_gives_for_the_registered_name(tiny_judge: Judge, tmp_path: Path) -> None:
     judge, splits = tiny_judge, load_digits()
 

@@ -40,8 +40,8 @@ class _Images(Dataset[Tensor]):
 def register_judge(judge: Judge) -> str:
     """Make the judge's features a torch-fidelity extractor; its name there, which carries the weights' digest."""
     name = f"judge-{judge.digest()[:16]}"
-    if name in FEATURE_EXTRACTORS_REGISTRY:
-        return name
+    # An earlier judge of the same weights may be on another device, and would be kept alive.
+    FEATURE_EXTRACTORS_REGISTRY.pop(name, None)
 
     class JudgeFeatures(torch_fidelity.FeatureExtractorBase):
         def __init__(self, name: str, features_list: list[str], **_: Any) -> None:

@@ -32,11 +32,11 @@ class VDU(LossMethod):
     minimised over z, theta = mu + sigma z, where every weight moves in proportion to its posterior deviation and the
     regularizer is |z|^2 / (2 d).
 
-    Two settings are additions of this project. A model that was trained on captions has learned the mean of the noise
-    under them, so its error on an image under its own caption has no slope to follow: what grows is whatever moves the
-    output most, and that is everything's brightness. With a `contrast` of k the error is to eps + k (eps -
-    eps_base(x_t)), eps_base under the empty prompt: its slope leads away from what the caption adds. And the model can
-    be told a prompt that asks for the concept alone in place of the caption (``condition: concept``).
+    Two settings are additions of this project. A trained model has learned the mean of the noise, so its error has
+    hardly a slope to follow: what grows is whatever moves the output most, and that is everything's brightness or blur.
+    With a `contrast` of k the error is to eps + k (eps - eps_base(x_t)), eps_base without a prompt: on the forget set
+    its slope leads away from what the class, or the caption, adds to the rest. And the model can be told a prompt that
+    asks for the concept alone in place of the caption (``condition: concept``).
     """
 
     supports = ("unconditional", "text_to_image")

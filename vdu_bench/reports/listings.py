@@ -75,13 +75,13 @@ def description(name: str) -> dict[str, Any]:
 
 
 def print_description(facts: dict[str, Any]) -> None:
-    """For people: the docstring as it stands, settings as a table, a task as YAML."""
+    """For people: the docstring, its paragraphs as wide as the terminal, settings as a table, a task as YAML."""
     console = Console()
     if facts["kind"] == "task":
         console.print(Text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True).rstrip()))
         return
     console.print(Text(f"{facts['kind']} {facts['name']}\n", style="bold"))
-    console.print(Text(facts["docstring"] + "\n"))
+    console.print(Text(_reflowed(facts["docstring"]) + "\n"))
     for key in ("models", "needs", "role", "unit", "better", "target"):
         if key in facts:
             value = facts[key]
@@ -95,6 +95,18 @@ def print_description(facts: dict[str, Any]) -> None:
         console.print()
         console.print(table)
         console.print(Text(f"\nchange one with --set {facts['name']}.NAME=VALUE", style="dim"))
+
+
+def _reflowed(docstring: str) -> str:
+    """A line for each paragraph, for the terminal to fold; formulas, which are indented, and lists keep their lines."""
+    lines: list[str] = []
+    for line in docstring.splitlines():
+        prose = line and line[0] not in " -*"
+        if prose and lines and lines[-1] and not lines[-1].startswith(" "):
+            lines[-1] += " " + line
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def _method(name: str) -> dict[str, Any]:

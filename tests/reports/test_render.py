@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from latex import assert_balanced
 from rich.console import Console
 
+from vdu_bench.records import read_records
 from vdu_bench.reports.leaderboard import leaderboards
 from vdu_bench.reports.render import render
 from vdu_bench.reports.terminal import print_leaderboards
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
 
 @pytest.fixture
@@ -63,13 +67,37 @@ def test_latex_is_balanced_and_escaped(records):
     text = render(records, "latex")
     assert r"a\_b\%c\&d\textbar{}e (external)" in text
     assert_balanced(text)
-    assert text.count(r"\begin{table*}") == text.count(r"\toprule") == text.count(r"\bottomrule") == 4
+    tables = 4 + text.count(", continued.")
+    assert text.count(r"\begin{table*}") == text.count(r"\toprule") == text.count(r"\bottomrule") == tables
     # Nothing special is left bare outside labels, and no arrow in Unicode.
     body = re.sub(r"\\label\{[^}]*\}|\\.", "", text)
     assert not re.search(r"[_%#~^↑↓]", body)
     for table in re.findall(r"\\toprule(.*?)\\bottomrule", text, flags=re.DOTALL):
         rows = [line for line in table.splitlines() if line.endswith(r"\\")]
         assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1
+
+
+def test_latex_is_no_wider_than_a_page():
+    """The portraits' fourteen further metrics are too many to stand beside each other."""
+    text = render(read_records(REFERENCE), "latex")
+    tables = re.findall(r"\\toprule(.*?)\\bottomrule", text, flags=re.DOTALL)
+    widths = []
+    for table in tables:
+        rows = [re.split(r"(?<!\\)&", line) for line in table.splitlines() if line.endswith(r"\\")]
+        columns = zip(*(map(plain_lines, row) for row in rows), strict=True)
+        widths.append(sum(max(len(line) for lines in column for line in lines) + 2 for column in columns))
+    assert max(widths) <= 120
+    assert text.count(", further metrics, continued.") == 3
+    assert len(set(re.findall(r"\\label\{(.*?)\}", text))) == len(tables) == 13
+
+
+def plain_lines(cell: str) -> list[str]:
+    """What a cell shows, line by line; small print by as many characters as it is wide."""
+    cell = re.sub(r"\\(begin\{tabular\}\[.\]\{@\{\}r@\{\}\}|end\{tabular\})", "", cell.strip().removesuffix(r"\\"))
+    cell = re.sub(r"\$\\(up|down)arrow\$", "^", cell)
+    lines = [re.sub(r"\\(?=[_%])|[{}]", "", line).strip() for line in cell.split(r"\\")]
+    small = r"\scriptsize "
+    return [line.removeprefix(small)[: -(len(line) - len(small)) // 8] if small in line else line for line in lines]
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex", "json", "csv"])

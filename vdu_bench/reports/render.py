@@ -30,6 +30,15 @@ _LATEX = str.maketrans(
     }
 )
 
+_WIDTH = 120
+"""Characters that stand beside each other in footnotesize on A4 paper with margins of an inch."""
+
+_GAP = 2
+"""What stands between two columns, in characters."""
+
+_SMALL = 7 / 8
+"""The width of scriptsize in footnotesize's."""
+
 _LATEX_SIZES: Any = [
     {"selector": "footnotesize", "props": ":"},
     {"selector": "setlength", "props": r":{\tabcolsep}{4pt}"},
@@ -99,28 +108,50 @@ def to_csv(boards: Iterable[Leaderboard]) -> str:
 
 
 def to_latex(boards: Iterable[Leaderboard]) -> str:
-    """Two `table*` environments for each task, the main metrics and the rest; needs the booktabs package.
+    """`table*` environments for each task, the main metrics and the rest; needs the booktabs package.
 
-    Headers are broken into lines, and intervals stand in small print under their values, so that a table with all
-    the suite's metrics is no wider than a page.
+    Headers are broken into lines, and intervals stand in small print under their values; metrics that are still too
+    many for a page's width are continued in another table.
     """
     tables = []
     for board in boards:
         frames = _display_frames(board, "\n")
         for frame, suffix, title in zip(frames, ("", "_more"), ("", ", further metrics"), strict=True):
-            styler = frame.map(_latex_cell).rename(columns=_latex_column).style.hide(axis="index")
-            styler.set_table_styles(_LATEX_SIZES)
-            tables.append(
-                styler.to_latex(
-                    hrules=True,
-                    column_format="@{}l" + "r" * (frame.shape[1] - 1) + "@{}",
-                    environment="table*",
-                    position_float="centering",
-                    caption=latex_escape(f"{board.variant}{title}. {caption(board)}"),
-                    label=f"tab:{board.variant}{suffix}",
+            for number, part in enumerate(_page_wide(frame), 1):
+                text = f"{board.variant}{title}. {caption(board)}"
+                continued = number > 1
+                styler = part.map(_latex_cell).rename(columns=_latex_column).style.hide(axis="index")
+                styler.set_table_styles(_LATEX_SIZES)
+                tables.append(
+                    styler.to_latex(
+                        hrules=True,
+                        column_format="@{}l" + "r" * (part.shape[1] - 1) + "@{}",
+                        environment="table*",
+                        position_float="centering",
+                        caption=latex_escape(f"{board.variant}{title}, continued." if continued else text),
+                        label=f"tab:{board.variant}{suffix}" + (f"_{number}" if continued else ""),
+                    )
                 )
-            )
     return "\n".join(tables)
+
+
+def _page_wide(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """The frame in parts that fit a page, each with the methods before it."""
+
+    def width(name: str) -> float:
+        cells = [text.split("\n") for text in frame[name]]
+        plain = [*header_lines(name), *(lines[0] for lines in cells)]
+        small = [line for lines in cells for line in lines[1:]]
+        return max([len(line) for line in plain] + [_SMALL * len(line) for line in small]) + _GAP
+
+    methods, *names = frame.columns
+    room = _WIDTH - width(methods)
+    parts: list[list[str]] = [[]]
+    for name in names:
+        if parts[-1] and sum(map(width, [*parts[-1], name])) > room:
+            parts.append([])
+        parts[-1].append(name)
+    return [frame[[methods, *part]] for part in parts]
 
 
 def latex_escape(text: str) -> str:

@@ -40,6 +40,16 @@ def test_a_clear_gap_separates_and_a_small_one_does_not() -> None:
     assert (found.test, found.why) == ("noise", "")
 
 
+def test_a_method_that_scatters_leaves_a_hopeless_one_out() -> None:
+    """Two seeds of one method collapse and the third forgets all; another method never forgets anything."""
+    records = cells({"vdu": 0.1, "esd": 0.15, "gradient_ascent": 0.9, "finetune": 1.0})
+    original = {r.seeds.sample: r for r in records if r.method == "original"}
+    for record in records:
+        if record.method == "gradient_ascent" and record.seeds.sample == 2:
+            record.outcomes["forget"] = "00" * (len(original[2].outcomes["forget"]) // 2)
+    assert "finetune" not in group(records).methods
+
+
 def test_references_and_external_checkpoints_do_not_compete() -> None:
     records = cells({"vdu": 0.2, "esd": 0.5, "finetune": 0.0})
     assert group(records).methods == {"finetune"}
@@ -116,10 +126,10 @@ def test_only_shared_seeds_are_paired() -> None:
         (1, 0.0, 0.98),
         (1, 0.05, 0.72),
         (2, 0.05, 0.92),
-        (3, 0.0, 0.98),
-        (3, 0.05, 0.95),
-        (3, 0.1, 0.97),
-        (5, 0.05, 0.98),
+        (3, 0.0, 0.99),
+        (3, 0.05, 0.96),
+        (3, 0.1, 0.96),
+        (5, 0.05, 0.97),
     ],
 )
 def test_the_truly_best_is_in_the_group(seeds: int, scatter: float, share: float) -> None:

@@ -16,6 +16,7 @@ from vdu_bench.reports.outcomes import original_hits, outcomes
 from vdu_bench.stats.holm import holm
 from vdu_bench.stats.losses import Losses, summarise, two_sided
 from vdu_bench.stats.ratio_change import joint_counts, ratio_change
+from vdu_bench.stats.separation import separations
 
 ALPHA = 0.05
 
@@ -43,7 +44,7 @@ def best_group(board: Leaderboard, column: Column, records: Sequence[Record]) ->
 
     References and external checkpoints do not compete, nor does a method that diverged or failed with a seed. PUL is
     compared sample by sample over the initial noise that all methods share, with the scatter of the seeds where that
-    is larger (`vdu_bench.stats.ratio_change`, `vdu_bench.stats.losses`); another metric, or PUL where the
+    is larger (`vdu_bench.stats.ratio_change`, `vdu_bench.stats.separation`); another metric, or PUL where the
     outcomes of samples are missing, by a t test over the paired seeds. How often the truly best contestant is in the
     group is simulated in ``docs/protocol.md``.
 
@@ -86,7 +87,7 @@ def _by_noise(
 ) -> Floats | None:
     """Two-sided p-values of equal PULs, ``[others]``; None where a sample's outcome is not known."""
     bases = {seed: hits for (_, seed), hits in original_hits(records).items()}
-    parts = []
+    found = []
     for other in others:
         counts = []
         seeds = _shared(competing, best, other)
@@ -99,15 +100,9 @@ def _by_noise(
         if not counts:
             return None
         change, variance = ratio_change(np.stack(counts), len(seeds))
-        parts.append((*summarise(100.0 * change, 100.0**2 * variance), len(seeds)))
-    return two_sided(
-        Losses(
-            mean=np.array([part[0] for part in parts]),
-            scatter=np.array([part[1] for part in parts]),
-            sampling=np.array([part[2] for part in parts]),
-            seeds=np.array([part[3] for part in parts]),
-        )
-    )
+        found.append((*summarise(100.0 * change, 100.0**2 * variance), len(seeds)))
+    mean, scatter, sampling, shared = (np.array(part, dtype=np.float64) for part in zip(*found, strict=True))
+    return separations(mean, scatter, sampling, shared)
 
 
 def _by_seeds(competing: Mapping[str, Mapping[int, Record]], best: str, others: Sequence[str], metric: str) -> Floats:

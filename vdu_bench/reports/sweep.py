@@ -99,7 +99,8 @@ def _figure(
         label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False)
-    title = f"{boards[0].task}: forgetting {boards[0].forget} with some of its images; bars are 95 % intervals"
+    # In two lines, since a long one would run into the legend.
+    title = f"{boards[0].task}: forgetting {boards[0].forget} with some of its images\nbars are 95 % intervals"
     figure.suptitle(title)
     return figure
 

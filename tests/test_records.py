@@ -59,3 +59,14 @@ def test_older_records_are_of_the_whole_forget_set_and_variants_sort_by_their_nu
     few, many = (record.model_copy(update={"forget_images": images}) for images in (5, 25))
     assert few.cell_name == "digits_1-forget5/esd/seed0"
     assert sorted([record, many, few], key=lambda one: one.order) == [few, many, record]
+
+
+def test_two_files_with_the_same_cell_are_both_named(tmp_path: Path) -> None:
+    text = read_records(REFERENCE)[0].to_json()
+    files = [tmp_path / part / "seed0.json" for part in ("a", "b")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(text)
+    with pytest.raises(UserError, match="the same cell, digits_1/esd/seed0: name the folder of one of them") as caught:
+        read_records(tmp_path)
+    assert all(str(file) in str(caught.value) for file in files)

@@ -258,7 +258,8 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
         without: a folder whose records are left out: the reference often lies among the results that it judges.
 
     Raises:
-        UserError: naming file and key, for a file that is not a record; and where there are no records.
+        UserError: naming file and key, for a file that is not a record; for two files with the same cell; and where
+            there are no records.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder of records; `vdu-bench run --out {folder} ...` makes one")
@@ -268,4 +269,11 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
         files = [file for file in files if not file.resolve().is_relative_to(without.resolve())]
     if not files:
         raise UserError(f"no records under {folder}; `vdu-bench run --out {folder} ...` makes some")
-    return {file: read_record(file) for file in files}
+    records = {file: read_record(file) for file in files}
+    places: dict[str, Path] = {}
+    for file, record in records.items():
+        if (other := places.setdefault(record.cell_name, file)) != file:
+            raise UserError(
+                f"{other} and {file} are records of the same cell, {record.cell_name}: name the folder of one of them"
+            )
+    return records

@@ -33,10 +33,10 @@ class VDU(LossMethod):
     regularizer is |z|^2 / (2 d).
 
     Two settings are additions of this project. A trained model has learned the mean of the noise, so its error has
-    hardly a slope to follow: what grows is whatever moves the output most, and that is everything's brightness or blur.
-    With a `contrast` of k the error is to eps + k (eps - eps_base(x_t)), eps_base without a prompt: on the forget set
-    its slope leads away from what the class, or the caption, adds to the rest. And the model can be told a prompt that
-    asks for the concept alone in place of the caption (``condition: concept``).
+    hardly a slope to follow: what grows is whatever moves the output most, such as the brightness of everything. With a
+    `contrast` of k the error is to eps + k (eps - eps_base(x_t)), eps_base without a prompt: on the forget set its
+    slope leads away from what the class, or the caption, adds to the rest. And the model can be told a prompt that asks
+    for the concept alone in place of the caption (``condition: concept``).
     """
 
     supports = ("unconditional", "text_to_image")

@@ -28,10 +28,10 @@ from vdu_bench.engine.memory import PeakMemory
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.vdu import VDU
-from vdu_bench.models.checkpoint_posterior import checkpoint_posterior
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.loading import load_model
-from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.pipelines.loading import load_model
+from vdu_bench.models.posterior.checkpoints import checkpoint_posterior
+from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.sampling import initial_noise
 from vdu_bench.models.specs import ComputeSpec, SamplerSpec
 from vdu_bench.tasks.prompts import PromptSpec

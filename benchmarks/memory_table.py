@@ -30,11 +30,11 @@ from vdu_bench.methods.context import Batch
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.vdu import VDU
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.fitting import Fit
-from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.pipelines.text_to_image import VAE_PIXELS, TextToImage
+from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.selection import Selection, selected_parameters
 from vdu_bench.models.specs import ComputeSpec
-from vdu_bench.models.text_to_image import VAE_PIXELS, TextToImage
+from vdu_bench.models.training.fitting import Fit
 
 MIB = 1024 * 1024
 COMPUTE = {

@@ -15,8 +15,8 @@ from vdu_bench.engine.recording import make_record
 from vdu_bench.engine.shipped import shipped_artifacts
 from vdu_bench.engine.stages import CellStages
 from vdu_bench.engine.store import Store
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.sampling import initial_noise
-from vdu_bench.models.unconditional import UnconditionalDDPM
 from vdu_bench.tasks.task import Task
 
 

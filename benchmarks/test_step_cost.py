@@ -10,7 +10,7 @@ import pytest
 from vdu_bench.engine.recipes import RecipeStages
 from vdu_bench.methods.catalog import make_method
 from vdu_bench.methods.context import UnlearningContext
-from vdu_bench.models.fitting import Fit
+from vdu_bench.models.training.fitting import Fit
 from vdu_bench.tasks.task import Task
 
 STEPS = 15

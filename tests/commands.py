@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vdu_bench.cli import main
+from vdu_bench.cli.main import main
 
 
 def cli(*arguments: str | Path, code: int = 0) -> None:

@@ -10,12 +10,12 @@ import torch
 import yaml
 from pipelines import write_pipeline
 
-from vdu_bench.data.digits import load_digits
-from vdu_bench.judges.judge import Judge
-from vdu_bench.judges.training import train_judge
+from vdu_bench.data.sources.digits import load_digits
+from vdu_bench.judges.classifier.judge import Judge
+from vdu_bench.judges.classifier.training import train_judge
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.specs import LatentRecipe, ModelRecipe
-from vdu_bench.models.text_to_image import TextToImage
-from vdu_bench.models.unconditional import UnconditionalDDPM
 from vdu_bench.tasks.loading import read_tasks
 from vdu_bench.tasks.task import Task
 

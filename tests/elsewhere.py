@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.external import load_external
-from vdu_bench.models.external_files import find_external
-from vdu_bench.models.loading import load_model
+from vdu_bench.models.files.external import load_external
+from vdu_bench.models.files.external_files import find_external
+from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.models.sampling import initial_noise
 from vdu_bench.models.specs import ModelKind, SamplerSpec
 

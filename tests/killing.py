@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-import vdu_bench.models.resuming
+import vdu_bench.models.training.resuming
 
 
 def kill_after(owner: Any, name: str, calls: int = 1) -> None:
@@ -29,7 +29,7 @@ def die_in(stage: Callable[[], None], work: Callable[[], object]) -> None:
     """Do the work in a process that keeps its state after every step, and that `stage` has made to die."""
 
     def die() -> None:
-        vdu_bench.models.resuming.CHECKPOINT_SECONDS = 0.0
+        vdu_bench.models.training.resuming.CHECKPOINT_SECONDS = 0.0
         stage()
         work()
 

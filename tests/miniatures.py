@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vdu_bench.data.celeba import ATTRIBUTES
+from vdu_bench.data.sources.celeba import ATTRIBUTES
 
 FISH, BUTCHER_SHOP, ORANGE = "n01443537", "n02927161", "n07747607"
 HUB_CONFIG = "img_align+identity+attr"

@@ -10,7 +10,7 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from vdu_bench.models.text_to_image import TextToImage
+from vdu_bench.models.pipelines.text_to_image import TextToImage
 
 WORDS = ("a", "portrait", "of", "person", "with", "hat", "eyeglasses", "and", "bangs")
 LENGTH = 12

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from vdu_bench.data.counterfactuals import CounterfactualPairs
-from vdu_bench.data.faces import NAMES
-from vdu_bench.data.image_set import DataSplits, ImageSet
-from vdu_bench.judges.judge import Judge
-from vdu_bench.judges.network import make_network
+from vdu_bench.data.image_set import ImageSet
+from vdu_bench.data.sources.faces import NAMES
+from vdu_bench.data.splits import DataSplits
+from vdu_bench.judges.classifier.judge import Judge
+from vdu_bench.judges.classifier.networks import make_network
 from vdu_bench.metrics.evidence import Evidence, Readings, Samples
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.tasks.task import Task

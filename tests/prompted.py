@@ -10,7 +10,7 @@ from vdu_bench.data.specs import CaptionSpec
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.tasks.prompts import PromptSpec
 
 NAMES = ("hat", "bangs")

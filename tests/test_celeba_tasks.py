@@ -14,8 +14,8 @@ from diffusers import AutoencoderKL
 from miniatures import write_celeba, write_celeba_hub
 from safetensors.torch import load_file, save_file
 
+from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.specs import CheckpointPosterior, LatentRecipe, TextEncoderRecipe
-from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.records import Record, read_records
 from vdu_bench.tasks.loading import find_task
 from vdu_bench.tasks.prompts import PromptSpec

@@ -105,7 +105,7 @@ def test_other_content_in_the_same_place_is_never_reused(
     first = [record.protocol.data_fingerprint for record in records(tmp_path, "mnist_1_small") if record.protocol]
     code = f"""
 import sys
-from vdu_bench.cli import main
+from vdu_bench.cli.main import main
 sys.argv = ["vdu-bench", *{command!r}]
 try:
     main()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vdu_bench.cli import main
+from vdu_bench.cli.main import main
 from vdu_bench.records import Record, read_records
 
 ROOT = Path(__file__).parent.parent

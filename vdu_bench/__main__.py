@@ -1,5 +1,5 @@
 """``python -m vdu_bench`` is ``vdu-bench``."""
 
-from vdu_bench.cli import main
+from vdu_bench.cli.main import main
 
 main()

@@ -23,9 +23,19 @@ class Diverged(Exception):
     """Training, unlearning or sampling produced a value that is not finite."""
 
 
-def in_short(error: Exception) -> str:
+def flat(text: object) -> str:
+    """Text, or an error's message, on one line."""
+    return " ".join(str(text).split())
+
+
+def one_line(error: BaseException) -> str:
+    """An error on one line: its type and its message."""
+    return f"{type(error).__name__}: {flat(error)}"
+
+
+def in_short(error: BaseException) -> str:
     """Another library's error on one line: its type, and the first 200 signs of its message."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return f"{type(error).__name__}: {flat(error)[:200]}"
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from vdu_bench.errors import UserError, did_you_mean
+from vdu_bench.errors import UserError, did_you_mean, one_line
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Entry:
             module = importlib.import_module(self.module)
             return getattr(module, self.attribute)
         except Exception as error:
-            raise UserError(f"{self.name!r} ({self.target}) fails to import: {_one_line(error)}") from error
+            raise UserError(f"{self.name!r} ({self.target}) fails to import: {one_line(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,5 @@ def import_plugin(file: Path) -> str:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise UserError(f"plug-in {file} fails to import: {_one_line(error)}") from error
+        raise UserError(f"plug-in {file} fails to import: {one_line(error)}") from error
     return name
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -13,10 +13,10 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.dropout import seeded_dropout
-from vdu_bench.models.fitting import fit
 from vdu_bench.models.specs import FitSpec, SamplerSpec
-from vdu_bench.models.training import denoising_loss
+from vdu_bench.models.training.base_model import denoising_loss
+from vdu_bench.models.training.dropout import seeded_dropout
+from vdu_bench.models.training.fitting import fit
 from vdu_bench.seeds import derive_seed
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.training import denoising_loss
+from vdu_bench.models.training.base_model import denoising_loss
 
 
 class GradientAscent(LossMethod):

@@ -6,11 +6,11 @@ import torch
 from vdu_baselines.esd import ESD
 from vdu_baselines.finetune import Finetune
 from vdu_baselines.gradient_ascent import GradientAscent
-from vdu_bench.data.digits import load_digits
+from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.errors import Diverged
 from vdu_bench.methods.context import UnlearningContext
-from vdu_bench.models.training import denoising_loss
-from vdu_bench.models.unconditional import UnconditionalDDPM
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.training.base_model import denoising_loss
 
 TRAIN = load_digits().train
 

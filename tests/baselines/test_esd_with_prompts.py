@@ -14,9 +14,9 @@ from vdu_baselines.esd import ESD
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.selection import selected_parameters
-from vdu_bench.models.text_to_image import TextToImage
-from vdu_bench.models.unconditional import UnconditionalDDPM
 
 ETA = 2.5
 

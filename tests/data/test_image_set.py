@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vdu_bench.data.digits import load_digits
-from vdu_bench.data.image_set import DataSplits, ImageSet
+from vdu_bench.data.image_set import ImageSet
+from vdu_bench.data.sources.digits import load_digits
+from vdu_bench.data.splits import DataSplits
 from vdu_bench.data.splitting import stratified_split
 from vdu_bench.errors import UserError
 

@@ -21,11 +21,11 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import Outcome, run_cells
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
-from vdu_bench.models.loading import load_model
+from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.records import Record, read_records
-from vdu_bench.reports.blessing import apply_blessing, plan_blessing
 from vdu_bench.reports.comparable import check_comparable
-from vdu_bench.reports.gate import compare
+from vdu_bench.reports.gate.blessing import apply_blessing, plan_blessing
+from vdu_bench.reports.gate.verdicts import compare
 from vdu_bench.tasks.loading import find_task, with_overrides
 from vdu_bench.tasks.task import Task
 

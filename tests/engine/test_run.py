@@ -19,8 +19,8 @@ import vdu_bench.engine.recording
 import vdu_bench.engine.run
 import vdu_bench.engine.stages
 import vdu_bench.engine.worker
-import vdu_bench.models.resuming
-from vdu_bench.data.digits import load_digits
+import vdu_bench.models.training.resuming
+from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.engine.cells import Cell, expand
 from vdu_bench.engine.executors import DaskExecutor, LocalExecutor
 from vdu_bench.engine.progress import Progress
@@ -29,9 +29,9 @@ from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
-from vdu_bench.models.fitting import Fit
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.specs import ComputeSpec
-from vdu_bench.models.unconditional import UnconditionalDDPM
+from vdu_bench.models.training.fitting import Fit
 from vdu_bench.records import read_record, read_records
 from vdu_bench.tasks.loading import with_overrides
 from vdu_bench.tasks.task import Task

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from vdu_bench.engine.device import resolve_device
 from vdu_bench.errors import UserError
-from vdu_bench.models.processes import ALONE, LaunchedTeam
+from vdu_bench.models.training.processes import ALONE, LaunchedTeam
 
 
 def torchrun(*arguments: str | Path, processes: int = 2) -> subprocess.CompletedProcess[str]:

@@ -15,16 +15,16 @@ from comparing import comparable
 from killing import die_in, kill_after
 
 import vdu_bench.engine.recipes
-import vdu_bench.models.resuming
-from vdu_bench.data.faces import NAMES
+import vdu_bench.models.training.resuming
+from vdu_bench.data.sources.faces import NAMES
 from vdu_bench.engine.cells import expand
 from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import Outcome, run_cells
 from vdu_bench.engine.store import Store
-from vdu_bench.models.fitting import Fit
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.specs import CheckpointPosterior
-from vdu_bench.models.unconditional import UnconditionalDDPM
+from vdu_bench.models.training.fitting import Fit
 from vdu_bench.records import Record, read_records
 from vdu_bench.tasks.loading import read_tasks, with_overrides
 from vdu_bench.tasks.task import Task

@@ -9,9 +9,9 @@ from vdu_bench.data.specs import CaptionSpec
 from vdu_bench.errors import RegimeError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.regime import forbidden_needs
-from vdu_bench.models.posterior import WeightPosterior
-from vdu_bench.models.training import TrainingLog
-from vdu_bench.models.unconditional import UnconditionalDDPM
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.posterior.gaussian import WeightPosterior
+from vdu_bench.models.training.base_model import TrainingLog
 
 EVERYTHING = ("forget_images", "retain_images", "posterior")
 

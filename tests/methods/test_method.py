@@ -15,11 +15,11 @@ from vdu_bench.methods.catalog import make_method
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod, Method
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.selection import selected_parameters
 from vdu_bench.models.specs import ComputeSpec
-from vdu_bench.models.text_to_image import TextToImage
-from vdu_bench.models.training import denoising_loss
+from vdu_bench.models.training.base_model import denoising_loss
 from vdu_bench.tasks.prompts import PromptSpec
 
 PROMPTS = PromptSpec(

@@ -8,13 +8,13 @@ import pytest
 import torch
 from prompted import context_of
 
-from vdu_bench.data.digits import load_digits
+from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.methods.catalog import METHODS, make_method
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
-from vdu_bench.models.posterior import WeightPosterior
-from vdu_bench.models.text_to_image import TextToImage
-from vdu_bench.models.unconditional import UnconditionalDDPM
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.posterior.gaussian import WeightPosterior
 
 LOSS_METHODS = [name for name in METHODS.entries() if issubclass(METHODS.get(name), LossMethod)]
 WITH_PROMPTS = [

@@ -8,9 +8,9 @@ from prompted import context_of
 
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import make_method
-from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.selection import Selection, selected_parameters
-from vdu_bench.models.text_to_image import TextToImage
 
 SELECTIONS: dict[str, Selection] = {
     "auto": "cross_attention",

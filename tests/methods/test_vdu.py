@@ -17,8 +17,8 @@ from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.vdu import VDU, elbo_weights
 from vdu_bench.methods.whitening import unwhiten, whiten
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.posterior import WeightPosterior
-from vdu_bench.models.unconditional import UnconditionalDDPM
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.posterior.gaussian import WeightPosterior
 
 WEIGHTS = torch.tensor([[[0.1, -0.4], [0.7, 0.2]]])
 MEAN = torch.tensor([[[0.0, -0.5], [0.5, 0.3]]])

@@ -12,7 +12,7 @@ from scipy.stats import ttest_1samp
 from torch import Tensor
 
 from vdu_bench.data.counterfactuals import CounterfactualPairs
-from vdu_bench.data.faces import NAMES
+from vdu_bench.data.sources.faces import NAMES
 from vdu_bench.metrics.counterfactual import NO_PAIRS, PairDrift, PairForget
 from vdu_bench.metrics.evidence import Evidence, Samples
 from vdu_bench.tasks.task import Task

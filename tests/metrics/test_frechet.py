@@ -10,8 +10,8 @@ import torch_fidelity
 from scipy.linalg import sqrtm
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
-from vdu_bench.data.digits import load_digits
-from vdu_bench.judges.judge import Judge
+from vdu_bench.data.sources.digits import load_digits
+from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.metrics.frechet import frechet_distance, register_judge
 
 

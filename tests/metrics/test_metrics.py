@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from vdu_bench.data.digits import load_digits
-from vdu_bench.judges.judge import Judge
-from vdu_bench.judges.network import make_network
+from vdu_bench.data.sources.digits import load_digits
+from vdu_bench.judges.classifier.judge import Judge
+from vdu_bench.judges.classifier.networks import make_network
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.metrics.evidence import Evidence, Readings, Samples
 from vdu_bench.records import Estimate, Ledger, Timings

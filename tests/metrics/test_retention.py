@@ -8,7 +8,7 @@ import pytest
 from planted import evidence, readings, shown
 from scipy.stats import binomtest
 
-from vdu_bench.data.faces import NAMES
+from vdu_bench.data.sources.faces import NAMES
 from vdu_bench.metrics.evidence import Evidence, Samples
 from vdu_bench.metrics.fidelity import JunkRate
 from vdu_bench.metrics.forgetting import PUL, ForgetRate

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler
 
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.specs import ModelRecipe
-from vdu_bench.models.unconditional import UnconditionalDDPM
 
 
 def test_add_noise_is_diffusers(tiny_model: UnconditionalDDPM) -> None:

@@ -14,10 +14,10 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, StableDiffusio
 from torch import Tensor
 
 from vdu_bench.errors import Diverged
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.sampling import initial_noise
 from vdu_bench.models.specs import ComputeSpec, SamplerSpec
-from vdu_bench.models.text_to_image import TextToImage
-from vdu_bench.models.unconditional import UnconditionalDDPM
 
 PROMPTS = ["a portrait of a person", "a hat", "a person with eyeglasses and bangs", "", "bangs"]
 IMAGES = torch.randint(256, (5, 3, 16, 16), generator=torch.Generator().manual_seed(0)).to(torch.uint8)

@@ -7,9 +7,9 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
 from vdu_bench.errors import Diverged
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.sampling import initial_noise, make_scheduler
 from vdu_bench.models.specs import SamplerSpec
-from vdu_bench.models.unconditional import UnconditionalDDPM
 
 SCHEDULERS = {
     "dpmsolver++": lambda config: DPMSolverMultistepScheduler.from_config(

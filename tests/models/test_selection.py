@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from vdu_bench.errors import UserError
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.selection import selected_parameters
-from vdu_bench.models.text_to_image import TextToImage
-from vdu_bench.models.unconditional import UnconditionalDDPM
 
 PROJECTIONS = ["to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight", "to_out.0.bias"]
 

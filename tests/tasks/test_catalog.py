@@ -8,8 +8,8 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
 
-from vdu_bench.data.sources import SOURCES
-from vdu_bench.judges.network import make_network
+from vdu_bench.data.catalog import SOURCES
+from vdu_bench.judges.classifier.networks import make_network
 from vdu_bench.tasks.loading import FILES, catalog, read_tasks
 from vdu_bench.tasks.task import Task
 

@@ -9,10 +9,10 @@ import torch
 from diffusers import AutoencoderKL
 
 from vdu_bench.data.captions import Captions, words_of
-from vdu_bench.data.faces import NAMES, PAIRED, load_faces
-from vdu_bench.judges.network import make_network
+from vdu_bench.data.sources.faces import NAMES, PAIRED, load_faces
+from vdu_bench.judges.classifier.networks import make_network
+from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.specs import LatentRecipe
-from vdu_bench.models.text_to_image import TextToImage
 from vdu_bench.tasks.loading import read_tasks
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.task import Task

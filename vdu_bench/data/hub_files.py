@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from vdu_bench.data.source import DataSource
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, flat
 
 TRAIN = ("train",)
 HELD_OUT = ("test", "valid", "val")
@@ -86,7 +86,7 @@ class HubFiles(DataSource, ABC):
         try:
             yield
         except Exception as error:  # of half a dozen unrelated kinds, and the mend is the same for all
-            reason = " ".join(str(error).split())
+            reason = flat(error)
             raise UserError(
                 f"{self.id} cannot be had from the Hugging Face hub ({reason}); a copy on disk is found by --data-dir"
             ) from error
@@ -121,7 +121,7 @@ def row_count(file: Path) -> int:
     try:
         return int(read_metadata(file).num_rows)
     except (ArrowException, OSError) as error:
-        raise UserError(f"{file} is missing or damaged: {' '.join(str(error).split())}") from error
+        raise UserError(f"{file} is missing or damaged: {flat(error)}") from error
 
 
 def only_column(file: Path, features: Any, kind: str) -> str:

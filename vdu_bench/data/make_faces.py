@@ -1,4 +1,4 @@
-"""Makes the data of `vdu_bench.data.faces`: ``python -m vdu_bench.data.make_faces --out vdu_bench/assets/faces``.
+"""Makes the data of the source ``faces``: ``python -m vdu_bench.data.make_faces --out vdu_bench/assets/faces``.
 
 What is drawn, and what each attribute means, stands in `vdu_bench.data.portraits`. Needs the extra ``faces``
 (dicebear-core, dicebear-styles, resvg-py); the suite itself does not.
@@ -21,9 +21,10 @@ import torch
 from PIL import Image
 
 from vdu_bench.data.counterfactuals import CounterfactualPairs
-from vdu_bench.data.faces import NAMES, PAIRED, TILE
-from vdu_bench.data.image_set import DataSplits, ImageSet
+from vdu_bench.data.image_set import ImageSet
 from vdu_bench.data.portraits import SEED, Drawn, attributes, draw_face, draw_pair, render
+from vdu_bench.data.sources.faces import NAMES, PAIRED, TILE
+from vdu_bench.data.splits import DataSplits
 
 PACKAGES = ("dicebear-core", "dicebear-styles", "resvg-py")
 TRAIN, HELD_OUT, PAIRS = 5000, 1000, 400

@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vdu_bench.data.faces import NAMES, TILE
+from vdu_bench.data.sources.faces import NAMES, TILE
 from vdu_bench.errors import UserError
 from vdu_bench.seeds import derive_seed
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from vdu_bench.errors import UserError
-from vdu_bench.models.specs import Spec
+from vdu_bench.spec import Spec
 
 if TYPE_CHECKING:
-    from vdu_bench.data.image_set import DataSplits
+    from vdu_bench.data.splits import DataSplits
 
 
 @dataclass(frozen=True)
@@ -122,14 +119,3 @@ class OfficialSource(DataSource):
             raise UserError(
                 f"{error}. Or get {self.download.in_words()}; put it into DIR/{self.folder} and give --data-dir DIR"
             ) from error
-
-
-def stamp(roots: Iterable[Path]) -> str:
-    """sha256 over place, size and time of change of all files below `roots`: changes when their content does."""
-    found = []
-    for root in roots:
-        inside = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
-        for file in inside if root.is_dir() else [root]:
-            facts = file.stat()
-            found.append((os.path.realpath(file), facts.st_size, facts.st_mtime_ns))
-    return hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.errors import UserError
-from vdu_bench.models.specs import PositiveInt
 from vdu_bench.seeds import derive_seed
+from vdu_bench.spec import PositiveInt
 
 ImageCount = Literal["all"] | PositiveInt
 SEED = 0

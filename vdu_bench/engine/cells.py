@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vdu_bench.data.source import stamp
-from vdu_bench.data.sources import data_stamp
+from vdu_bench.data.catalog import data_stamp
 from vdu_bench.engine.digests import EVERYTHING, code_digest, source_digest
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.files import stamp
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.regime import Regime, forbidden_needs
 from vdu_bench.metrics.catalog import METRICS
-from vdu_bench.models.external_files import ExternalFiles
+from vdu_bench.models.files.external_files import ExternalFiles
 from vdu_bench.tasks.task import Task
 
 REFERENCES = ("original", "retrain")

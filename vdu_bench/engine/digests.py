@@ -8,9 +8,9 @@ from pathlib import Path
 
 import vdu_bench
 from vdu_bench.registry import Entry
-from vdu_bench.tasks.task import spec_hash
+from vdu_bench.spec import digest_of
 
-SAMPLING = ("models", "seeds.py", "data/captions.py", "tasks/prompts.py", "engine/drawing.py")
+SAMPLING = ("models", "seeds.py", "spec.py", "data/captions.py", "tasks/prompts.py", "engine/drawing.py")
 """The parts of the package that decide which images a model makes."""
 
 UNLEARNING = (*SAMPLING, "data", "methods", "engine/stages.py")
@@ -36,6 +36,6 @@ def tree_digest(root: Path, parts: tuple[str, ...]) -> str:
     """sha256 over names and contents of the Python files that lie in some folders below `root`, or are named."""
     files = {file.relative_to(root).as_posix(): file for file in root.rglob("*.py")}
     ours = tuple(part if part.endswith(".py") else f"{part}/" for part in parts)
-    return spec_hash(
+    return digest_of(
         {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items() if name.startswith(ours)}
     )

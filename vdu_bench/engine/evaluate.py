@@ -13,18 +13,20 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
-from vdu_bench.data.sources import data_stamp
+from vdu_bench.data.catalog import data_stamp
 from vdu_bench.engine.cells import Cell, External, models_stamp
 from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import Outcome, run_cells
-from vdu_bench.engine.store import Store, sha256_of
+from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.files import digest_of_file
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.regime import Regime
-from vdu_bench.models.external_files import ExternalFiles, find_external
+from vdu_bench.models.files.external_files import ExternalFiles, find_external
 from vdu_bench.records import Record, records_by_file
-from vdu_bench.tasks.task import Task, spec_hash
+from vdu_bench.spec import digest_of
+from vdu_bench.tasks.task import Task
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
@@ -166,9 +168,9 @@ def _name_of(files: ExternalFiles) -> str:
 
 def _digest(files: ExternalFiles) -> str:
     if len(files.read) == 1:
-        return sha256_of(files.read[0])
+        return digest_of_file(files.read[0])
     folder = files.place if files.place.is_dir() else files.place.parent
-    return spec_hash({file.relative_to(folder).as_posix(): sha256_of(file) for file in files.read})
+    return digest_of({file.relative_to(folder).as_posix(): digest_of_file(file) for file in files.read})
 
 
 def _check_beside(cells: Sequence[Cell], there: Iterable[Record], out: Path) -> None:

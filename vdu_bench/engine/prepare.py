@@ -12,7 +12,7 @@ from vdu_bench.engine.shipped import exported
 from vdu_bench.engine.store import MANIFEST, Artifact, Store, read_artifact
 from vdu_bench.engine.team_store import TeamStore
 from vdu_bench.errors import UserError
-from vdu_bench.models.processes import team_on
+from vdu_bench.models.training.processes import team_on
 from vdu_bench.tasks.task import Task
 
 KINDS = ("base", "retrain", "judge", "clip")

@@ -12,9 +12,9 @@ import torch
 from diffusers import AutoencoderKL
 
 from vdu_bench.data.captions import Captions, words_of
-from vdu_bench.data.image_set import DataSplits, ImageSet
-from vdu_bench.data.source import stamp
-from vdu_bench.data.sources import load_data
+from vdu_bench.data.catalog import load_data
+from vdu_bench.data.image_set import ImageSet
+from vdu_bench.data.splits import DataSplits
 from vdu_bench.engine.cells import models_stamp
 from vdu_bench.engine.digests import SAMPLING, code_digest
 from vdu_bench.engine.drawing import usage
@@ -22,23 +22,25 @@ from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.store import Artifact, Store, address, checksums
 from vdu_bench.errors import UserError
-from vdu_bench.judges.clip import ClipScorer
-from vdu_bench.judges.clip_check import check_captions
-from vdu_bench.judges.clip_in_domain import InDomainClip
-from vdu_bench.judges.clip_pretrained import load_pretrained
-from vdu_bench.judges.clip_specs import ClipRecipe, PretrainedClip
-from vdu_bench.judges.clip_training import train_clip
-from vdu_bench.judges.judge import Judge
-from vdu_bench.judges.training import train_judge
-from vdu_bench.models.autoencoder import train_autoencoder
-from vdu_bench.models.checkpoint_posterior import checkpoint_posterior
+from vdu_bench.files import stamp
+from vdu_bench.judges.classifier.judge import Judge
+from vdu_bench.judges.classifier.training import train_judge
+from vdu_bench.judges.clip.check import check_captions
+from vdu_bench.judges.clip.in_domain import InDomainClip
+from vdu_bench.judges.clip.pretrained import load_pretrained
+from vdu_bench.judges.clip.scorer import ClipScorer
+from vdu_bench.judges.clip.specs import ClipRecipe, PretrainedClip
+from vdu_bench.judges.clip.training import train_clip
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.laplace import laplace_posterior
-from vdu_bench.models.loading import load_model
-from vdu_bench.models.pipeline_files import COMPONENTS, pipeline_folder
-from vdu_bench.models.posterior import WeightPosterior
-from vdu_bench.models.processes import ALONE, Team
-from vdu_bench.models.prompt_tokens import check_lengths
+from vdu_bench.models.files.pipeline_files import COMPONENTS, pipeline_folder
+from vdu_bench.models.pipelines.autoencoder import train_autoencoder
+from vdu_bench.models.pipelines.loading import load_model
+from vdu_bench.models.pipelines.prompt_tokens import check_lengths
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.posterior.checkpoints import checkpoint_posterior
+from vdu_bench.models.posterior.gaussian import WeightPosterior
+from vdu_bench.models.posterior.laplace import laplace_posterior
 from vdu_bench.models.specs import (
     CheckpointPosterior,
     ComputeSpec,
@@ -46,10 +48,9 @@ from vdu_bench.models.specs import (
     LatentRecipe,
     ModelRecipe,
 )
-from vdu_bench.models.text_to_image import TextToImage
-from vdu_bench.models.training import TrainingLog, train
-from vdu_bench.models.training_data import CaptionedLatents, Pixels, TrainingData
-from vdu_bench.models.unconditional import UnconditionalDDPM
+from vdu_bench.models.training.base_model import TrainingLog, train
+from vdu_bench.models.training.processes import ALONE, Team
+from vdu_bench.models.training.shown import CaptionedLatents, Pixels, TrainingData
 from vdu_bench.seeds import derive_seed
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.task import Task

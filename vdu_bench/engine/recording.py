@@ -13,7 +13,7 @@ from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.recipes import weak_judge
 from vdu_bench.engine.stages import CellStages
 from vdu_bench.engine.store import Store
-from vdu_bench.errors import Diverged
+from vdu_bench.errors import Diverged, one_line
 from vdu_bench.methods.catalog import make_method
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.metrics.evidence import Evidence
@@ -93,8 +93,7 @@ def keep_record(cell: Cell, record: Record, store: Store) -> None:
 
 def failed_record(cell: Cell, device: str, error: Exception) -> Record:
     """The record of a cell that broke off with an error."""
-    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return Record(**_facts(cell, device), timings=Timings(), status="failed", reason=reason)
+    return Record(**_facts(cell, device), timings=Timings(), status="failed", reason=one_line(error))
 
 
 def measure(evidence: Evidence) -> dict[str, MetricResult]:

@@ -13,6 +13,7 @@ from vdu_bench.engine.executors import Executor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.files import write_atomically
 from vdu_bench.records import Record, read_record
 
 
@@ -97,10 +98,7 @@ def write_record(record: Record, out: Path) -> None:
     text = record.to_json()
     if file.exists() and file.read_text() == text:
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(text)
-    os.replace(partial, file)
+    write_atomically(file, text.encode())
 
 
 def _require_writable(out: Path) -> None:

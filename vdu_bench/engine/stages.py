@@ -22,13 +22,13 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recipes import MODEL, RecipeStages, of_posterior
 from vdu_bench.engine.store import Artifact, Store, address
 from vdu_bench.errors import Diverged
-from vdu_bench.judges.junk import JunkDetector
+from vdu_bench.judges.classifier.junk import JunkDetector
 from vdu_bench.methods.catalog import METHODS, make_method
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod, Method
 from vdu_bench.metrics.evidence import Readings, Samples
 from vdu_bench.models.counting import EvaluationCounter
-from vdu_bench.models.external import load_external
+from vdu_bench.models.files.external import load_external
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.tasks.task import Task
 

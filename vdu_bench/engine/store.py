@@ -7,7 +7,6 @@ stage.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,7 +19,8 @@ from typing import Any
 from filelock import FileLock
 
 from vdu_bench.errors import UserError
-from vdu_bench.tasks.task import spec_hash
+from vdu_bench.files import digest_of_file
+from vdu_bench.spec import digest_of
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20
@@ -51,12 +51,12 @@ class Artifact:
     @property
     def digest(self) -> str:
         """sha256 over the files' checksums: what later stages name this one by."""
-        return spec_hash(self.manifest["files"])
+        return digest_of(self.manifest["files"])
 
 
 def address(kind: str, spec: Mapping[str, Any]) -> str:
     """The hash of a stage."""
-    return spec_hash({"kind": kind, "spec": spec})
+    return digest_of({"kind": kind, "spec": spec})
 
 
 class Store:
@@ -150,7 +150,7 @@ class Store:
                 ours = spec.get("family") == family and spec.get("without", forget) == forget
                 if manifest["kind"] in kinds and ours:
                     manifests[manifest["hash"]] = manifest["files"]
-        return sorted(spec_hash(files) for files in manifests.values())
+        return sorted(digest_of(files) for files in manifests.values())
 
     def workspace(self, kind: str, spec: Mapping[str, Any]) -> Path:
         """A folder for the running state of a stage that is long in the making; kept until `forget_workspace`."""
@@ -179,7 +179,7 @@ class Store:
 def checksums(folder: Path) -> dict[str, str]:
     """sha256 of every file below `folder` but the manifest, by relative name."""
     files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
-    return {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
+    return {file.relative_to(folder).as_posix(): digest_of_file(file) for file in files}
 
 
 def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
@@ -199,12 +199,3 @@ def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
         if found[name] != expected.get(name):
             return None, f"{name} does not match its checksum"
     return artifact, ""
-
-
-def sha256_of(file: Path) -> str:
-    """sha256 of a file's content."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -9,7 +9,7 @@ from typing import Any
 
 from vdu_bench.engine.store import Artifact, Store
 from vdu_bench.errors import UserError
-from vdu_bench.models.processes import Team
+from vdu_bench.models.training.processes import Team
 
 TOGETHER = ("base", "retrain")
 """Kinds that are made by all processes; what else there is the first makes alone, and the others find."""

@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter
 
-from vdu_bench.models.specs import FitSpec, PositiveInt, Spec
+from vdu_bench.models.specs import FitSpec
+from vdu_bench.spec import PositiveInt, Spec
 
 
 class JudgeRecipe(Spec):

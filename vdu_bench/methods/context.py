@@ -12,10 +12,10 @@ from vdu_bench.data.captions import Captions
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.errors import RegimeError
 from vdu_bench.methods.regime import Need, Regime, forbidden_needs
-from vdu_bench.models.batches import epoch_indices
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.posterior import WeightPosterior
-from vdu_bench.models.training import TrainingLog
+from vdu_bench.models.posterior.gaussian import WeightPosterior
+from vdu_bench.models.training.base_model import TrainingLog
+from vdu_bench.models.training.batches import epoch_indices
 from vdu_bench.records import Ledger
 from vdu_bench.seeds import derive_seed
 from vdu_bench.tasks.prompts import PromptSpec

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.regime import Need
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.dropout import seeded_dropout
-from vdu_bench.models.fitting import fit
 from vdu_bench.models.selection import Selection, selected_parameters
-from vdu_bench.models.specs import FitSpec, ModelKind, Spec
+from vdu_bench.models.specs import FitSpec, ModelKind
+from vdu_bench.models.training.dropout import seeded_dropout
+from vdu_bench.models.training.fitting import fit
 from vdu_bench.records import Role
 from vdu_bench.seeds import derive_seed
+from vdu_bench.spec import Spec
 
 
 class Method(ABC):

@@ -14,7 +14,7 @@ from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.whitening import unwhiten, whiten
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.posterior.gaussian import WeightPosterior
 
 
 class VDU(LossMethod):

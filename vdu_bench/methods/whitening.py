@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from vdu_bench.models.posterior import WeightPosterior
+from vdu_bench.models.posterior.gaussian import WeightPosterior
 
 
 class Whitened(nn.Module):

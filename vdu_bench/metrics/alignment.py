@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from vdu_bench.judges.clip import ClipScorer
+from vdu_bench.judges.clip.scorer import ClipScorer
 from vdu_bench.metrics.evidence import Evidence, Readings
 from vdu_bench.metrics.metric import Metric
 from vdu_bench.records import Estimate

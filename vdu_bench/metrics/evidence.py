@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vdu_bench.data.image_set import DataSplits
-from vdu_bench.judges.judge import Judge
-from vdu_bench.judges.junk import JunkDetector
+from vdu_bench.data.splits import DataSplits
+from vdu_bench.judges.classifier.judge import Judge
+from vdu_bench.judges.classifier.junk import JunkDetector
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.seeds import derive_seed
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.task import Task
 
 if TYPE_CHECKING:
-    from vdu_bench.judges.clip import ClipScorer
+    from vdu_bench.judges.clip.scorer import ClipScorer
     from vdu_bench.metrics.inception import Inception
 
 

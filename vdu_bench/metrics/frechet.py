@@ -13,7 +13,7 @@ from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_input_id_to_statistics
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torch_fidelity.utils import create_feature_extractor
 
-from vdu_bench.judges.judge import Judge
+from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.metrics.inception import EXTRACTOR, FEATURES, Inception
 
 LAYER = "features"

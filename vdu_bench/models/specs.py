@@ -8,36 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    SerializerFunctionWrapHandler,
-    Tag,
-    model_serializer,
-)
+from pydantic import Discriminator, Field, Tag
 
-PositiveInt = Annotated[int, Field(gt=0)]
+from vdu_bench.spec import PositiveInt, Spec
+
 ModelKind = Literal["unconditional", "text_to_image"]
 KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
-
-
-class Spec(BaseModel):
-    """The base of all that is read from files: an unknown key is an error, and values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    later: ClassVar[tuple[str, ...]] = ()
-    """Settings that are younger than artifacts of their kind, whose addresses are made of dumps. At their defaults they
-    are left out of a dump, so that what was made before them is still found."""
-
-    @model_serializer(mode="wrap")
-    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dump: dict[str, Any] = handler(self)
-        for name in self.later:
-            if dump.get(name) == type(self).model_fields[name].default:
-                del dump[name]
-        return dump
 
 
 class FitSpec(Spec):

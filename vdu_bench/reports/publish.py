@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from vdu_bench.records import Record
-from vdu_bench.reports.leaderboard import leaderboards
 from vdu_bench.reports.report import up_to_date, write_reports
-from vdu_bench.reports.terminal import print_leaderboards
+from vdu_bench.reports.tables.leaderboard import leaderboards
+from vdu_bench.reports.tables.terminal import print_leaderboards
 
 if TYPE_CHECKING:
     from vdu_bench.reports.report import Samples

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdu_bench import __version__
+from vdu_bench.files import write_atomically
 from vdu_bench.records import Record
 from vdu_bench.reports.comparable import by_task, check_sweep
-from vdu_bench.reports.files import write_atomically
 
 # pandas and matplotlib cost seconds to import: they wait until something has to be written.
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from vdu_bench.reports.leaderboard import Leaderboard
+    from vdu_bench.reports.tables.leaderboard import Leaderboard
 
     Samples = Mapping[str, Mapping[str, NDArray[np.uint8]]]
 
@@ -53,9 +53,9 @@ def write_reports(
     records = list(records)
     if up_to_date(records, out, samples_digest=samples_digest):
         return []
-    from vdu_bench.reports.frames import render_long
-    from vdu_bench.reports.leaderboard import leaderboards
-    from vdu_bench.reports.render import to_csv, to_latex, to_markdown
+    from vdu_bench.reports.tables.frames import render_long
+    from vdu_bench.reports.tables.leaderboard import leaderboards
+    from vdu_bench.reports.tables.render import to_csv, to_latex, to_markdown
 
     boards = leaderboards(records)
     texts = {
@@ -85,11 +85,11 @@ def write_plots(boards: Iterable[Leaderboard], out: Path, samples: Samples | Non
     Returns:
         The files written.
     """
-    from vdu_bench.reports.bars import draw_bars
-    from vdu_bench.reports.grid import sample_grid
-    from vdu_bench.reports.style import looks
-    from vdu_bench.reports.text import method_text
-    from vdu_bench.reports.tradeoff import draw_tradeoff
+    from vdu_bench.reports.plots.bars import draw_bars
+    from vdu_bench.reports.plots.grid import sample_grid
+    from vdu_bench.reports.plots.style import looks
+    from vdu_bench.reports.plots.tradeoff import draw_tradeoff
+    from vdu_bench.reports.tables.text import method_text
 
     boards = list(boards)
     styles = looks(boards)
@@ -118,9 +118,9 @@ def write_sweeps(records: Iterable[Record], out: Path) -> list[Path]:
     Raises:
         UserError: variants of such a task differ in more than that.
     """
-    from vdu_bench.reports.leaderboard import leaderboards
-    from vdu_bench.reports.style import looks
-    from vdu_bench.reports.sweep import draw_sweep
+    from vdu_bench.reports.plots.style import looks
+    from vdu_bench.reports.plots.sweep import draw_sweep
+    from vdu_bench.reports.tables.leaderboard import leaderboards
 
     records = list(records)
     styles = looks(leaderboards(records))

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from vdu_bench.data.specs import CaptionSpec
-from vdu_bench.models.specs import Spec
+from vdu_bench.spec import Spec
 
 Prompt = Annotated[str, Field(min_length=1)]
 

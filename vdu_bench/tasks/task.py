@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from vdu_bench.data.specs import DataSpec
-from vdu_bench.judges.clip_specs import AnyClip
+from vdu_bench.judges.clip.specs import AnyClip
 from vdu_bench.judges.specs import AnyJudgeRecipe, InceptionSpec
 from vdu_bench.models.specs import (
     AnyModel,
@@ -18,12 +16,11 @@ from vdu_bench.models.specs import (
     ComputeSpec,
     LaplacePosterior,
     ModelRecipe,
-    PositiveInt,
     PretrainedModel,
     SamplerSpec,
     SnapshotPosterior,
-    Spec,
 )
+from vdu_bench.spec import PositiveInt, Spec, digest_of
 from vdu_bench.tasks.prompts import PromptSpec
 
 
@@ -113,9 +110,4 @@ class Task(Spec):
 
     def digest(self) -> str:
         """sha256 of everything the file says."""
-        return spec_hash(self.model_dump(mode="json"))
-
-
-def spec_hash(data: Any) -> str:
-    """sha256 of plain data in canonical JSON: the address of whatever is made from it."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return digest_of(self.model_dump(mode="json"))

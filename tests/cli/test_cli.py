@@ -1,0 +1,406 @@
+"""The command line as a user meets it: output, exit codes, one clear line for every mistake."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import cli
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+HEAVY = ("torch", "diffusers", "pandas", "matplotlib", "scipy", "sklearn", "transformers")
+
+
+@pytest.fixture(autouse=True)
+def clean_registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plug-in registers in one test is not there in the next."""
+    from vdu_bench.methods.catalog import METHODS
+    from vdu_bench.metrics.catalog import METRICS
+
+    for registry in (METHODS, METRICS):
+        registry.entries()
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+        monkeypatch.setattr(registry, "_loaded", dict(registry._loaded))
+
+
+@pytest.fixture(scope="module")
+def done(tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``store`` and ``out`` of a finished run."""
+    root = tmp_path_factory.mktemp("done")
+    cli("run", "-q", "--task", tiny_file, "--methods", "vdu", "--store", root / "store", "--out", root / "out")
+    return root
+
+
+def test_a_run_leaves_records_tables_and_plots(done: Path) -> None:
+    out = done / "out"
+    assert {path.relative_to(out).as_posix() for path in out.glob("records/**/*.json")} == {
+        f"records/tiny/{method}/seed0.json" for method in ("original", "retrain", "vdu")
+    }
+    for name in ("leaderboard.md", "leaderboard.csv", "leaderboard.tex", "long.csv"):
+        assert (out / name).stat().st_size > 200, name
+    for name in ("tiny_tradeoff.png", "tiny_metrics.pdf", "tiny_samples.png"):
+        assert (out / "plots" / name).stat().st_size > 1000, name
+
+
+def test_the_same_again_says_that_it_reuses(
+    done: Path, tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = (
+        "run",
+        "--task",
+        tiny_file,
+        "--methods",
+        "vdu",
+        "--store",
+        done / "store",
+        "--out",
+        tmp_path / "elsewhere",
+    )
+    cli(*command)
+    said = capsys.readouterr()
+    assert "reused 3 of 3 cells" in said.err
+    assert "tiny" in said.out
+    records = [(root / "records/tiny/vdu/seed0.json").read_text() for root in (done / "out", tmp_path / "elsewhere")]
+    assert records[0] == records[1]
+
+
+def test_the_same_again_needs_no_torch(done: Path, tiny_file: Path) -> None:
+    code = f"""
+import sys
+from vdu_bench.cli.main import main
+sys.argv = ["vdu-bench", "run", "--task", {str(tiny_file)!r}, "--methods", "vdu",
+            "--store", {str(done / "store")!r}, "--out", {str(done / "out")!r}]
+try:
+    main()
+except SystemExit as stop:
+    assert stop.code == 0
+print("HEAVY:", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.splitlines()[-1] == "HEAVY: []", finished.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["check", "--help"],
+        ["bless", "--help"],
+        ["table", "--help"],
+        ["plot", "--help"],
+        ["list", "methods"],
+        ["list", "tasks"],
+        ["list", "metrics", "--format", "json"],
+    ],
+)
+def test_help_and_listings_import_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from vdu_bench.cli.main import main
+sys.argv = ["vdu-bench", *{arguments!r}]
+try:
+    main()
+except SystemExit as stop:
+    assert stop.code == 0
+print("HEAVY:", [name for name in {HEAVY!r} if name in sys.modules])
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.splitlines()[-1] == "HEAVY: []"
+    assert len(finished.stdout) > 300
+
+
+def test_python_dash_m_is_the_same_command() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "vdu_bench", "list", "tasks"], capture_output=True, text=True, check=True
+    )
+    assert "digits_1" in finished.stdout
+
+
+def test_long_table_is_tidy_csv(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli("table", done / "out", "--layout", "long", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert list(rows[0]) == [
+        "task", "forget_images", "scale", "method", "seed", "metric",
+        "value", "low", "high", "n", "unit", "better", "status",
+    ]  # fmt: skip
+    assert {row["method"] for row in rows} == {"original", "retrain", "vdu"}
+    cli("table", done / "out", "--layout", "long", "--format", "json")
+    assert len(json.loads(capsys.readouterr().out)) == len(rows)
+
+
+@pytest.mark.parametrize("format", ["terminal", "markdown", "csv", "latex", "json"])
+def test_leaderboard_in_every_format(done: Path, capsys: pytest.CaptureFixture[str], format: str) -> None:
+    cli("table", done / "out", "--format", format)
+    text = capsys.readouterr().out
+    assert "original" in text
+    assert "vdu" in text
+    assert (r"\toprule" in text) == (format == "latex")
+
+
+@pytest.mark.parametrize(
+    ("form", "words"), [("markdown", "| vdu "), ("latex", r"\begin{table*}"), ("csv", "scale,method,role,")]
+)
+def test_the_paper_s_table(done: Path, capsys: pytest.CaptureFixture[str], form: str, words: str) -> None:
+    cli("table", done / "out", "--layout", "paper", "--format", form)
+    text = capsys.readouterr().out
+    assert words in text
+    assert "fd_judge_40" in text or "fd judge" in text
+    cli("table", done / "out", "--layout", "paper", "--scale", "embedded", "--format", form)
+    assert capsys.readouterr().out == text
+
+
+def test_the_paper_s_table_beside_published_numbers_of_one_s_own(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = "{task: tiny, metric: pul, value: 12.5, unit: '%', method: vdu}"
+    bad_file(tmp_path, "mine.yaml", f"paper: mine\ntitle: Mine\nsource: my notes\nnumbers: [{number}]\n")
+    cli("table", done / "out", "--layout", "paper", "--published", tmp_path)
+    text = capsys.readouterr().out
+    assert "12.5" in text
+    assert "[1] mine, Mine: my notes" in text
+
+
+def test_a_sweep_over_forget_images(
+    done: Path, tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(done, tmp_path / "done")
+    out, store = tmp_path / "done" / "out", tmp_path / "done" / "store"
+    cli("plot", out, "--kind", "forget-images", code=2)
+    assert "--set task.forget_images=N" in capsys.readouterr().err
+    cli(
+        "run", "-q", "--task", tiny_file, "--methods", "vdu", "--store", store, "--out", out,
+        "--set", "task.forget_images=4",
+    )  # fmt: skip
+    capsys.readouterr()
+    cli("plot", out, "--kind", "forget-images")
+    files = capsys.readouterr().out.split()
+    assert [Path(file).name for file in files] == ["tiny_forget_images.png", "tiny_forget_images.pdf"]
+    assert all(Path(file).exists() for file in files)
+    cli("table", out, "--layout", "long")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["forget_images"] for row in rows} == {"", "4"}
+    assert {row["scale"] for row in rows} == {"embedded"}
+
+
+def test_plots_again_elsewhere(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli("plot", done / "out", "--out", tmp_path, "--store", done / "store")
+    files = capsys.readouterr().out.split()
+    assert len(files) == 6
+    assert all(Path(file).exists() for file in files)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("vdu", ["gamma", "0.1", "arXiv 2510.04058", "forget_images", "posterior | parameter"]),
+        ("digits_1", ["forget: '1'", "dpmsolver++"]),
+        ("pul", ["100 (1 - n_after / n_before)", "higher"]),
+    ],
+)
+def test_show_tells_everything(name: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    cli("show", name)
+    text = capsys.readouterr().out
+    for word in words:
+        assert word in text
+    cli("show", name, "--format", "json")
+    assert json.loads(capsys.readouterr().out)["kind"] in ("method", "task", "metric")
+
+
+PLUGIN = '''
+from vdu_bench.methods.method import LossMethod
+from vdu_bench.metrics.metric import Metric, without_interval
+
+class PullDown(LossMethod):
+    """Weights towards zero."""
+    supports = ("unconditional",)
+    needs = ()
+    name = "pull_down"
+
+    def loss(self, model, context):
+        return sum(p.square().sum() for p in model.denoiser.parameters())
+
+class MeanGrey(Metric):
+    """Mean pixel of the samples."""
+
+    def compute(self, evidence):
+        return without_interval(float(evidence.after.forget.images.float().mean()), 1, "an example")
+'''
+
+
+def test_a_plug_in_file_adds_a_method_and_a_metric(
+    done: Path, tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(PLUGIN)
+    shutil.copytree(done / "store", tmp_path / "store")
+    cli(
+        "run", "-q", "--task", tiny_file, "--methods", "pull_down", "--set", "pull_down.steps=2",
+        "--plugin", plugin, "--store", tmp_path / "store", "--out", tmp_path / "out",
+    )  # fmt: skip
+    record = json.loads((tmp_path / "out/records/tiny/pull_down/seed0.json").read_text())
+    assert record["settings"]["steps"] == 2
+    assert record["metrics"]["mean_grey"]["estimate"]["value"] > 0
+    capsys.readouterr()
+    cli("list", "methods", "--plugin", plugin, "--format", "json")
+    assert "pull_down" in {row["name"] for row in json.loads(capsys.readouterr().out)}
+
+
+def bad_file(folder: Path, name: str, content: str) -> Path:
+    file = folder / name
+    file.write_text(content)
+    return file
+
+
+MISTAKES = {
+    "unknown task": (["--task", "digits_one"], "unknown task 'digits_one'"),
+    "unknown task, close": (["--task", "digit_1"], "did you mean 'digits_1'"),
+    "unknown method": (["--methods", "vdo"], "did you mean 'vdu'"),
+    "unknown setting": (["--set", "vdu.gama=1"], "did you mean 'gamma'"),
+    "setting out of range": (["--set", "vdu.gamma=2"], "vdu.gamma=2: Input should be less than or equal to 1"),
+    "setting of the wrong type": (["--set", "vdu.steps=many"], "vdu.steps='many'"),
+    "setting without an owner": (["--set", "gamma=1"], "OWNER.NAME=VALUE"),
+    "setting of a method that is not run": (["--set", "esd.eta=1"], "not among the methods"),
+    "unknown task setting": (["--set", "task.sampels=5"], "did you mean 'samples'"),
+    "regime that forbids": (["--methods", "finetune", "--regime", "forget_only"], "forbids"),
+    "samples of zero": (["--samples", "0"], "samples"),
+    "one sample": (["--samples", "1"], "at least 2"),
+    "negative samples": (["--samples", "-5"], "samples"),
+    "seed that is no number": (["--seeds", "0,x"], "'x' is not a whole number"),
+    "negative seed": (["--seeds", "-1"], "not a whole number"),
+    "seed twice": (["--seeds", "1,1"], "twice"),
+    "empty name": (["--methods", "vdu,"], "a name is empty"),
+    "missing task file": (["--task", "./nowhere.yaml"], "cannot read the task file"),
+    "missing plug-in": (["--plugin", "./nowhere.py"], "no plug-in file"),
+    "missing settings file": (["--settings", "./nowhere.yaml"], "cannot read the settings file"),
+    "unknown device": (["--device", "tpu"], "device"),
+    "a GPU that is not there": (["--device", "cuda:99"], "there is no device"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_exit_2_and_nothing_written(
+    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, words = MISTAKES[mistake]
+    given = {"--task": "digits_1", "--methods": "vdu", "--store": str(tmp_path / "s"), "--out": str(tmp_path / "o")}
+    given |= dict(zip(arguments[::2], arguments[1::2], strict=True))
+    cli("run", "-q", *(word for pair in given.items() for word in pair), code=2)
+    said = capsys.readouterr()
+    assert words in said.err
+    assert said.err.startswith("vdu-bench: ")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("import nothing_of_this_name\n", "fails to import: ModuleNotFoundError"),
+        ("1 +\n", "fails to import: SyntaxError"),
+        ("x = 1\n", "defines no Method and no Metric"),
+        (PLUGIN.replace('"pull_down"', '"vdu"'), "two methods are called 'vdu'"),
+    ],
+)
+def test_a_broken_plug_in_is_named(
+    tmp_path: Path, content: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = bad_file(tmp_path, "broken.py", content)
+    out = tmp_path / "out"
+    cli("run", "-q", "--task", "digits_1", "--methods", "vdu", "--plugin", plugin, "--out", out, code=2)
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert not out.exists()
+
+
+def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocked = bad_file(tmp_path, "file", "")
+    cli("run", "-q", "--task", "digits_1", "--methods", "vdu", "--out", blocked / "out", code=2)
+    assert "cannot write to --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["table", "nowhere"], "is not a folder of records"),
+        (["plot", "nowhere"], "is not a folder of records"),
+        (["table", str(REFERENCE), "--layout", "paper", "--format", "terminal"], "markdown or latex or csv"),
+        (["table", str(REFERENCE), "--layout", "paper", "--published", str(REFERENCE)], "no published numbers in"),
+        (["table", str(REFERENCE), "--published", "."], "--published goes with --layout paper"),
+        (["table", str(REFERENCE), "--scale", "full"], "there are of: embedded"),
+        (["show", "vdo"], "did you mean 'vdu'"),
+        (["list", "things"], "things"),
+        (["run"], "--task"),
+        (["runn"], "runn"),
+        (["run", "--task", "digits_1", "--regime", "none"], "none"),
+    ],
+)
+def test_other_mistakes(command: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli(*command, code=2)
+    assert words in capsys.readouterr().err
+
+
+def test_records_that_are_none_are_named(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(done / "out" / "records", tmp_path / "r")
+    bad_file(tmp_path / "r" / "tiny" / "vdu", "seed7.json", "{}")
+    cli("table", tmp_path / "r", code=2)
+    assert "seed7.json is not a record" in capsys.readouterr().err
+
+
+def test_a_failed_cell_is_exit_1_and_in_the_table(
+    done: Path, tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = bad_file(
+        tmp_path,
+        "fails.py",
+        "from vdu_bench.methods.method import Method\n"
+        "class Fails(Method):\n"
+        "    supports, needs = ('unconditional',), ()\n"
+        "    def unlearn(self, model, context):\n"
+        "        raise RuntimeError('out of luck')\n",
+    )
+    cli(
+        "run", "--task", tiny_file, "--methods", "fails", "--plugin", plugin,
+        "--store", done / "store", "--out", tmp_path / "out", code=1,
+    )  # fmt: skip
+    said = capsys.readouterr()
+    assert "failed: RuntimeError: out of luck" in said.err
+    assert "failed" in said.out
+
+
+def test_ctrl_c_says_how_to_go_on(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import vdu_bench.engine.recipes
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(vdu_bench.engine.recipes, "train_judge", interrupted)
+    cli(
+        "run",
+        "-q",
+        "--task",
+        tiny_file,
+        "--methods",
+        "vdu",
+        "--store",
+        tmp_path / "s",
+        "--out",
+        tmp_path / "o",
+        code=130,
+    )
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_no_arguments_teach(capsys: pytest.CaptureFixture[str]) -> None:
+    cli(code=2)
+    assert "vdu-bench run --task digits_1" in capsys.readouterr().out

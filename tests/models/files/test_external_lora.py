@@ -1,0 +1,145 @@
+"""LoRAs onto a base: what diffusers makes of them, and a refusal where a matrix finds no place."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from elsewhere import K, draw, load
+from safetensors.torch import load_file, save_file
+
+from vdu_bench.errors import UserError
+from vdu_bench.models import external
+from vdu_bench.models.pipelines.loading import load_model
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+
+
+@pytest.fixture
+def lora(tiny_pipeline: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Writes a LoRA of random matrices for the tiny pipeline, by diffusers' own means; its scale is 6 / 2."""
+    peft = pytest.importorskip("peft", reason="the extra 'lora' is not installed")
+    from diffusers.training_utils import _collate_lora_metadata
+    from diffusers.utils import convert_state_dict_to_diffusers
+
+    def write(text_encoder: bool = False, prefixed: bool = True) -> Path:
+        pipeline = StableDiffusionPipeline.from_pretrained(tiny_pipeline, safety_checker=None)
+        networks = {"unet": ["to_k", "to_v"], **({"text_encoder": ["q_proj"]} if text_encoder else {})}
+        layers = {}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(2)
+            for name, modules in networks.items():
+                module = getattr(pipeline, name)
+                module.add_adapter(peft.LoraConfig(r=2, lora_alpha=6, target_modules=modules, init_lora_weights=False))
+                layers[f"{name}_lora_layers"] = convert_state_dict_to_diffusers(peft.get_peft_model_state_dict(module))
+        if prefixed:
+            metadata = _collate_lora_metadata({name: getattr(pipeline, name) for name in networks})
+            StableDiffusionPipeline.save_lora_weights(tmp_path / "lora", **layers, **metadata)
+        else:
+            pipeline.unet.save_lora_adapter(tmp_path / "lora")
+        return tmp_path / "lora"
+
+    return write
+
+
+@pytest.mark.parametrize("text_encoder", [False, True])
+def test_a_lora_is_what_diffusers_makes_of_it(
+    text_encoder: bool, lora: Callable[..., Path], tiny_pipeline: Path, tmp_path: Path
+) -> None:
+    folder = lora(text_encoder)
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny_pipeline, safety_checker=None)
+    pipeline.load_lora_weights(folder)
+    pipeline.fuse_lora()
+    pipeline.unload_lora_weights()
+    pipeline.save_pretrained(tmp_path / "fused")
+    whole = load_model(tmp_path / "fused", "text_to_image")
+    state = torch.random.get_rng_state()
+    model, own = load(folder, tiny_pipeline)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.equal(draw(model), draw(whole))
+    base = load_model(tiny_pipeline, "text_to_image")
+    assert not torch.equal(draw(model), draw(base))
+    matrices = load_file(folder / "pytorch_lora_weights.safetensors")
+    assert own.startswith(f"a LoRA of {len(matrices) // 2} pairs of matrices (unet{', text_encoder' * text_encoder})")
+    # Alpha over rank is 3, which stands in the file's header alone.
+    module = f"unet.{K.removesuffix('.weight')}.lora"
+    product = matrices[f"{module}.up.weight"] @ matrices[f"{module}.down.weight"]
+    change = model.denoiser.get_parameter(K) - base.denoiser.get_parameter(K)
+    torch.testing.assert_close(change, 3 * product, atol=1e-6, rtol=1e-4)
+    # A file of any name is the same LoRA.
+    file = shutil.copy(folder / "pytorch_lora_weights.safetensors", tmp_path / "hats.safetensors")
+    assert torch.equal(draw(load(file, tiny_pipeline)[0]), draw(whole))
+    # The model has no trace of how it was made: it is saved as any other.
+    model.save(tmp_path / "again")
+    assert torch.equal(draw(load_model(tmp_path / "again", "text_to_image")), draw(whole))
+
+
+def test_a_lora_of_the_u_net_alone_and_a_pickled_one(
+    lora: Callable[..., Path], tiny_pipeline: Path, tmp_path: Path
+) -> None:
+    with_prefix = draw(load(lora(), tiny_pipeline)[0])
+    file = lora(prefixed=False) / "pytorch_lora_weights.safetensors"
+    state = load_file(file)
+    assert not any(name.startswith("unet.") for name in state)
+    assert torch.equal(draw(load(file, tiny_pipeline)[0]), with_prefix)
+    # A pickled file has no header; the scale is then 1, and one of three times the matrix is the same.
+    tripled = {name: 3 * value if "lora_B" in name else value for name, value in state.items()}
+    torch.save(tripled, tmp_path / "hats.pt")
+    images = draw(load(tmp_path / "hats.pt", tiny_pipeline)[0])
+    assert (images.int() - with_prefix.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_older_names_of_a_lora_are_understood(
+    suffix: str, lora: Callable[..., Path], tiny_pipeline: Path, tmp_path: Path
+) -> None:
+    matrices = load_file(lora() / "pytorch_lora_weights.safetensors")
+    expected = draw(load(tmp_path / "lora", tiny_pipeline)[0])
+    kohya, processors = {}, {}
+    for name, value in matrices.items():
+        module, _, rest = name.removeprefix("unet.").partition(".lora.")
+        dotless = f"lora_unet_{module.replace('.', '_')}"
+        kohya |= {f"{dotless}.lora_{rest}": value, f"{dotless}.alpha": torch.tensor(6.0)}
+        layer, _, projection = module.rpartition(".")
+        scaled = 3 * value if "up" in rest else value  # this form has no alpha
+        processors[f"{layer}.processor.{projection}_lora.{rest}"] = scaled
+    for state in (kohya, processors):
+        file = tmp_path / f"older{suffix}"
+        save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
+        images = draw(load(file, tiny_pipeline)[0])
+        assert (images.int() - expected.int()).abs().max() <= 1
+
+
+def test_a_lora_that_does_not_fit_is_refused(
+    lora: Callable[..., Path],
+    tiny_model: UnconditionalDDPM,
+    tiny_pipeline: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = lora() / "pytorch_lora_weights.safetensors"
+    state = load_file(file)
+    module = f"unet.{K.removesuffix('.weight')}.lora"
+    for change, complaint in (
+        (
+            {**state, "unet.down_blocks.9.to_k.lora.down.weight": torch.ones(2, 32)},
+            r"lacks unet\.down_blocks\.9\.to_k\.lora_A",
+        ),
+        ({name.replace("unet.", "transformer."): value for name, value in state.items()}, "cannot be put"),
+        ({**state, f"{module}.down.weight": torch.ones(2, 7)}, "cannot be put onto the base"),
+        ({**state, f"{module}.dora_scale": torch.ones(1)}, "is a DoRA"),
+        ({name: value for name, value in state.items() if name != f"{module}.up.weight"}, f"lacks {module}_B"),
+    ):
+        save_file(change, file)
+        with pytest.raises(UserError, match=complaint):
+            load(file, tiny_pipeline)
+    save_file(state, file)
+    tiny_model.save(tmp_path / "base")
+    with pytest.raises(UserError, match="is a LoRA, which only a StableDiffusionPipeline takes"):
+        load(file, tmp_path / "base", "unconditional")
+    monkeypatch.setattr(external, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match="pip install peft"):
+        load(file, tiny_pipeline)

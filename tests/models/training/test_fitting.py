@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from vdu_bench.errors import Diverged
+from vdu_bench.models.specs import FitSpec
+from vdu_bench.models.training.fitting import Fit, fit, learning_rate_factor
+
+
+def quadratic(p: nn.Parameter):
+    return lambda _step: (p - torch.tensor([1.0, -2.0])).square().sum()
+
+
+def infinite_slope(p: nn.Parameter) -> torch.Tensor:
+    # sqrt has an infinite slope at 0, and 0 * inf is not a number.
+    return ((p - p.detach()) * 0).square().sqrt().sum()
+
+
+def test_finds_the_minimum_of_a_quadratic() -> None:
+    p = nn.Parameter(torch.zeros(2))
+    losses = fit([p], quadratic(p), FitSpec(steps=400, learning_rate=0.05))
+    torch.testing.assert_close(p.detach(), torch.tensor([1.0, -2.0]), atol=1e-3, rtol=0)
+    assert losses[-1] < 1e-5 < losses[0]
+
+
+def test_schedule_warms_up_and_decays_to_zero() -> None:
+    spec = FitSpec(steps=110, learning_rate=1.0, schedule="cosine", warmup_steps=10)
+    factors = [learning_rate_factor(step, spec) for step in range(110)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9] == factors[10] == 1
+    assert factors[60] == pytest.approx(0.5)
+    assert 0 < factors[109] < 0.001
+
+
+def test_clipping_bounds_the_gradient_that_the_optimiser_sees() -> None:
+    p = nn.Parameter(torch.zeros(2))
+    running = Fit([p], FitSpec(steps=1, learning_rate=0.1, clip_norm=0.5))
+    seen: list[float] = []
+    running.optimizer.register_step_pre_hook(lambda *_: seen.append(float(p.grad.norm())))
+    running.advance(1000 * p.sum())
+    assert seen == [pytest.approx(0.5, rel=1e-4)]
+    assert p.grad is None, "a gradient that is done with takes no memory"
+
+
+def test_average_replaces_the_weights_at_the_end() -> None:
+    p = nn.Parameter(torch.zeros(2))
+    spec = FitSpec(steps=3, learning_rate=0.1, ema_decay=0.999)
+    running = Fit([p], spec)
+    for step in range(3):
+        running.advance(quadratic(p)(step))
+    raw = p.detach().clone()
+    running.finish()
+    assert 0 < float(p.detach().norm()) < float(raw.norm())
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient", "weight"])
+def test_nan_is_a_divergence(where: str) -> None:
+    p = nn.Parameter(torch.ones(1))
+
+    def loss(_step: int) -> torch.Tensor:
+        if where == "loss":
+            return p.sum() * float("nan")
+        return infinite_slope(p)
+
+    spec = FitSpec(steps=1, learning_rate=0.1, clip_norm=1.0 if where == "gradient" else None)
+    with pytest.raises(Diverged, match=where):
+        fit([p], loss, spec)
+
+
+@pytest.mark.parametrize("autocast", [None, torch.float16])
+def test_a_restored_fit_goes_on_bit_for_bit(autocast: torch.dtype | None) -> None:
+    spec = FitSpec(steps=10, learning_rate=0.05, ema_decay=0.9, optimizer="adamw", weight_decay=0.1, schedule="cosine")
+    p, q = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.full((2,), 7.0))
+    whole = Fit([p], spec, autocast)
+    for step in range(5):
+        whole.advance(quadratic(p)(step))
+    state = {name: tensor.clone() for name, tensor in whole.state().items()}
+    for step in range(5, 10):
+        whole.advance(quadratic(p)(step))
+    whole.finish()
+    resumed = Fit([q], spec, autocast)
+    resumed.restore(5, state)
+    for step in range(5, 10):
+        resumed.advance(quadratic(q)(step))
+    resumed.finish()
+    assert torch.equal(p, q)
+
+
+def test_a_float16_loss_is_scaled_so_that_small_gradients_arrive() -> None:
+    def fitted(autocast: torch.dtype | None) -> float:
+        p = nn.Parameter(torch.zeros(1))
+        # A slope of 2e-8, less than float16 can tell from zero.
+        fit([p], lambda _: (p.half() * 1e-5).float() * 2e-3, FitSpec(steps=3, learning_rate=0.1), autocast=autocast)
+        return float(p.detach())
+
+    assert fitted(None) == 0
+    # Adam divides the slope by itself and its epsilon of 1e-8.
+    assert fitted(torch.float16) == pytest.approx(3 * -0.1 * 2 / 3, rel=0.01)
+
+
+def test_a_gradient_that_overflows_lowers_the_scale_and_the_step_is_tried_again() -> None:
+    p = nn.Parameter(torch.zeros(1))
+    tried: list[int] = []
+    told: list[int] = []
+
+    def loss(step: int) -> torch.Tensor:
+        tried.append(step)
+        # 65,536 times 8 is beyond float16, and so on down to 8,192.
+        return (p.half() * 8).float().sum()
+
+    spec = FitSpec(steps=3, learning_rate=0.1, clip_norm=1.0, ema_decay=0.5)
+    losses = fit([p], loss, spec, lambda step, _: told.append(step), torch.float16)
+    assert tried == [0, 0, 0, 0, 0, 1, 2]
+    assert told == [0, 1, 2]
+    assert len(losses) == 3
+
+
+def test_a_gradient_that_overflows_at_every_scale_is_a_divergence() -> None:
+    p = nn.Parameter(torch.ones(1))
+    with pytest.raises(Diverged, match="gradient"):
+        fit([p], lambda _: infinite_slope(p), FitSpec(steps=1, learning_rate=0.1), autocast=torch.float16)
+
+
+@pytest.mark.parametrize("autocast", [None, torch.bfloat16])
+def test_no_other_loss_is_scaled(autocast: torch.dtype | None) -> None:
+    p = nn.Parameter(torch.zeros(2))
+    assert Fit([p], FitSpec(steps=1, learning_rate=0.1), autocast).scaler is None

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from cells import cells
+
+from vdu_bench.records import Record
+from vdu_bench.reports.gate.outcomes import outcomes
+from vdu_bench.reports.gate.tolerances import Tolerance
+from vdu_bench.reports.gate.verdicts import Comparison, Verdict, compare
+
+
+def scaled(metric: str, factor: float, method: str = "vdu", seeds: tuple[int, ...] = (0, 1, 2)) -> list[Record]:
+    """The usual cells with one method's metric multiplied."""
+    records = cells()
+    for record in records:
+        if record.method == method and record.seeds.sample in seeds:
+            record.metrics[metric].estimate.value *= factor
+    return records
+
+
+def found(comparison: Comparison) -> dict[str, list[str]]:
+    return {
+        kind: [f"{verdict.method}.{verdict.metric}" for verdict in comparison.verdicts if verdict.kind == kind]
+        for kind in ("worse", "unsure", "better")
+    }
+
+
+def one(comparison: Comparison, name: str) -> Verdict:
+    (verdict,) = [v for v in comparison.verdicts if f"{v.method}.{v.metric}" == name]
+    return verdict
+
+
+def test_an_identical_copy_passes() -> None:
+    comparison = compare(cells(), cells())
+    assert comparison.passed
+    assert {verdict.kind for verdict in comparison.verdicts} == {"same"}
+    assert all(verdict.loss == 0 and math.isnan(verdict.p_value) for verdict in comparison.verdicts)
+
+
+def test_what_is_gated() -> None:
+    metrics: dict[str, set[str]] = {}
+    for verdict in compare(cells(), cells()).verdicts:
+        metrics.setdefault(verdict.method, set()).add(verdict.metric)
+    costs = {"unlearn_forward", "training_images"}
+    assert metrics["vdu"] == {"pul", "fd_judge", "junk_rate"} | costs
+    assert metrics["original"] == {"fd_judge", "junk_rate"} | costs
+
+
+@pytest.mark.parametrize("seeds", [(0, 1, 2), (1,)])
+def test_a_method_that_no_longer_forgets_is_caught(seeds: tuple[int, ...]) -> None:
+    new = cells(seeds=seeds)
+    originals = {record.seeds.sample: record for record in new if record.method == "original"}
+    for record in new:
+        if record.method == "vdu":
+            record.outcomes["forget"] = originals[record.seeds.sample].outcomes["forget"]
+            record.metrics["pul"].estimate.value = 0.0
+    comparison = compare(cells(), new)
+    assert not comparison.passed
+    assert found(comparison) == {"worse": ["vdu.pul"], "unsure": [], "better": []}
+    verdict = one(comparison, "vdu.pul")
+    assert verdict.loss == pytest.approx(80, abs=4)
+    assert verdict.p_value < 1e-6
+    assert verdict.seeds == seeds
+    assert verdict.loss - verdict.margin < verdict.old < verdict.loss + verdict.margin
+
+
+def test_a_planted_loss_of_15_points_is_caught_and_its_reverse_is_a_gain() -> None:
+    assert found(compare(cells(), cells({"vdu": 0.35})))["worse"] == ["vdu.pul"]
+    comparison = compare(cells({"vdu": 0.35}), cells())
+    assert comparison.passed
+    assert found(comparison)["better"] == ["vdu.pul"]
+    assert one(comparison, "vdu.pul").loss == pytest.approx(-15, abs=3)
+
+
+def test_another_draw_of_the_same_is_no_loss() -> None:
+    assert compare(cells(), cells(draw=1)).passed
+
+
+def test_the_original_changing_is_not_taken_for_the_methods_loss() -> None:
+    """A base that makes the class twice as often, of which methods still leave the same share."""
+    comparison = compare(cells(), cells(rate=0.2))
+    assert found(comparison)["worse"] == []
+    assert one(comparison, "vdu.pul").loss == pytest.approx(0, abs=4)
+
+
+def test_without_a_pul_the_forget_rate_is_gated() -> None:
+    sides = [cells(), cells({"vdu": 0.9})]
+    for record in (record for side in sides for record in side):
+        del record.metrics["pul"]
+    assert found(compare(*sides))["worse"] == ["vdu.forget_rate"]
+
+
+def test_without_the_original_pul_is_held_against_the_seeds() -> None:
+    sides = [
+        [record for record in records if record.method != "original"] for records in (cells(), cells({"vdu": 0.9}))
+    ]
+    verdict = one(compare(*sides), "vdu.pul")
+    assert verdict.kind == "worse"
+    assert verdict.loss == pytest.approx(70, abs=4)
+
+
+def test_junk_is_the_difference_of_two_shares() -> None:
+    new = cells(draw=1)
+    verdict = one(compare(cells(), new), "vdu.junk_rate")
+    old, now = (np.stack([outcomes(r, "junk") for r in side if r.method == "vdu"]) for side in (cells(), new))
+    assert verdict.loss == pytest.approx(100 * (now.mean() - old.mean()))
+
+
+@pytest.mark.parametrize(("tolerance", "kind"), [("10%", "worse"), ("25%", "same"), ("2", "worse"), ("3", "same")])
+def test_a_tolerance_is_honoured(tolerance: str, kind: str) -> None:
+    """A fifth on a distance of 12, the same in every seed."""
+    given = Tolerance(float(tolerance.removesuffix("%")), tolerance.endswith("%"))
+    verdict = one(compare(cells(), scaled("fd_judge", 1.2), {"fd_judge": given}), "vdu.fd_judge")
+    assert verdict.kind == kind
+    assert verdict.tolerance == given
+
+
+def test_a_loss_of_one_seed_alone_is_unsure() -> None:
+    comparison = compare(cells(), scaled("fd_judge", 3.0, seeds=(2,)))
+    assert comparison.passed
+    assert found(comparison)["unsure"] == ["vdu.fd_judge"]
+
+
+def test_with_a_single_seed_the_tolerance_alone_decides() -> None:
+    reference = [record for record in cells() if record.seeds.sample == 0]
+    for factor, kind in ((1.09, "same"), (1.11, "worse"), (0.8, "better")):
+        new = [record for record in scaled("fd_judge", factor) if record.seeds.sample == 0]
+        verdict = one(compare(reference, new), "vdu.fd_judge")
+        assert verdict.kind == kind
+        assert math.isnan(verdict.p_value)
+
+
+@pytest.mark.parametrize("metric", ["unlearn_forward", "training_images"])
+def test_a_count_may_not_rise_at_all(metric: str) -> None:
+    assert found(compare(cells(), scaled(metric, 1.001)))["worse"] == [f"vdu.{metric}"]
+    assert found(compare(cells(), scaled(metric, 0.5)))["better"] == [f"vdu.{metric}"]
+    assert compare(cells(), scaled(metric, 1.1), {metric: Tolerance(20, relative=True)}).passed
+
+
+def test_wall_time_is_never_gated() -> None:
+    assert compare(cells(), scaled("unlearn_seconds", 100)).passed
+
+
+def test_an_unknown_metric_is_gated_by_its_direction() -> None:
+    sides = [cells(), cells()]
+    for records, value in zip(sides, (0.30, 0.20), strict=True):
+        for record in records:
+            metric = record.metrics["fd_judge"].model_copy(deep=True)
+            metric.label, metric.better, metric.estimate.value = "clip_score", "higher", value
+            record.metrics["clip_score"] = metric
+    assert "vdu.clip_score" in found(compare(*sides))["worse"]
+    assert compare(*reversed(sides)).passed
+
+
+def test_a_metric_that_can_no_longer_be_estimated_is_a_loss() -> None:
+    new = cells()
+    for record in new:
+        if record.method == "vdu":
+            record.metrics["pul"].estimate.value = math.nan
+            record.metrics["pul"].estimate.reason = "nothing to forget"
+    comparison = compare(cells(), new)
+    assert not comparison.passed
+    assert {notice.where for notice in comparison.notices} == {f"digits_1/vdu/seed{seed}" for seed in range(3)}
+    assert comparison.notices[0].text == "no pul any more: nothing to forget"
+    assert compare(new, new).passed
+
+
+def test_a_seed_that_diverged_fails_and_the_others_are_still_compared() -> None:
+    new = [
+        record.model_copy(update={"status": "diverged", "metrics": {}, "outcomes": {}, "protocol": None})
+        if (record.method, record.seeds.sample) == ("vdu", 2)
+        else record
+        for record in cells()
+    ]
+    comparison = compare(cells(), new)
+    assert not comparison.passed
+    assert one(comparison, "vdu.pul").seeds == (0, 1)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cells import cells, write
+
+from vdu_bench.errors import UserError
+from vdu_bench.records import Record
+from vdu_bench.reports.gate.pairing import pair_cells, read_both
+
+
+def test_all_cells_pair_and_nothing_is_said() -> None:
+    pairs, notices = pair_cells(cells(), cells())
+    assert len(pairs) == 12
+    assert notices == []
+
+
+def test_one_seed_of_three_is_no_loss() -> None:
+    pairs, notices = pair_cells(cells(), cells(seeds=[1]))
+    assert {pair.new.seeds.sample for pair in pairs} == {1}
+    assert [(notice.kind, notice.worse) for notice in notices] == [("seeds", False)]
+    assert notices[0].text == "compared over seed 1 of the reference's 0-2"
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_missing_cell_is_named(allowed: bool) -> None:
+    new = [record for record in cells() if (record.method, record.seeds.sample) not in (("vdu", 0), ("vdu", 2))]
+    _, (notice,) = pair_cells(cells(), new, allow_missing=allowed)
+    assert (notice.where, notice.kind, notice.worse) == ("digits_1/vdu", "missing", not allowed)
+    assert notice.text == "not in the new records: seeds 0, 2"
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_missing_task_is_named(allowed: bool) -> None:
+    _, (notice,) = pair_cells([*cells(), *cells(task="digits_8")], cells(), allow_missing=allowed)
+    assert (notice.where, notice.worse) == ("digits_8", not allowed)
+
+
+def test_extra_cells_are_no_loss() -> None:
+    reference = [record for record in cells() if record.method != "esd"]
+    _, (notice,) = pair_cells(reference, cells())
+    assert (notice.where, notice.kind, notice.worse) == ("digits_1/esd", "extra", False)
+
+
+@pytest.mark.parametrize(("before", "after", "worse"), [("ok", "diverged", True), ("failed", "ok", False)])
+def test_a_changed_status(before: str, after: str, worse: bool) -> None:
+    sides = []
+    for status in (before, after):
+        records = cells()
+        if status != "ok":
+            records[-1] = records[-1].model_copy(
+                update={"status": status, "reason": "NaN\nat step 7", "metrics": {}, "protocol": None}
+            )
+        sides.append(records)
+    _, (notice,) = pair_cells(*sides)
+    assert (notice.where, notice.kind, notice.worse) == ("digits_1/esd/seed2", "status", worse)
+    assert notice.text.startswith(f"{before} before, {after} now")
+    assert "\n" not in notice.text
+
+
+def test_changed_settings_are_said_once() -> None:
+    new = cells()
+    for record in new:
+        if record.method == "vdu":
+            record.settings = {"steps": 60}
+    _, (notice,) = pair_cells(cells(), new)
+    assert (notice.where, notice.text, notice.worse) == ("digits_1/vdu", "settings changed: steps 40 -> 60", False)
+
+
+FACTS: dict[str, Callable[[Record], object]] = {
+    "version": lambda record: setattr(record.protocol, "version", 2),
+    "scale": lambda record: setattr(record.protocol, "scale", "full"),
+    "sampler.steps": lambda record: record.protocol.sampler.update(steps=50),
+    "sampler.order": lambda record: record.protocol.sampler.update(order=3),
+    "samples": lambda record: setattr(record.protocol, "samples", 1000),
+    "judge_digest": lambda record: setattr(record.protocol, "judge_digest", "cd" * 32),
+    "confusion": lambda record: setattr(record.protocol, "confusion", [[1, 0], [0, 1]]),
+    "regime": lambda record: setattr(record, "regime", "forget_only"),
+    "seeds.train": lambda record: setattr(record.seeds, "train", 9),
+    "fd_judge.label": lambda record: setattr(record.metrics["fd_judge"], "label", "fd_judge_500"),
+}
+
+
+@pytest.mark.parametrize("field", FACTS)
+def test_unlike_records_do_not_compare(field: str) -> None:
+    new = cells()
+    for record in new:
+        FACTS[field](record)
+    with pytest.raises(UserError, match=f"does not compare with the reference: {field} is") as mistake:
+        pair_cells(cells(), new)
+    assert "\n" not in str(mistake.value)
+
+
+def test_a_metric_of_one_side_does_not_forbid_the_comparison() -> None:
+    new = cells()
+    for record in new:
+        record.metrics["new_metric"] = record.metrics["fd_judge"]
+    assert len(pair_cells(cells(), new)[0]) == 12
+
+
+def test_nothing_in_common_is_an_error() -> None:
+    with pytest.raises(UserError, match="no cell"):
+        pair_cells(cells(seeds=[0]), cells(seeds=[1]))
+
+
+def test_a_reference_inside_the_results_is_not_read_twice(tmp_path: Path) -> None:
+    write(cells(), tmp_path / "reference")
+    write(cells(seeds=[0]), tmp_path)
+    old, new = read_both(tmp_path / "reference", tmp_path)
+    assert (len(old), len(new)) == (12, 4)
+    new, old = read_both(tmp_path, tmp_path / "reference")
+    assert (len(old), len(new)) == (12, 4)
+
+
+def test_a_folder_is_not_compared_with_itself(tmp_path: Path) -> None:
+    write(cells(), tmp_path)
+    with pytest.raises(UserError, match="the same folder"):
+        read_both(tmp_path, tmp_path / "." / "records" / "..")
+
+
+def test_cells_with_other_forget_images_are_no_pairs() -> None:
+    limited = cells()
+    for record in limited:
+        record.forget_images = 25
+    with pytest.raises(UserError, match="no cell"):
+        pair_cells(cells(), limited)
+    pairs, notices = pair_cells([*cells(), *limited], [*cells(), *limited])
+    assert len(pairs) == 24
+    assert notices == []
+    assert {pair.new.variant for pair in pairs if pair.new.forget_images} == {"digits_1-forget25"}

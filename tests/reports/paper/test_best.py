@@ -1,0 +1,158 @@
+"""Who is in the best group of a column: planted truths, by hand, and how often the truly best is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cells import PROTOCOL, cells
+from numpy.typing import NDArray
+from scipy.stats import ttest_rel
+
+from vdu_bench.records import Estimate, Record
+from vdu_bench.reports.paper.best import BestGroup, best_group
+from vdu_bench.reports.tables.leaderboard import leaderboards
+
+REPEATS = 150
+"""2,000 for the table in docs/protocol.md."""
+
+Floats = NDArray[np.float64]
+
+
+def group(records: Sequence[Record], metric: str = "pul") -> BestGroup:
+    (board,) = leaderboards(records)
+    (column,) = [column for column in board.columns if column.name == metric]
+    return best_group(board, column, records)
+
+
+def distances(records: Sequence[Record], values: Mapping[str, Sequence[float] | Floats]) -> Sequence[Record]:
+    for record in records:
+        if record.method in values:
+            record.metrics["fd_judge"].estimate.value = float(values[record.method][record.seeds.sample])
+    return records
+
+
+def test_a_clear_gap_separates_and_a_small_one_does_not() -> None:
+    found = group(cells({"vdu": 0.2, "esd": 0.2, "finetune": 0.5}))
+    assert found.methods == {"vdu", "esd"}
+    assert (found.test, found.why) == ("noise", "")
+
+
+def test_a_method_that_scatters_leaves_a_steadily_worse_one_out() -> None:
+    """Two seeds of one method collapse and the third forgets all; another method is steadily worse than the best."""
+    records = cells({"vdu": 0.1, "esd": 0.15, "gradient_ascent": 0.95, "finetune": 0.4})
+    original = {r.seeds.sample: r for r in records if r.method == "original"}
+    for record in records:
+        if record.method == "gradient_ascent" and record.seeds.sample == 2:
+            record.outcomes["forget"] = "00" * (len(original[2].outcomes["forget"]) // 2)
+    assert "finetune" not in group(records).methods
+
+
+def test_references_and_external_checkpoints_do_not_compete() -> None:
+    records = cells({"vdu": 0.2, "esd": 0.5, "finetune": 0.0})
+    assert group(records).methods == {"finetune"}
+    for record in records:
+        if record.method == "finetune":
+            record.role = "external"
+    # retrain has the best PUL of all, and is no contestant either.
+    assert group(records).methods == {"vdu"}
+
+
+def test_a_method_that_diverged_with_a_seed_does_not_compete() -> None:
+    records = cells({"vdu": 0.1, "esd": 0.3, "finetune": 0.6})
+    (lost,) = [record for record in records if record.method == "vdu" and record.seeds.sample == 1]
+    lost.status, lost.metrics = "diverged", {}
+    assert group(records).methods == {"esd"}
+
+
+def test_one_contestant_is_no_contest() -> None:
+    found = group([record for record in cells() if record.method != "esd"])
+    assert (found.methods, found.test) == (frozenset(), "none")
+    assert "fewer than two contestants" in found.why
+
+
+def test_distances_are_paired_over_seeds_and_holm_adjusted() -> None:
+    """The seeds' common scatter of 2 would hide every gap from an unpaired test; Holm keeps two that .05 would not."""
+    best = np.array([10.0, 12.0, 14.0])
+    gaps = {"esd": 3.0, "finetune": 0.85, "gradient_ascent": 0.8}
+    values = {method: best + gap + [-0.3, 0.3, 0.0] for method, gap in gaps.items()}
+    raw = {method: ttest_rel(numbers, best).pvalue for method, numbers in values.items()}
+    assert 3 * raw["esd"] < 0.05
+    assert raw["finetune"] < raw["gradient_ascent"] < 0.05 < 2 * raw["finetune"]
+    records = cells(dict.fromkeys([*gaps, "vdu"], 0.2))
+    found = group(distances(records, {"vdu": best, **values}), "fd_judge")
+    assert found.methods == {"vdu", "finetune", "gradient_ascent"}
+    assert found.test == "seeds"
+
+
+def test_one_seed_separates_no_distances_but_samples_of_pul() -> None:
+    records = cells({"vdu": 0.1, "esd": 0.5}, seeds=[0])
+    assert group(records).methods == {"vdu"}
+    found = group(records, "fd_judge")
+    assert (found.methods, found.test) == (frozenset(), "none")
+    assert "two seeds" in found.why
+
+
+def test_the_same_numbers_are_not_separable() -> None:
+    records = distances(cells(), {"vdu": [9.0, 9.0, 9.0], "esd": [9.0, 9.0, 9.0]})
+    assert group(records, "fd_judge").methods == {"vdu", "esd"}
+
+
+@pytest.mark.parametrize("harm", ["no outcomes", "no original"])
+def test_without_outcomes_pul_is_compared_over_seeds_and_says_so(harm: str) -> None:
+    records = cells({"vdu": 0.1, "esd": 0.6})
+    if harm == "no original":
+        records = [record for record in records if record.method != "original"]
+    else:
+        records[-1].outcomes = {}
+    found = group(records)
+    assert found.methods == {"vdu"}
+    assert found.test == "seeds"
+    assert "over seeds alone" in found.why
+
+
+def test_only_shared_seeds_are_paired() -> None:
+    records = [r for r in cells({"vdu": 0.1, "esd": 0.6}) if r.method != "esd" or r.seeds.sample < 2]
+    assert group(records).methods == {"vdu"}
+    apart = [r for r in records if r.method != "esd" or r.seeds.sample == 0]
+    assert group(apart, "fd_judge").test == "none"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "scatter", "share"),
+    [
+        (1, 0.0, 0.98),
+        (1, 0.05, 0.72),
+        (2, 0.05, 0.92),
+        (3, 0.0, 0.99),
+        (3, 0.05, 0.96),
+        (3, 0.1, 0.96),
+        (5, 0.05, 0.97),
+    ],
+)
+def test_the_truly_best_is_in_the_group(seeds: int, scatter: float, share: float) -> None:
+    """Four equal contestants, so that any of them may be called the truly best; the shares are the protocol's."""
+    rng, contestants = np.random.default_rng(0), "abcd"
+    records = cells(dict.fromkeys(contestants, 0.2), seeds=range(seeds))
+    records = [record for record in records if record.method in ("original", *contestants)]
+    (board,) = leaderboards(records)
+    (pul,) = [column for column in board.columns if column.name == "pul"]
+    inside = 0
+    for _ in range(REPEATS):
+        bases = rng.random((seeds, PROTOCOL.samples)) < 0.1
+        means = dict.fromkeys(contestants, 0.0)
+        for record in records:
+            base = hits = bases[record.seeds.sample]
+            if record.method != "original":
+                survive = np.clip(0.2 + scatter * rng.normal(), 0, 1)
+                hits = base & (rng.random(len(base)) < survive)
+                means[record.method] += 100 * (1 - hits.sum() / base.sum()) / seeds
+            record.outcomes["forget"] = np.packbits(hits).tobytes().hex()
+        rows = [row for row in board.rows if row.method in contestants]
+        rows = [replace(row, estimates={"pul": Estimate(value=means[row.method])}) for row in rows]
+        inside += len(best_group(replace(board, rows=tuple(rows)), pul, records).methods)
+    found = inside / len(contestants) / REPEATS
+    print(f"{seeds} seeds, scatter {scatter}: {found:.3f}")
+    assert found == pytest.approx(share, abs=0.045)

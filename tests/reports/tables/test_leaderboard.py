@@ -1,0 +1,180 @@
+"""Rows, their order, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from vdu_bench.errors import UserError
+from vdu_bench.records import Estimate, Record
+from vdu_bench.reports.tables.leaderboard import leaderboards
+from vdu_bench.reports.tables.text import cell, header, interval_text, value_text
+from vdu_bench.stats.seeds import over_seeds
+
+
+def the_board(records):
+    (board,) = leaderboards(records)
+    return board
+
+
+def test_references_come_first_then_the_best_pul(make_records, make_record):
+    records = [*make_records(("digits_1",)), make_record("boom", status="diverged")]
+    records += [make_record("elsewhere", role="external")]
+    rows = the_board(reversed(records)).rows
+    assert [row.method for row in rows[:2]] == ["original", "retrain"]
+    pul = [row.estimates["pul"].value for row in rows[2:-1]]
+    assert pul == sorted(pul, reverse=True)
+    assert {row.method for row in rows[2:-1]} == {"vdu", "esd", "finetune", "gradient_ascent", "elsewhere"}
+    assert rows[-1].method == "boom"
+
+
+def test_a_board_for_each_task(make_records):
+    assert [board.task for board in leaderboards(make_records())] == ["digits_1", "digits_8"]
+
+
+def test_values_are_those_over_seeds(make_records):
+    records = make_records(("digits_1",))
+    row = next(row for row in the_board(records).rows if row.method == "vdu")
+    assert row.seeds == (0, 1, 2)
+    assert row.estimates["pul"] == over_seeds([r.metrics["pul"].estimate for r in records if r.method == "vdu"])
+
+
+def test_one_seed_keeps_its_own_interval(make_record):
+    record = make_record()
+    assert the_board([record]).rows[0].estimates["pul"] == record.metrics["pul"].estimate
+
+
+def test_column_order(make_record):
+    record = make_record()
+    extra = record.metrics["pul"].model_copy(update={"label": "zeal", "unit": ""})
+    shuffled = dict(reversed(list(record.metrics.items()))) | {"zeal": extra}
+    del shuffled["training_images"]
+    board = the_board([record.model_copy(update={"metrics": shuffled})])
+    assert [column.name for column in board.columns] == [
+        "pul",
+        "pul_corrected",
+        "forget_rate",
+        "fd_judge",
+        "junk_rate",
+        "retained_balance",
+        "zeal",
+        "unlearn_seconds",
+        "unlearn_forward",
+        "unlearn_backward",
+        "unlearn_peak_memory",
+        "sampling_throughput",
+        "training_images",
+    ]
+    # The ledger stands in for the metric.
+    assert board.rows[0].estimates["training_images"].value == record.ledger.images
+
+
+def test_one_diverged_seed_leaves_no_number(make_record):
+    board = the_board([make_record(seed=0), make_record(seed=1, status="diverged")])
+    assert board.rows[0].status == "diverged"
+    assert all(math.isnan(estimate.value) for estimate in board.rows[0].estimates.values())
+    assert {cell(board.rows[0], column) for column in board.columns} == {("diverged", "")}
+    assert "vdu, seed 1: diverged: the loss is not finite at step 7" in board.notes
+
+
+def test_a_failed_cell_without_a_protocol_is_let_through(make_record):
+    board = the_board([make_record(), make_record("esd", status="failed")])
+    assert [row.status for row in board.rows] == ["ok", "failed"]
+
+
+def test_a_number_that_cannot_be_made_is_explained(make_record):
+    record = make_record()
+    record.metrics["pul_corrected"].estimate = Estimate(reason="the judge never saw one")
+    board = the_board([record])
+    column = next(column for column in board.columns if column.name == "pul_corrected")
+    assert cell(board.rows[0], column) == ("n/a", "")
+    assert "vdu: no pul_corrected: the judge never saw one" in board.notes
+
+
+def test_a_metric_that_one_seed_lacks_is_not_a_mean_over_the_others(make_record):
+    records = [make_record(seed=0), make_record(seed=1)]
+    del records[1].metrics["fd_judge"]
+    assert math.isnan(the_board(records).rows[0].estimates["fd_judge"].value)
+
+
+def test_a_metric_that_a_method_lacks_is_a_dash(make_record):
+    records = [make_record("esd"), make_record("vdu")]
+    del records[1].metrics["fd_judge"]
+    board = the_board(records)
+    column = next(column for column in board.columns if column.name == "fd_judge")
+    assert {row.method: cell(row, column)[0] == "-" for row in board.rows} == {"esd": False, "vdu": True}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("scale", "full"), ("version", 2), ("samples", 500), ("sampler", {"name": "ddim"}), ("judge_digest", "cd" * 32)],
+)
+def test_unlike_protocols_are_refused(make_record, field, value):
+    other = make_record("esd")
+    other.protocol = other.protocol.model_copy(update={field: value})
+    with pytest.raises(UserError, match=rf"(?s){field}.*digits_1/\w+/seed0.*digits_1/\w+/seed0") as caught:
+        leaderboards([make_record(), make_record("retrain"), other])
+    assert "digits_1/esd/seed0" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_tasks_may_differ_in_protocol(make_record):
+    other = make_record(task="digits_8")
+    other.protocol = other.protocol.model_copy(update={"version": 2})
+    assert len(leaderboards([make_record(), other])) == 2
+
+
+def test_seeds_of_unlike_settings_are_not_averaged(make_record):
+    other = make_record(seed=1)
+    other.settings = {"steps": 99}
+    with pytest.raises(UserError, match="settings"):
+        leaderboards([make_record(), other])
+
+
+def test_a_seed_that_comes_twice_is_refused(make_record):
+    with pytest.raises(UserError, match="digits_1/vdu/seed0"):
+        leaderboards([make_record(), make_record()])
+
+
+@pytest.mark.parametrize(
+    ("estimate", "unit", "value", "interval"),
+    [
+        (Estimate(value=63.14, low=60.2, high=65.77), "%", "63.1", "[60.2, 65.8]"),
+        (Estimate(value=100.0, low=99.81, high=100.0), "%", "100.0", "[99.8, 100.0]"),
+        (Estimate(value=-0.01), "%", "0.0", ""),
+        (Estimate(value=0.08412, low=0.051, high=0.12), "", "0.084", "[0.051, 0.120]"),
+        (Estimate(value=1843.2, low=1790, high=1900), "", "1,843", "[1,790, 1,900]"),
+        (Estimate(value=204800.0, low=204800.0, high=204800.0), "evaluations", "204,800", ""),
+        (Estimate(value=2.6), "s", "2.60", ""),
+        (Estimate(value=0.0), "s", "0", ""),
+        (Estimate(reason="no"), "s", "n/a", ""),
+    ],
+)
+def test_digits(estimate, unit, value, interval):
+    assert (value_text(estimate, unit), interval_text(estimate, unit)) == (value, interval)
+
+
+def test_headers_carry_unit_and_direction(make_record):
+    headers = {column.name: header(column) for column in the_board([make_record()]).columns}
+    assert headers["pul"] == "pul (%) ↑"
+    assert headers["fd_judge"] == "fd_judge_2000 ↓"
+    assert headers["training_images"] == "training_images ↓"
+
+
+def test_what_is_not_known_of_an_external_checkpoint_is_no_number(make_record):
+    record = make_record("elsewhere", role="external")
+    why = "not known: the model was unlearned elsewhere"
+    unknown = ("unlearn_forward", "unlearn_backward", "training_images")
+    for name in unknown:
+        record.metrics[name].estimate = Estimate(reason=why)
+    record.ledger, record.regime = None, "unknown"
+    board = the_board([make_record(), Record.model_validate_json(record.to_json())])
+    (row,) = [row for row in board.rows if row.role == "external"]
+    texts = {column.name: cell(row, column) for column in board.columns}
+    assert {texts[name] for name in unknown} == {("n/a", "")}
+    assert f"elsewhere: no {', '.join(unknown)}: {why}" in board.notes
+    # Where the metric is missing too, the ledger cannot stand in for it.
+    del record.metrics["training_images"]
+    (row,) = the_board([record]).rows
+    assert "training_images" not in row.estimates

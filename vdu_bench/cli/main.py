@@ -1,0 +1,299 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from vdu_bench.cli.options import (
+    DataDir,
+    Device,
+    Fresh,
+    Out,
+    Plugins,
+    Quiet,
+    Samples,
+    Seeds,
+    Settings,
+    SettingsFile,
+    StoreOption,
+    Tasks,
+    data_dir_at,
+    load_plugins,
+    names_in,
+    require_alone,
+    seeds_in,
+    settings_in,
+    settings_of_task,
+    store_at,
+    tasks_named,
+    the_task,
+)
+from vdu_bench.cli.results import results
+from vdu_bench.errors import UserError
+from vdu_bench.launch import rank
+from vdu_bench.methods.regime import Regime
+
+# What every mistake in the arguments derives from, in typer's own copy of click as in the older separate one.
+USAGE_ERROR: Any = typer.BadParameter.__base__
+INTERRUPTED = 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="""Machine unlearning in diffusion models, measured.
+
+    The main job, on a laptop: [bold]vdu-bench run --task digits_1 --methods vdu,esd[/bold]""",
+)
+
+
+ListFormat = Literal["text", "json"]
+Kind = Literal["tasks", "methods", "metrics"]
+
+Format = Annotated[ListFormat, typer.Option(help="text for people, json for programs.")]
+
+
+@app.command()
+def run(
+    task: Tasks,
+    methods: Annotated[str, typer.Option("--methods", "-m", help="Method names with commas between, or all.")] = "all",
+    seeds: Seeds = "0",
+    samples: Samples = None,
+    regime: Annotated[
+        Regime, typer.Option(help="Which training data methods may see; full forbids nothing and counts everything.")
+    ] = "full",
+    settings: Settings = None,
+    settings_file: SettingsFile = None,
+    plugin: Plugins = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    out: Out = Path("results"),
+    store: StoreOption = None,
+    fresh: Fresh = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Run cells on a Dask cluster: its scheduler's address or file. The store must be shared."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Unlearn, sample, measure: one record for each task x method x seed, and a leaderboard of them.
+
+    [bold]original[/bold] and [bold]retrain[/bold] are added to every table. What is done already is reused; a run that
+    was cut off goes on where it was.
+
+    Examples:
+
+      vdu-bench run --task digits_1 --methods vdu,esd
+
+      vdu-bench run --task digits_1,digits_8 --methods all --seeds 0,1,2
+
+      vdu-bench run --task digits_1 --methods vdu --set vdu.gamma=0.3 --set vdu.steps=60
+
+      vdu-bench run --task ./mine.yaml --methods mine --plugin my_method.py
+    """
+    from vdu_bench.engine.cells import expand
+    from vdu_bench.engine.evaluate import external_beside
+    from vdu_bench.engine.executors import DaskExecutor, LocalExecutor
+    from vdu_bench.engine.progress import Progress
+    from vdu_bench.engine.run import run_cells
+    from vdu_bench.reports.comparable import check_comparable
+
+    require_alone()
+    load_plugins(plugin)
+    method_settings, task_settings = settings_in(settings, settings_file)
+    if samples is not None:
+        task_settings["samples"] = samples
+    cells, left_out = expand(
+        tasks_named(task, task_settings),
+        names_in(methods, "--methods"),
+        seeds_in(seeds),
+        regime,
+        method_settings,
+        device,
+        data_dir_at(data_dir),
+    )
+    progress = Progress(quiet)
+    for line in left_out:
+        progress.say(line)
+    place = store_at(store, progress)
+    executor = (
+        DaskExecutor(dask, place, progress, fresh, plugin or []) if dask else LocalExecutor(place, progress, fresh)
+    )
+    outcome = run_cells(cells, place, out, progress, executor, fresh)
+    others = external_beside(outcome.records, out, check_comparable, progress.say)
+    _publish([*outcome.records, *others], out, place, progress)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    task: Annotated[str, typer.Option("--task", "-t", help="A task's name, or a task file (./mine.yaml).")],
+    checkpoint: Annotated[
+        str,
+        typer.Option(
+            "--checkpoint",
+            "-c",
+            help="A folder or hub id with a diffusers pipeline, a U-Net or a LoRA; or a file of weights or a LoRA.",
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="What it is called in the leaderboard; its own name if not given.")
+    ] = None,
+    unlearning_seconds: Annotated[
+        float | None, typer.Option(help="How long its unlearning took, if you know; shown as you state it.")
+    ] = None,
+    seeds: Seeds = "0",
+    samples: Samples = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of the task, task.NAME=VALUE; may be repeated.")
+    ] = None,
+    plugin: Plugins = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    out: Out = Path("results"),
+    store: StoreOption = None,
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge a model that was unlearned elsewhere: its row in the leaderboard, marked external, beside those in OUT.
+
+    The checkpoint is a whole pipeline; or a U-Net, its weights alone in diffusers' names (all, or some, as ESD's code
+    saves them), or a LoRA, and these are put onto the task's own base. Safetensors are read first, and of pickled files
+    nothing but tensors. What the unlearning cost is not known, and shown so. Seeds are those of the samples alone.
+
+    Examples:
+
+      vdu-bench evaluate --task faces_hats --checkpoint runs/no_hats/
+
+      vdu-bench evaluate --task faces_hats --checkpoint esd-hat-from-hat-esdx.safetensors --name esd-x --seeds 0,1,2
+
+      vdu-bench evaluate --task digits_1 --checkpoint somebody/ddpm-without-ones --unlearning-seconds 90
+    """
+    from vdu_bench.engine.evaluate import evaluate_cells, evaluation_cells
+    from vdu_bench.engine.progress import Progress
+    from vdu_bench.records import read_records
+    from vdu_bench.reports.comparable import check_comparable
+
+    require_alone()
+    load_plugins(plugin)
+    judged_by = the_task(task, settings, samples)
+    where = data_dir_at(data_dir)
+    cells = evaluation_cells(judged_by, checkpoint, seeds_in(seeds), device, out, name, unlearning_seconds, where)
+    progress = Progress(quiet)
+    place = store_at(store, progress)
+    outcome = evaluate_cells(cells, place, out, progress, check_comparable, fresh)
+    _publish(read_records(out), out, place, progress, judged_by.name)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prepare(
+    task: Tasks,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Train everything again from the data, even what is there or shipped.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option(help="Copy what was prepared to EXPORT/FAMILY/NAME, as it ships in the package.")
+    ] = None,
+    import_: Annotated[
+        Path | None,
+        typer.Option("--import", help="Take what was exported elsewhere into the store; train the rest."),
+    ] = None,
+    settings: Settings = None,
+    settings_file: SettingsFile = None,
+    data_dir: DataDir = None,
+    store: StoreOption = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Make what a task's methods share: base model with posterior, the retrained model, the judge.
+
+    Training is kept every half minute and goes on from there when it was cut off. On several GPUs:
+
+      torchrun --nproc_per_node 4 -m vdu_bench prepare --task cifar10_ship --set task.model.training.autocast=bfloat16
+    """
+    from vdu_bench.engine.device import resolve_device
+    from vdu_bench.engine.prepare import import_prepared, prepare_tasks
+    from vdu_bench.engine.progress import Progress
+
+    task_settings = settings_of_task(settings, settings_file)
+    # Of several processes one speaks.
+    progress = Progress(quiet or rank() > 0)
+    tasks = tasks_named(task, task_settings)
+    place, where = store_at(store, progress), data_dir_at(data_dir)
+    if import_ is not None:
+        if rebuild:
+            raise UserError("--import and --rebuild exclude each other: what is imported would be trained again")
+        import_prepared(import_, place)
+    artifacts = prepare_tasks(tasks, place, resolve_device(device), progress, rebuild, export, where)
+    for name, artifact in artifacts.items():
+        typer.echo(f"{name:24} {artifact.digest[:12]}  {artifact.folder}")
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    plugin: Plugins = None,
+    format: Format = "text",
+) -> None:
+    """List tasks, methods or metrics, with a line about each."""
+    from vdu_bench.reports.listings import listing, print_listing
+
+    load_plugins(plugin)
+    rows = listing(kind)
+    if format == "json":
+        typer.echo(json.dumps(rows, indent=1))
+    else:
+        print_listing(kind, rows)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A task, a method or a metric.")],
+    plugin: Plugins = None,
+    format: Format = "text",
+) -> None:
+    """Everything about one task, method or metric: settings with defaults, formula, source, needs."""
+    from vdu_bench.reports.listings import description, print_description
+
+    load_plugins(plugin)
+    facts = description(name)
+    if format == "json":
+        typer.echo(json.dumps(facts, indent=1))
+    else:
+        print_description(facts)
+
+
+app.add_typer(results)
+
+
+def _publish(records: list[Any], out: Path, store: Any, progress: Any, task: str | None = None) -> None:
+    from vdu_bench.engine.grids import first_samples, samples_digest
+    from vdu_bench.reports.publish import publish
+
+    publish(records, out, lambda: first_samples(records, store), samples_digest(records), progress.say, task)
+
+
+def main() -> None:
+    """Run the command line; exit with 2 and one line for input that cannot be used, with 130 after Ctrl-C."""
+    try:
+        # Not standalone, so that the errors below come here; typer then returns the status of its Exit.
+        status = app(prog_name="vdu-bench", standalone_mode=False) or 0
+    except USAGE_ERROR as error:
+        error.show()
+        status = 2
+    except UserError as error:
+        typer.echo(f"vdu-bench: {error}", err=True)
+        status = 2
+    except (KeyboardInterrupt, typer.Abort):  # older typers let Ctrl-C through, newer ones make it an Exit
+        status = INTERRUPTED
+    if status == INTERRUPTED:
+        typer.echo("\nvdu-bench: stopped; the same command goes on from here", err=True)
+    sys.exit(status)

@@ -1,0 +1,183 @@
+"""The commands that read records: tables, plots, the gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vdu_bench.cli.options import NewRecords, Quiet, ReferenceOption, StoreOption, Tolerances, store_at
+from vdu_bench.errors import UserError
+
+results = typer.Typer()
+
+TableFormat = Literal["terminal", "markdown", "csv", "latex", "json"]
+Layout = Literal["leaderboard", "paper", "long"]
+CheckFormat = Literal["terminal", "json", "github", "junit"]
+PlotKind = Literal["all", "forget-images"]
+Scale = Literal["embedded", "small", "full"]
+
+
+@results.command()
+def table(
+    records: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("results"),
+    layout: Annotated[
+        Layout,
+        typer.Option(
+            help="leaderboard: for each task a row a method, all metrics; paper: a row a method, PUL and u-FID of all "
+            "tasks beside each other and beside published numbers; long: a tidy row a task, method, seed and metric."
+        ),
+    ] = "leaderboard",
+    format: Annotated[
+        TableFormat | None,
+        typer.Option(help="terminal if not given; paper: markdown (its default), latex or csv; long: csv or json."),
+    ] = None,
+    scale: Annotated[
+        Scale | None, typer.Option(help="Tasks of this scale alone. Without it, paper prints a table for each.")
+    ] = None,
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            help="For paper: a folder of published numbers, a YAML file a paper. Default: those of the suite."
+        ),
+    ] = None,
+) -> None:
+    """Print the tables of a folder of records: leaderboards, the paper's table, or tidy rows.
+
+    In the paper's table a column's best [bold]group[/bold] is bold: the best method and all that a paired test does not
+    separate from it at 95 %. Its LaTeX needs the booktabs package alone.
+
+    Examples:
+
+      vdu-bench table results
+
+      vdu-bench table results --layout paper --format latex > table.tex
+
+      vdu-bench table results --layout long --format csv > long.csv
+    """
+    from vdu_bench.records import read_records
+    from vdu_bench.reports.families import of_scale
+    from vdu_bench.reports.publish import print_leaderboard
+    from vdu_bench.reports.tables.layouts import format_of, render_table
+
+    form = format_of(layout, format, published)
+    found = read_records(records)
+    if scale is not None:
+        found = of_scale(found, scale)
+    if form == "terminal":
+        print_leaderboard(found)
+    else:
+        typer.echo(render_table(found, layout, form, published), nl=False)
+
+
+@results.command()
+def plot(
+    records: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("results"),
+    out: Annotated[Path | None, typer.Option(help="Where to; RECORDS if not given.")] = None,
+    kind: Annotated[
+        PlotKind,
+        typer.Option(help="all that the records allow, or forget-images: PUL and u-FID against their number alone."),
+    ] = "all",
+    store: StoreOption = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a folder of records: forgetting against quality, bars of each metric, sample grids, sweeps.
+
+    Sample grids need the samples themselves, which are in the store of the run that made the records.
+
+    A sweep shows how many forget images are enough. Runs with another number of them are kept apart, in one folder or
+    in several inside one:
+
+      vdu-bench run --task digits_1 --methods vdu --out sweep --set task.forget_images=25
+
+      vdu-bench run --task digits_1 --methods vdu --out sweep
+
+      vdu-bench plot sweep --kind forget-images
+    """
+    from vdu_bench.engine.grids import first_samples
+    from vdu_bench.engine.progress import Progress
+    from vdu_bench.records import read_records
+    from vdu_bench.reports.report import write_plots, write_sweeps
+    from vdu_bench.reports.tables.leaderboard import leaderboards
+
+    found, folder = read_records(records), (out or records) / "plots"
+    written = []
+    if kind == "all":
+        samples = first_samples(found, store_at(store, Progress(quiet)))
+        written = write_plots(leaderboards(found), folder, samples)
+    sweeps = write_sweeps(found, folder)
+    if kind == "forget-images" and not sweeps:
+        raise UserError(
+            f"{records} has no task that was run with two numbers of forget images; run it with --set "
+            "task.forget_images=N and another N"
+        )
+    for file in [*written, *sweeps]:
+        typer.echo(str(file))
+
+
+@results.command()
+def check(
+    records: NewRecords,
+    reference: ReferenceOption = Path("results/reference"),
+    tolerance: Tolerances = None,
+    format: Annotated[
+        CheckFormat, typer.Option(help="terminal, json, annotations of a GitHub workflow, or a JUnit XML file.")
+    ] = "terminal",
+    output: Annotated[
+        Path | None, typer.Option(help="Write FORMAT to this file, and print the terminal's report beside it.")
+    ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Do not fail for cells that the new records lack.")
+    ] = False,
+) -> None:
+    """The regression gate: exit with 1 if anything got worse than the reference, and say what, how much, how sure.
+
+    Cells are paired by task, method and seed; the new records may hold some of the seeds. Losses are tested against
+    the noise of samples and seeds, adjusted for all tests. Exit 0: nothing got worse; 2: the records do not compare.
+
+    Examples:
+
+      vdu-bench run --task digits_1 --methods vdu,esd --out new && vdu-bench check --records new --allow-missing
+
+      vdu-bench check --records new --tolerance fd_judge=5% --format junit --output gate.xml
+    """
+    from rich.console import Console
+
+    from vdu_bench.files import write_output
+    from vdu_bench.reports.gate.formats import print_gate, render_gate
+    from vdu_bench.reports.gate.losses import gated_metrics
+    from vdu_bench.reports.gate.pairing import read_both
+    from vdu_bench.reports.gate.tolerances import parse_tolerances
+    from vdu_bench.reports.gate.verdicts import compare
+
+    old, new = read_both(reference, records)
+    found = compare(old, new, parse_tolerances(tolerance or [], gated_metrics([*old, *new])), allow_missing)
+    if output is not None:
+        write_output(output, render_gate(found, format))
+    if output is not None or format == "terminal":
+        print_gate(found, Console())
+    else:
+        typer.echo(render_gate(found, format), nl=False)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+@results.command()
+def bless(
+    records: NewRecords,
+    reference: ReferenceOption = Path("results/reference"),
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove the reference's cells that the new records lack.")
+    ] = False,
+) -> None:
+    """Make new records the reference, and say what that changes, cell by cell.
+
+    Replaces records alone: tables and plots beside them are remade by run, table and plot.
+    """
+    from vdu_bench.reports.gate.blessing import apply_blessing, plan_blessing
+
+    blessing = plan_blessing(reference, records, prune)
+    apply_blessing(blessing)
+    for line in blessing.lines:
+        typer.echo(line)

@@ -1,0 +1,71 @@
+"""Data sources by name, as task files name them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from vdu_bench.data.source import DataSource
+from vdu_bench.data.specs import DataSpec
+from vdu_bench.errors import UserError, did_you_mean
+from vdu_bench.files import stamp
+from vdu_bench.registry import Registry
+
+if TYPE_CHECKING:
+    from vdu_bench.data.splits import DataSplits
+
+SOURCES: Registry[Callable[[], DataSplits] | type[DataSource]] = Registry("data source")
+"""A function without arguments, for data that come with a package; a `DataSource` for data from outside."""
+SOURCES.add("sklearn_digits", "vdu_bench.data.sources.digits:load_digits")
+SOURCES.add("faces", "vdu_bench.data.sources.faces:load_faces")
+SOURCES.add("mnist", "vdu_bench.data.sources.mnist_idx:Mnist")
+SOURCES.add("fashion_mnist", "vdu_bench.data.sources.mnist_idx:FashionMnist")
+SOURCES.add("cifar10", "vdu_bench.data.sources.cifar10_binary:Cifar10")
+SOURCES.add("tiny_imagenet", "vdu_bench.data.sources.tiny_imagenet:TinyImageNet")
+SOURCES.add("celeba", "vdu_bench.data.sources.celeba:CelebA")
+SOURCES.add("hub", "vdu_bench.data.sources.hub:HubDataset")
+SOURCES.add("hub_attributes", "vdu_bench.data.sources.hub_attributes:HubAttributes")
+
+
+def load_data(spec: DataSpec, data_dir: Path | None) -> DataSplits:
+    """The images of a task. Raises UserError for an unknown source or option, and for data missing or damaged."""
+    source = SOURCES.get(spec.source)
+    if isinstance(source, type):
+        return _configured(source, spec).load(data_dir)
+    _refuse_options(spec)
+    return source()
+
+
+def data_stamp(spec: DataSpec, data_dir: Path | None) -> str:
+    """What tells one content of a source from another without reading it; empty for what comes with a package.
+
+    Cheap, and without torch: a function is known by its ``def`` and is not imported.
+
+    Raises:
+        UserError: as `load_data`, but for damage.
+    """
+    if SOURCES.entry(spec.source).is_function():
+        _refuse_options(spec)
+        return ""
+    source = SOURCES.get(spec.source)
+    return stamp(_configured(source, spec).roots(data_dir)) if isinstance(source, type) else ""
+
+
+def _configured(source: type[DataSource], spec: DataSpec) -> DataSource:
+    try:
+        return source.model_validate(spec.options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            hint = did_you_mean(key, source.model_fields)
+            raise UserError(f"the data source {spec.source!r} has no option {key!r}{hint}") from error
+        raise UserError(f"data.{key} of the data source {spec.source!r}: {first['msg']}") from error
+
+
+def _refuse_options(spec: DataSpec) -> None:
+    if spec.options:
+        raise UserError(f"the data source {spec.source!r} has no options, and {sorted(spec.options)[0]!r} is given")

@@ -1,0 +1,93 @@
+"""Labelled images from the Hugging Face hub, or from a local folder of the same parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from vdu_bench.data.hub_files import (
+    HELD_OUT,
+    TRAIN,
+    HubFiles,
+    of_part,
+    only_column,
+    parquet_names,
+    require_datasets,
+    row_count,
+)
+from vdu_bench.errors import UserError
+from vdu_bench.spec import PositiveInt
+
+if TYPE_CHECKING:
+    from vdu_bench.data.image_set import ImageSet
+    from vdu_bench.data.splits import DataSplits
+
+
+class HubDataset(HubFiles):
+    """A data set with one column of images, all of one size, and one column of class labels, as parquet files.
+
+    Where its files are, `HubFiles` says.
+    """
+
+    mode: Literal["L", "RGB"] = Field("RGB", description="L: one grey channel; RGB: three channels")
+    pad_to: PositiveInt | None = Field(None, description="margins up to this height and width")
+    classes: tuple[str, ...] | None = Field(
+        None, description="class names in the order of the labels; the data set's own if not given"
+    )
+
+    def roots(self, data_dir: Path | None) -> list[Path]:
+        train, held_out = self._parts(data_dir)
+        return [*train, *held_out]
+
+    def load(self, data_dir: Path | None) -> DataSplits:
+        """Raises UserError where `datasets` is not installed, and for files that are missing, damaged or different."""
+        from vdu_bench.data.splits import DataSplits
+
+        require_datasets(self.id)
+        train, held_out = self._parts(data_dir)
+        return DataSplits(self._read(train), self._read(held_out))
+
+    def _parts(self, data_dir: Path | None) -> tuple[list[Path], list[Path]]:
+        if data_dir is None:
+            require_datasets(self.id)
+        root = self.snapshot() if data_dir is None else self.local(data_dir)
+        names = parquet_names(root)
+        train, held_out = ([root / name for name in of_part(names, part, root)] for part in (TRAIN, HELD_OUT))
+        return train, held_out
+
+    def _read(self, files: Sequence[Path]) -> ImageSet:
+        import torch
+
+        from vdu_bench.data.image_set import ImageSet
+        from vdu_bench.data.padding import padded
+
+        count = sum(row_count(file) for file in files)
+        rows = _stream(files)
+        image_column, label_column = (only_column(files[0], rows.features, kind) for kind in ("Image", "ClassLabel"))
+        names = self.classes or tuple(rows.features[label_column].names)
+        # Decoded into the place they stay in: a list of them would be the whole data set once more.
+        pixels: Any = None
+        labels = torch.empty(count, dtype=torch.int64)
+        for position, row in enumerate(rows):
+            image = np.atleast_3d(np.asarray(row[image_column].convert(self.mode))).transpose(2, 0, 1)
+            if pixels is None:
+                pixels = np.empty((count, *image.shape), np.uint8)
+            if image.shape != pixels.shape[1:]:
+                raise UserError(f"{self.id}: image {position} of {files[0].parent} is of another size than the first")
+            pixels[position] = image
+            labels[position] = row[label_column]
+        if pixels is None or int(labels.min()) < 0 or int(labels.max()) >= len(names):
+            raise UserError(f"{self.id}: {files[0]} is empty, or has labels beyond its {len(names)} classes")
+        return ImageSet.of_classes(padded(torch.from_numpy(pixels), self.pad_to), labels, names)
+
+
+def _stream(files: Sequence[Path]) -> Any:
+    from datasets import load_dataset
+
+    # Streamed, since otherwise a second copy of all files is written to the library's cache.
+    names = [str(file) for file in files]
+    return load_dataset("parquet", data_files={"train": names}, split="train", streaming=True)

@@ -1,0 +1,1 @@
+"""Judges that name what an image shows."""

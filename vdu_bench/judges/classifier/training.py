@@ -1,0 +1,82 @@
+"""Training a judge from its recipe, and its confusion matrix on real images that it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vdu_bench.data.image_set import ImageSet
+from vdu_bench.data.splits import DataSplits
+from vdu_bench.judges.classifier.augmentation import jitter, mirror, off_manifold
+from vdu_bench.judges.classifier.judge import Judge
+from vdu_bench.judges.classifier.networks import make_network
+from vdu_bench.judges.specs import JudgeRecipe, TimmRecipe
+from vdu_bench.models.training.batches import epoch_indices, step_generator
+from vdu_bench.models.training.fitting import fit
+
+UNTOUCHED = 0.5
+"""Share of the training images that are shown as they are, without jitter."""
+
+
+def train_judge(
+    name: str,
+    recipe: JudgeRecipe,
+    splits: DataSplits,
+    device: torch.device | str = "cpu",
+    on_step: Callable[[int, float], None] | None = None,
+) -> Judge:
+    """A judge fitted to the training images and calibrated on the held-out ones. Raises Diverged."""
+    images, names = splits.train, splits.train.names
+    _, channels, height, width = images.images.shape
+    shape = (channels, height, width)
+    network = make_network(recipe, shape, len(names) + 1).to(device)
+    exclusive = images.exclusive
+    error = _class_error if exclusive else _attribute_error
+    n_outliers = round(recipe.outliers * recipe.training.batch_size)
+
+    def loss(step: int) -> Tensor:
+        generator = step_generator(recipe.seed, step)
+        size = recipe.training.batch_size
+        batch = epoch_indices(len(images), step * size, size, recipe.seed)
+        x = images.images[batch].float() / 127.5 - 1
+        # Interpolation blurs, so both kinds are jittered, and not always: sharpness must not give the answer away.
+        untouched = torch.rand(len(x), 1, 1, 1, generator=generator) < UNTOUCHED
+        x = torch.where(untouched, x, jitter(x, recipe.max_shift, recipe.max_rotation, generator))
+        if isinstance(recipe, TimmRecipe) and recipe.mirror:
+            x = mirror(x, generator)
+        logits = network(torch.cat([off_manifold(x[:n_outliers], generator), x[n_outliers:]]).to(device))
+        return error(logits, images.concepts[batch[n_outliers:]].to(device))
+
+    network.train()
+    fit(network.parameters(), loss, recipe.training, on_step)
+    judge = Judge(name, network.eval(), names, recipe, shape, exclusive, torch.zeros(0))
+    judge.confusion = confusion_matrix(judge, splits.held_out)
+    return judge
+
+
+def _class_error(logits: Tensor, concepts: Tensor) -> Tensor:
+    """Cross-entropy; all but the last rows that have `concepts` are off the manifold."""
+    none = torch.full((len(logits) - len(concepts),), concepts.shape[1], device=logits.device)
+    return torch.nn.functional.cross_entropy(logits, torch.cat([none, concepts.long().argmax(1)]))
+
+
+def _attribute_error(logits: Tensor, concepts: Tensor) -> Tensor:
+    """Binary cross-entropy of every answer; off the manifold nothing is said of the attributes."""
+    n_outliers = len(logits) - len(concepts)
+    outlier = (torch.arange(len(logits), device=logits.device) < n_outliers).to(logits)
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits
+    return entropy(logits[n_outliers:, :-1], concepts.to(logits)) + entropy(logits[:, -1], outlier)
+
+
+def confusion_matrix(judge: Judge, images: ImageSet) -> Tensor:
+    """The counts of `Judge.confusion` on `images`."""
+    k = len(judge.names)
+    shown, _ = judge.read(images.images)
+    if judge.exclusive:
+        columns = torch.where(shown.any(1), shown.long().argmax(1), k)
+        cells = images.labels() * (k + 1) + columns
+        return torch.bincount(cells, minlength=k * (k + 1)).reshape(k, k + 1)
+    cells = 2 * images.concepts.long() + shown.long()
+    return torch.stack([(cells == cell).sum(0) for cell in range(4)], 1)

@@ -1,0 +1,1 @@
+"""Judges that compare images with prompts."""

@@ -1,0 +1,1 @@
+"""The pipelines that the suite knows, behind one interface."""

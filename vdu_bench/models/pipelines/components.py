@@ -1,0 +1,78 @@
+"""The parts of a diffusers pipeline from their files: nothing is unpickled but tensors, and nothing may be missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import ConfigMixin, DDPMScheduler
+
+from vdu_bench.errors import UserError, in_short
+from vdu_bench.models.files.pipeline_files import weights_file
+
+
+def read_component(cls: Any, folder: Path, component: str, source: str | Path) -> Any:
+    """A network of diffusers or transformers, as float32 on the CPU.
+
+    Where there are both formats, safetensors are read. A pickled ``.bin`` is read by torch's ``weights_only=True``,
+    which runs no code.
+
+    Args:
+        cls: the network's class.
+        folder: the pipeline's.
+        component: the network's own folder inside that; empty where it is that folder itself.
+        source: how the user called the pipeline, for messages.
+
+    Raises:
+        UserError: there are no weights, one of them is missing, of the wrong shape or left over, or a ``.bin`` holds
+            more than tensors.
+    """
+    name = component or "U-Net"
+    safe = weights_file(folder, component, "safetensors") is not None
+    pickled = weights_file(folder, component, "bin")
+    if not safe and pickled is None:
+        raise UserError(f"{source} has no weights for its {name}: neither safetensors nor a .bin")
+    try:
+        # The network is initialised before it is filled; the global generator is set aside for that.
+        with torch.random.fork_rng(devices=[]):
+            module, report = cls.from_pretrained(
+                folder / component,
+                use_safetensors=safe,
+                local_files_only=True,
+                low_cpu_mem_usage=False,
+                output_loading_info=True,
+            )
+    # Whatever the libraries make of a damaged or a hostile file.
+    except Exception as error:
+        if pickled is not None and not safe:
+            raise more_than_tensors(source, f"{component}/{pickled.name}".lstrip("/")) from error
+        raise UserError(f"{source}: the {name} cannot be read ({in_short(error)})") from error
+    wrong = {key: sorted(map(str, report[key])) for key in ("missing_keys", "mismatched_keys", "unexpected_keys")}
+    for key, names in wrong.items():
+        if names:
+            raise UserError(f"{source}: the {name} has {len(names)} {key.replace('_', ' ')}, such as {names[0]}")
+    if isinstance(module, ConfigMixin):
+        # Where it was read from would be written into the next folder that it is saved to, and into its checksum; and
+        # of a U-Net from before 0.9 diffusers' pipeline believes that it works on 64x64 at least.
+        module.register_to_config(_name_or_path="", _diffusers_version=diffusers.__version__)
+    return module.float()
+
+
+def read_noise_scheduler(folder: Path, source: str | Path) -> DDPMScheduler:
+    """A pipeline's noise schedule, whichever sampler it was saved with. Raises UserError where it cannot be read."""
+    try:
+        return DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+    # Whatever the library makes of a missing or damaged file.
+    except Exception as error:
+        raise UserError(f"{source}: the scheduler cannot be read ({in_short(error)})") from error
+
+
+def more_than_tensors(source: str | Path, file: str) -> UserError:
+    """What to say of a pickled file that torch's ``weights_only=True`` refuses."""
+    return UserError(
+        f"{source}: {file} cannot be read as tensors alone, and reading it otherwise could run code that is in it. If "
+        "you trust it, convert it where that does no harm, by torch.load(..., weights_only=False) and "
+        "safetensors.torch.save_file"
+    )

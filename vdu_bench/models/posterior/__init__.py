@@ -1,0 +1,1 @@
+"""Posteriors over a model's weights, and where they are from."""

@@ -1,0 +1,1 @@
+"""Training base models: resumable, by one process or several."""

@@ -1,0 +1,162 @@
+"""The one optimisation loop: base models, judges and unlearning methods are all fitted by it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from diffusers.training_utils import EMAModel
+from torch import Tensor, nn
+
+from vdu_bench.errors import Diverged
+from vdu_bench.models.specs import FitSpec
+from vdu_bench.models.training.processes import ALONE, Team
+
+
+def learning_rate_factor(step: int, spec: FitSpec) -> float:
+    """What the peak learning rate is multiplied by at `step` (from 0): linear warm-up, then constant or cosine."""
+    if step < spec.warmup_steps:
+        return (step + 1) / spec.warmup_steps
+    if spec.schedule == "constant":
+        return 1.0
+    progress = (step - spec.warmup_steps) / max(1, spec.steps - spec.warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+class Fit:
+    """An optimisation in progress: parameters, optimiser, average and step, to be advanced by one loss at a time.
+
+    Args:
+        parameters: what is trained, in float32.
+        spec: how.
+        autocast: the precision that losses are computed in, where that is not the parameters'. The gradients of a
+            float16 loss would vanish, so it is scaled (Micikevicius et al. 2018), by torch's GradScaler.
+        team: the processes that each have a part of the batch, and begin with the same parameters; losses and gradients
+            are averaged over them, so the parameters stay the same.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        spec: FitSpec,
+        autocast: torch.dtype | None = None,
+        team: Team = ALONE,
+    ) -> None:
+        self.team = team
+        self.parameters = list(parameters)
+        self.spec = spec
+        self.step = 0
+        if spec.optimizer == "adam":
+            self.optimizer: torch.optim.Optimizer = torch.optim.Adam(self.parameters, lr=spec.learning_rate)
+        else:
+            self.optimizer = torch.optim.AdamW(self.parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay)
+        self.ema = EMAModel(self.parameters, decay=spec.ema_decay) if spec.ema_decay else None
+        scaled = autocast == torch.float16
+        self.scaler = torch.amp.GradScaler(self.parameters[0].device.type) if scaled else None
+
+    def advance(self, loss: Tensor) -> float:
+        """One step down `loss`; its value. Raises Diverged when it, or its gradient's norm, is not finite.
+
+        When it is the scale that makes a gradient overflow, no step is taken: the scale is halved, `step` stays, and
+        the same step is to be tried again.
+        """
+        shared = loss.detach().clone()
+        self.team.average([shared])
+        value = float(shared)
+        if not math.isfinite(value):
+            raise Diverged(f"the loss is not finite at step {self.step}")
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.scaler is None:
+            loss.backward()
+        else:
+            self.scaler.scale(loss).backward()
+        self.team.average([p.grad for p in self.parameters if p.grad is not None])
+        if self.scaler is not None:
+            self.scaler.unscale_(self.optimizer)
+        if self.spec.clip_norm is not None:
+            norm = nn.utils.clip_grad_norm_(self.parameters, self.spec.clip_norm)
+            if self.scaler is None and not bool(torch.isfinite(norm)):
+                raise Diverged(f"the gradient is not finite at step {self.step}")
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.spec.learning_rate * learning_rate_factor(self.step, self.spec)
+        if self._descend():
+            if self.ema is not None:
+                self.ema.step(self.parameters)
+            self.step += 1
+        # Not to be held while the next loss is computed.
+        self.optimizer.zero_grad(set_to_none=True)
+        return value
+
+    def _descend(self) -> bool:
+        """Move the parameters; whether they were, since gradients that overflowed under their scale move nothing."""
+        if self.scaler is None:
+            self.optimizer.step()
+            return True
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.scaler.get_scale() < 1:
+            raise Diverged(f"the gradient is not finite at step {self.step}, however the loss is scaled")
+        return self.scaler.get_scale() >= scale
+
+    def finish(self) -> None:
+        """Put the average in the place of the weights, where there is one. Raises Diverged for weights not finite."""
+        if self.ema is not None:
+            self.ema.copy_to(self.parameters)
+        self.optimizer.zero_grad(set_to_none=True)
+        if not all(bool(torch.isfinite(p).all()) for p in self.parameters):
+            raise Diverged(f"a weight is not finite after {self.step} steps")
+
+    def state(self) -> dict[str, Tensor]:
+        """All that `restore` needs to go on bit for bit, by name."""
+        tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(self.parameters)}
+        for i, p in enumerate(self.parameters):
+            for key, value in self.optimizer.state[p].items():
+                tensors[f"optimizer.{i}.{key}"] = value
+        if self.ema is not None:
+            tensors |= {f"ema.{i}": p for i, p in enumerate(self.ema.shadow_params)}
+        if self.scaler is not None:
+            # Whatever it holds is a number.
+            tensors |= {f"scaler.{key}": torch.tensor(value) for key, value in self.scaler.state_dict().items()}
+        return tensors
+
+    def restore(self, step: int, tensors: dict[str, Tensor]) -> None:
+        """Go on from a `state` that was taken after `step` steps."""
+        self.step = step
+        with torch.no_grad():
+            for i, p in enumerate(self.parameters):
+                p.copy_(tensors[f"parameter.{i}"])
+                prefix = f"optimizer.{i}."
+                self.optimizer.state[p] = {
+                    name.removeprefix(prefix): value.clone()
+                    for name, value in tensors.items()
+                    if name.startswith(prefix)
+                }
+        if self.ema is not None:
+            self.ema.optimization_step = step
+            self.ema.shadow_params = [tensors[f"ema.{i}"].clone() for i in range(len(self.parameters))]
+        if self.scaler is not None:
+            self.scaler.load_state_dict({key: tensors[f"scaler.{key}"].item() for key in self.scaler.state_dict()})
+
+
+def fit(
+    parameters: Iterable[nn.Parameter],
+    loss: Callable[[int], Tensor],
+    spec: FitSpec,
+    on_step: Callable[[int, float], None] | None = None,
+    autocast: torch.dtype | None = None,
+) -> list[float]:
+    """Minimise ``loss(step)`` for ``spec.steps`` steps, in `Fit`'s terms; the losses, in order. Raises Diverged."""
+    running = Fit(parameters, spec, autocast)
+    losses: list[float] = []
+    while running.step < spec.steps:
+        step = running.step
+        value = running.advance(loss(step))
+        if running.step == step:
+            continue
+        losses.append(value)
+        if on_step is not None:
+            on_step(step, value)
+    running.finish()
+    return losses

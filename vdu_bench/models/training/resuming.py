@@ -1,0 +1,90 @@
+"""The shared fitting loop with its state on disk: a training that was cut off goes on where it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from torch import Tensor
+
+from vdu_bench.models.posterior.gaussian import MomentAccumulator
+from vdu_bench.models.training.checkpoint import read_checkpoint, write_checkpoint
+from vdu_bench.models.training.fitting import Fit
+
+CHECKPOINT_SECONDS = 30.0
+PARTS = 20
+
+
+@dataclass
+class Course:
+    """How a fit went.
+
+    Attributes:
+        losses: the mean loss of each twentieth of the run, or of each step where there are fewer.
+        seconds: wall time, over all the sittings it took.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def fit_resumably(
+    running: Fit,
+    loss: Callable[[int], Tensor],
+    checkpoints: Path | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+    moments: MomentAccumulator | None = None,
+    after_step: Callable[[int], None] | None = None,
+) -> Course:
+    """Advance `running` to its end.
+
+    Each step's loss must be a function of the weights and of the step alone; then a run that was cut off goes on from
+    its last checkpoint bit for bit.
+
+    Args:
+        running: the fit, at its beginning.
+        loss: of a step, from 0.
+        checkpoints: a folder to keep the running state in; a state found there is gone on from.
+        on_step: called with the step and its loss.
+        moments: kept with the state.
+        after_step: called with the number of steps that are done.
+
+    Raises:
+        Diverged: a loss, a gradient or a weight is not finite.
+    """
+    steps = running.spec.steps
+    parts = min(PARTS, steps)
+    sums, before = [0.0] * parts, 0.0
+    if checkpoints is not None and (saved := read_checkpoint(checkpoints)) is not None:
+        running.restore(saved.facts["step"], saved.part("fit"))
+        sums, before = saved.facts["loss_sums"], saved.facts["seconds"]
+        if moments is not None:
+            moments.restore(saved.facts["snapshots"], saved.part("moments"))
+    started = saved_at = time.monotonic()
+    while running.step < steps:
+        step = running.step
+        value = running.advance(loss(step))
+        if running.step == step:
+            continue
+        sums[step * parts // steps] += value
+        if after_step is not None:
+            after_step(running.step)
+        if checkpoints is not None and running.team.is_first and time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+            seconds = before + time.monotonic() - started
+            facts = {"step": running.step, "loss_sums": sums, "seconds": seconds}
+            if moments is None:
+                write_checkpoint(checkpoints, facts, fit=running.state())
+            else:
+                facts["snapshots"] = moments.count
+                write_checkpoint(checkpoints, facts, fit=running.state(), moments=moments.state())
+            saved_at = time.monotonic()
+        if on_step is not None:
+            on_step(step, value)
+    running.finish()
+    # Part k holds the steps from ceil(k * steps / parts) on.
+    starts = [-(-part * steps // parts) for part in range(parts + 1)]
+    means = [total / (end - start) for total, (start, end) in zip(sums, pairwise(starts), strict=True)]
+    return Course(means, before + time.monotonic() - started)

@@ -1,0 +1,116 @@
+"""Making new records the reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vdu_bench.errors import UserError
+from vdu_bench.files import write_atomically
+from vdu_bench.records import MetricResult, Record, records_by_file
+from vdu_bench.reports.comparable import check_comparable
+from vdu_bench.reports.gate.losses import TIMED
+from vdu_bench.reports.gate.pairing import left_out
+
+
+@dataclass(frozen=True)
+class Blessing:
+    """What is to be written, and what that changes."""
+
+    writes: dict[Path, str]
+    """Content by file; an equal file is not among them."""
+    removals: list[Path]
+    """Files of cells that the new records lack; empty unless pruning."""
+    lines: list[str]
+    """What changes, for people: a line for each cell and metric, then counts."""
+
+
+def plan_blessing(reference: Path, records: Path, prune: bool = False) -> Blessing:
+    """What it takes to replace the reference's records by the new ones. Writes nothing.
+
+    A cell is written where the reference has it, a new one to ``REFERENCE/records/VARIANT/METHOD/seedN.json`` (without
+    ``records`` where the reference has no such folder). Cells that the new records lack are kept, unless `prune`.
+
+    Args:
+        reference: the folder of the reference; it need not exist yet.
+        records: the folder of the new records; either may lie inside the other.
+        prune: whether cells that the new records lack are removed.
+
+    Raises:
+        UserError: a file is not a record, a new cell failed, the folders are one, or the result would hold records that
+            do not compare with each other.
+    """
+    without_new, without_old = left_out(reference, records)
+    new = records_by_file(records, without_old)
+    # The first blessing makes the reference.
+    old = records_by_file(reference, without_new) if any(reference.glob("**/seed*.json")) else {}
+    failed = [record.cell_name for record in new.values() if record.status == "failed"]
+    if failed:
+        raise UserError(f"{failed[0]} failed, and an error is no reference")
+    check_comparable(new.values())
+    check_comparable(old.values())
+    files = {record.cell_name: file for file, record in old.items()}
+    root = reference if old and not (reference / "records").is_dir() else reference / "records"
+    writes: dict[Path, str] = {}
+    lines: list[str] = []
+    silent = 0
+    for record in new.values():
+        file = files.pop(record.cell_name, root / f"{record.cell_name}.json")
+        content = record.to_json()
+        if file not in old or file.read_text() != content:
+            writes[file] = content
+            changes = _changes(old.get(file), record)
+            lines += [f"{record.cell_name}: {change}" for change in changes]
+            silent += not changes
+    # What is left in `files` the new records lack.
+    if prune:
+        lines += [f"{name}: removed" for name in files]
+    else:
+        _check_whole([*new.values(), *(old[file] for file in files.values())])
+    lines.append(
+        f"{len(writes)} of {len(new)} records written ({silent} differ in timings or environment alone), "
+        f"{len(files)} others {'removed' if prune else 'kept'}"
+    )
+    return Blessing(writes, list(files.values()) if prune else [], lines)
+
+
+def apply_blessing(blessing: Blessing) -> None:
+    """Write the records, each as a whole, then remove what is pruned. Raises UserError where that cannot be done."""
+    try:
+        for file, content in blessing.writes.items():
+            write_atomically(file, content.encode())
+        for file in blessing.removals:
+            file.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write the reference: {error.filename}: {error.strerror}") from error
+
+
+def _check_whole(records: Sequence[Record]) -> None:
+    try:
+        check_comparable(records)
+    except UserError as error:
+        raise UserError(f"new records beside those that are kept: {error}; bless all cells, or --prune") from error
+
+
+def _changes(old: Record | None, new: Record) -> list[str]:
+    if old is None:
+        return ["new"]
+    changes = [] if old.status == new.status else [f"status {old.status} -> {new.status}"]
+    changes += [] if old.settings == new.settings else ["settings changed"]
+    for name in sorted((old.metrics.keys() | new.metrics.keys()) - set(TIMED)):
+        before, now = (record.metrics.get(name) for record in (old, new))
+        if _value(before) != _value(now):
+            changes.append(f"{name} {_text(before)} -> {_text(now)}")
+    return changes
+
+
+def _value(result: MetricResult | None) -> float | None:
+    """None for what is not there or not a number, which equals itself."""
+    return None if result is None or math.isnan(result.estimate.value) else result.estimate.value
+
+
+def _text(result: MetricResult | None) -> str:
+    value = _value(result)
+    return "none" if value is None else f"{value:.6g}"

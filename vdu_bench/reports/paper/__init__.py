@@ -1,0 +1,1 @@
+"""The paper's table, beside what is published."""

@@ -1,0 +1,102 @@
+"""The paper's table as Markdown and CSV, and any of its formats by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from vdu_bench.errors import UserError, did_you_mean
+from vdu_bench.records import Estimate, Record
+from vdu_bench.reports.paper.cells import Cell, measured, paper_header, published, row_title
+from vdu_bench.reports.paper.latex import to_latex
+from vdu_bench.reports.paper.published import Publication
+from vdu_bench.reports.paper.table import PaperClass, PaperTable, paper_tables
+from vdu_bench.reports.tables.render import markdown_table
+
+
+def render_paper(records: Iterable[Record], form: str, publications: Sequence[Publication]) -> str:
+    """The paper's tables of the records, as one text that ends with a newline.
+
+    Args:
+        records: of any number of tasks and scales.
+        form: ``markdown``, ``csv`` or ``latex``.
+        publications: the numbers to set beside the measured ones.
+
+    Raises:
+        UserError: as `paper_tables` and `to_csv`, and for an unknown format.
+    """
+    writers = {"markdown": to_markdown, "csv": to_csv, "latex": to_latex}
+    if form not in writers:
+        raise UserError(f"unknown table format {form!r}{did_you_mean(form, writers)}")
+    return writers[form](paper_tables(records, publications))
+
+
+def to_markdown(tables: Iterable[PaperTable]) -> str:
+    """A section for each scale: caption, table and notes. What goes together is named in every column's header."""
+    parts = []
+    for table in tables:
+        rows = [method for section in table.sections for method in section]
+        frame = pd.DataFrame({"method": [row_title(table, method) for method in rows]})
+        for group in table.data_sets:
+            for found in group.classes:
+                place = f"{group.family} {found.title}:"
+                for column in found.columns:
+                    cells = [measured(found, column, method) for method in rows]
+                    frame[f"{place} {paper_header(column.column)}"] = list(map(_markdown_cell, cells))
+                    for source in column.published:
+                        cells = [published(column, source, method) for method in rows]
+                        title = f"{place} {paper_header(column.column)}, published [{source.marker}]"
+                        frame[title] = list(map(_markdown_cell, cells))
+        parts += [f"## {table.scale.capitalize() or 'Unknown'} scale", table.caption, markdown_table(frame)]
+        if table.notes:
+            parts.append("\n".join(f"- {note}" for note in table.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def to_csv(tables: Sequence[PaperTable]) -> str:
+    """A row for each method, numbers unrounded, one header row: the table of a single scale.
+
+    For each variant of a task its ``seeds`` and ``status``, and for each metric, under its full name, the value,
+    ``_low``, ``_high``, ``_best`` (whether it is in the best group) and a column for each publication.
+
+    Raises:
+        UserError: for tables of several scales, which one file would mix.
+    """
+    if len(tables) > 1:
+        names = ", ".join(table.scale or "unknown" for table in tables)
+        raise UserError(
+            f"the records are of several scales ({names}), and one CSV holds one table: name one by --scale"
+        )
+    (table,) = tables
+    rows = []
+    for method in (method for section in table.sections for method in section):
+        numbers: dict[str, Any] = {"scale": table.scale, "method": method, "role": table.role(method)}
+        for found in (found for group in table.data_sets for found in group.classes):
+            numbers |= _csv_numbers(found, method)
+        rows.append(numbers)
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+
+
+def _csv_numbers(found: PaperClass, method: str) -> dict[str, Any]:
+    row, place = found.row(method), found.board.variant
+    numbers: dict[str, Any] = {
+        f"{place}/seeds": " ".join(map(str, row.seeds)) if row else "",
+        f"{place}/status": row.status if row else "",
+    }
+    for column in found.columns:
+        estimate = (row.estimates.get(column.column.name) if row else None) or Estimate()
+        name = f"{place}/{column.column.label}"
+        numbers |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        numbers[f"{name}_best"] = method in column.best.methods
+        for source in column.published:
+            number = source.numbers.get(method)
+            numbers[f"{name} ({source.paper})"] = number.value if number else math.nan
+    return numbers
+
+
+def _markdown_cell(found: Cell) -> str:
+    text = " ".join(filter(None, (found.value, found.spread)))
+    return f"**{text}**" if found.bold else text

@@ -1,0 +1,166 @@
+"""The paper's table as LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from vdu_bench.reports.paper.cells import Cell, measured, paper_header, published, row_title
+from vdu_bench.reports.paper.table import PaperClass, PaperTable
+from vdu_bench.reports.tables.render import header_lines, latex_escape, latex_header
+from vdu_bench.reports.tables.text import ABSENT
+
+_WIDTH = 100
+"""Characters that stand beside each other in footnotesize on 410 pt, the narrowest page in common use."""
+_HEIGHT = 40
+"""Lines that stand under each other in one float, without its caption."""
+_HEADER = 10
+"""Characters in a line of a column's header."""
+_GAP = 2
+"""What stands between two columns, in characters."""
+
+
+@dataclass(frozen=True)
+class _Printed:
+    """A column as plain text, before it is escaped."""
+
+    family: str
+    found: PaperClass
+    header: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """The header's."""
+        return header_lines(self.header, _HEADER)
+
+    @property
+    def width(self) -> int:
+        """In characters, with the gap beside it."""
+        cells = [len(cell.value) + bool(cell.spread) + len(cell.spread) for cell in self.cells]
+        return max(*map(len, self.lines), *cells) + _GAP
+
+
+def to_latex(tables: Iterable[PaperTable]) -> str:
+    """A `table*` environment for each scale, or several that continue it; needs the booktabs package.
+
+    Classes that do not fit beside each other stand under each other, each part with the methods before it.
+    """
+    return "\n".join(map(_table, tables))
+
+
+def _table(table: PaperTable) -> str:
+    titles = [row_title(table, method) for section in table.sections for method in section]
+    blocks = [_tabular(table, columns) for columns in _parts(_columns(table), max(map(len, titles)))]
+    if table.notes:
+        blocks.append([r"{\raggedright\scriptsize", *(rf"{latex_escape(note)}\par" for note in table.notes), "}"])
+    floats: list[list[list[str]]] = []
+    room = 0
+    for block in blocks:
+        if not floats or len(block) > room:
+            floats.append([])
+            room = _HEIGHT
+        floats[-1].append(block)
+        room -= len(block)
+    name = table.scale or "unknown"
+    return "\n".join(
+        _float(
+            f"{table.scale.capitalize()} scale, continued." if index else table.caption,
+            f"tab:paper-{name}" + (f"-{index + 1}" if index else ""),
+            part,
+        )
+        for index, part in enumerate(floats)
+    )
+
+
+def _float(caption: str, label: str, blocks: Sequence[Sequence[str]]) -> str:
+    lines = [
+        r"\begin{table*}",
+        r"\centering",
+        r"\footnotesize",
+        r"\setlength{\tabcolsep}{4pt}",
+        rf"\caption{{{latex_escape(caption)}}}",
+        rf"\label{{{label}}}",
+    ]
+    for block in blocks:
+        lines += [r"\par\medskip", *block]
+    return "\n".join([*lines, r"\end{table*}", ""])
+
+
+def _columns(table: PaperTable) -> list[_Printed]:
+    rows = [method for section in table.sections for method in section]
+    columns = []
+    for group in table.data_sets:
+        for found in group.classes:
+            for column in found.columns:
+                cells = tuple(measured(found, column, method) for method in rows)
+                columns.append(_Printed(group.family, found, paper_header(column.column), cells))
+                for source in column.published:
+                    cells = tuple(published(column, source, method) for method in rows)
+                    columns.append(_Printed(group.family, found, f"published [{source.marker}]", cells))
+    return columns
+
+
+def _parts(columns: Sequence[_Printed], first: int) -> list[list[_Printed]]:
+    """The columns in groups that fit the page beside the methods; a data set is cut only where it alone is too wide."""
+    parts: list[list[_Printed]] = []
+    room = _WIDTH - first
+    left = 0
+    for _, in_family in groupby(columns, key=lambda column: column.family):
+        family = list(in_family)
+        whole = sum(column.width for column in family)
+        classes = [list(group) for _, group in groupby(family, key=lambda column: column.found.title)]
+        for block in [family] if whole <= room else classes:
+            width = sum(column.width for column in block)
+            if not parts or width > left:
+                parts.append([])
+                left = room
+            parts[-1] += block
+            left -= width
+    return parts
+
+
+def _tabular(table: PaperTable, columns: Sequence[_Printed]) -> list[str]:
+    families = [(family, len(list(group))) for family, group in groupby(column.family for column in columns)]
+    classes = [
+        (title, len(list(group)))
+        for (_, title), group in groupby((column.family, column.found.title) for column in columns)
+    ]
+    lines = [rf"\begin{{tabular}}{{@{{}}l{'r' * len(columns)}@{{}}}}", r"\toprule"]
+    lines += _spans(families) + _spans(classes)
+    lines.append(_row(["method", *(latex_header(column.lines) for column in columns)]))
+    rows = zip(*(column.cells for column in columns), strict=True)
+    for section in table.sections:
+        printed = [
+            _row([latex_escape(row_title(table, method)), *map(_cell, cells)])
+            for method, cells in zip(section, rows, strict=False)
+            # A method that has nothing in this part may have something in another.
+            if any(cell.value != ABSENT for cell in cells)
+        ]
+        lines += [r"\midrule", *printed] if printed else []
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def _spans(titles: Iterable[tuple[str, int]]) -> list[str]:
+    cells, rules = [""], []
+    first = 2
+    for title, width in titles:
+        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{latex_escape(title)}}}")
+        rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
+        first += width
+    return [_row(cells), " ".join(rules)]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return rf"{' & '.join(cells)} \\"
+
+
+def _cell(cell: Cell) -> str:
+    if not any(character.isdigit() for character in cell.value):
+        return latex_escape(cell.value)
+    # In math mode a minus is no hyphen; a comma within a number needs braces to be no list's.
+    text = re.sub(r"(?<=\d),(?=\d)", "{,}", rf"{cell.value}\ {cell.spread}".removesuffix("\\ "))
+    text = text.replace(r"\ ± ", r" \pm ").replace("%", r"\%")
+    return rf"$\mathbf{{{text}}}$" if cell.bold else f"${text}$"

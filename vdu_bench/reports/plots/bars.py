@@ -1,0 +1,87 @@
+"""One small panel per metric, a bar per method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from vdu_bench.records import Estimate
+from vdu_bench.reports.plots.style import DIRECTION, Look, draw, error_bar
+from vdu_bench.reports.tables.leaderboard import Column, Leaderboard
+from vdu_bench.reports.tables.text import cell, method_text
+
+_ACROSS = 3
+
+
+def draw_bars(board: Leaderboard, looks: Mapping[str, Look], file: Path) -> list[Path]:
+    """All metrics of a task, written as `file`.png and .pdf; returns what was written.
+
+    Each panel has its own scale, unit and direction. A method that diverged or lacks a number keeps its line, with
+    the word in place of the bar. Nothing is drawn where there is no number at all.
+    """
+    columns = [
+        column
+        for column in board.columns
+        if any(math.isfinite(row.estimates.get(column.name, Estimate()).value) for row in board.rows)
+    ]
+    return draw(file, lambda: _figure(board, columns, looks)) if columns else []
+
+
+def _figure(board: Leaderboard, columns: list[Column], looks: Mapping[str, Look]) -> Figure:
+    down = math.ceil(len(columns) / _ACROSS)
+    across = min(_ACROSS, len(columns))
+    height = 0.75 + 0.24 * len(board.rows)
+    figure = Figure(figsize=(1.2 + 2.3 * across, 0.4 + height * down), layout=ConstrainedLayoutEngine(wspace=0.06))
+    panels = figure.subplots(down, across, sharey=True, squeeze=False)
+    for index, axes in enumerate(panels.flat):
+        if index < len(columns):
+            _panel(axes, board, columns[index], looks)
+        else:
+            axes.remove()
+    figure.suptitle(f"{board.variant}: forgetting {board.forget}; lines are 95 % intervals")
+    return figure
+
+
+def _panel(axes: Axes, board: Leaderboard, column: Column, looks: Mapping[str, Look]) -> None:
+    ends = [0.0]
+    for position, row in enumerate(board.rows):
+        estimate = row.estimates.get(column.name, Estimate())
+        look = looks[row.method]
+        value = estimate.value if math.isfinite(estimate.value) else 0.0
+        below, above = error_bar(estimate)
+        axes.barh(
+            position,
+            value,
+            height=0.72,
+            color="white" if look.hatch else look.color,
+            edgecolor=look.color,
+            hatch=look.hatch,
+            linewidth=0.8,
+        )
+        if below or above:
+            axes.errorbar(value, position, xerr=[[below], [above]], color="0.15", capsize=2, elinewidth=1, capthick=1)
+        axes.annotate(
+            cell(row, column)[0],
+            (max(0.0, value + above), position),
+            xytext=(3, 0),
+            textcoords="offset points",
+            verticalalignment="center",
+            fontsize="x-small",
+        )
+        ends += [value - below, value + above]
+    span = (max(ends) - min(ends)) or 1.0
+    # Room to the right of the longest bar, for its number.
+    axes.set_xlim(min(ends) - (0.05 * span if min(ends) < 0 else 0.0), max(ends) + 0.33 * span)
+    axes.axvline(0, color="0.4", linewidth=0.8)
+    axes.set_ylim(len(board.rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(board.rows)), [method_text(row) for row in board.rows])
+    axes.grid(visible=False, axis="y")
+    axes.locator_params(axis="x", nbins=4)
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.set_title(column.label, fontsize="medium")
+    axes.set_xlabel(", ".join(filter(None, (column.unit, DIRECTION[column.better]))), fontsize="small")

@@ -1,0 +1,121 @@
+"""Forgetting against quality: a point per method, with the Pareto front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vdu_bench.records import Estimate
+from vdu_bench.reports.plots.pareto import pareto_front
+from vdu_bench.reports.plots.style import PUL_FLOOR, Look, axis_label, draw, error_bar, fit_axis
+from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
+
+_QUALITY = "fd_judge"
+_FORGETTING = "pul"
+
+
+@dataclass(frozen=True)
+class _Point:
+    row: Row
+    quality: Estimate
+    forgetting: Estimate
+
+    @property
+    def place(self) -> tuple[float, float]:
+        return self.quality.value, self.forgetting.value
+
+
+def draw_tradeoff(board: Leaderboard, looks: Mapping[str, Look], file: Path) -> list[Path]:
+    """PUL over Frechet distance, written as `file`.png and .pdf; returns what was written.
+
+    The front is that of the contestants and external checkpoints: references bound the plot, they do not compete.
+    Nothing is drawn where no method has both numbers.
+    """
+    columns = {column.name: column for column in board.columns}
+    points = [
+        _Point(row, row.estimates.get(_QUALITY, Estimate()), row.estimates.get(_FORGETTING, Estimate()))
+        for row in board.rows
+    ]
+    if not any(all(map(math.isfinite, point.place)) for point in points):
+        return []
+    return draw(file, lambda: _figure(board, columns[_QUALITY], columns[_FORGETTING], points, looks))
+
+
+def _figure(
+    board: Leaderboard, quality: Column, forgetting: Column, points: Sequence[_Point], looks: Mapping[str, Look]
+) -> Figure:
+    figure = Figure(figsize=(6.6, 3.9), layout="constrained")
+    axes = figure.add_subplot()
+    for point in points:
+        _draw_point(axes, point, looks[point.row.method])
+    _front(axes, [point.place for point in points if point.row.role != "reference"])
+    finite = [point for point in points if all(map(math.isfinite, point.place))]
+    fit_axis(axes, "x", [point.quality for point in finite])
+    lows = [point.forgetting.low if error_bar(point.forgetting)[0] else point.forgetting.value for point in finite]
+    axes.set_ylim(max(PUL_FLOOR, min(0.0, *lows)) - 7, 107)
+    axes.set_xlabel(axis_label(quality))
+    axes.set_ylabel(axis_label(forgetting))
+    axes.set_title(f"{board.variant}: forgetting {board.forget} against quality")
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+def _draw_point(axes: Axes, point: _Point, look: Look) -> None:
+    x, y = point.place
+    label = f"{point.row.method} (external)" if point.row.role == "external" else point.row.method
+    if not (math.isfinite(x) and math.isfinite(y)):
+        reason = point.row.status if point.row.status != "ok" else "not measured"
+        axes.plot([], [], color=look.color, marker=look.marker, markersize=8, linestyle="", label=f"{label}: {reason}")
+        return
+    if y < PUL_FLOOR:
+        label = f"{label} ({y:.0f} %, below)"
+    axes.errorbar(
+        x,
+        max(y, PUL_FLOOR),
+        xerr=[[length] for length in error_bar(point.quality)],
+        yerr=[[length] for length in error_bar(point.forgetting)] if y >= PUL_FLOOR else None,
+        color=look.color,
+        capsize=2.5,
+        elinewidth=1.2,
+        zorder=3,
+    )
+    # Apart from its bars, so that the legend shows the marker alone.
+    axes.plot(
+        x,
+        max(y, PUL_FLOOR),
+        color=look.color,
+        marker=look.marker,
+        markersize=12 if point.row.role == "reference" else 8,
+        markeredgecolor="0.15",
+        markeredgewidth=0.6,
+        linestyle="",
+        zorder=4,
+        label=label,
+    )
+
+
+def _front(axes: Axes, places: Sequence[tuple[float, float]]) -> None:
+    front = [places[index] for index in pareto_front(places)]
+    if not front:
+        return
+    xs = [x for x, _ in front]
+    ys = [max(y, PUL_FLOOR) for _, y in front]
+    axes.plot(
+        xs,
+        ys,
+        color="0.45",
+        linestyle="--",
+        linewidth=1,
+        marker="o",
+        markersize=16,
+        markerfacecolor="none",
+        markeredgecolor="0.45",
+        drawstyle="steps-post",
+        zorder=2,
+        label="Pareto front",
+    )

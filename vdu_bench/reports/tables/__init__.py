@@ -1,0 +1,1 @@
+"""Leaderboards and tidy rows."""

@@ -1,0 +1,53 @@
+"""The tables of `vdu-bench table`, by layout and format. Imports no pandas until one is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vdu_bench.errors import UserError, did_you_mean
+from vdu_bench.records import Record
+
+FORMATS = {
+    "leaderboard": ("terminal", "markdown", "csv", "latex", "json"),
+    "paper": ("markdown", "latex", "csv"),
+    "long": ("csv", "json"),
+}
+"""What each layout can be made as, its default first."""
+
+
+def format_of(layout: str, form: str | None, published: Path | None) -> str:
+    """The format to make a layout in. Raises UserError where the options do not go together."""
+    if layout not in FORMATS:
+        raise UserError(f"unknown layout {layout!r}{did_you_mean(layout, FORMATS)}")
+    if published is not None and layout != "paper":
+        raise UserError(f"--published goes with --layout paper: --layout {layout} shows no published numbers")
+    if form is not None and form not in FORMATS[layout]:
+        raise UserError(f"--layout {layout} has no --format {form}; use {' or '.join(FORMATS[layout])}")
+    return form or FORMATS[layout][0]
+
+
+def render_table(records: Sequence[Record], layout: str, form: str, published: Path | None = None) -> str:
+    """A table as text that ends with a newline.
+
+    Args:
+        records: of any number of tasks.
+        layout: one of `FORMATS`.
+        form: one of the layout's formats but ``terminal``.
+        published: the folder of published numbers for the paper's table; the suite's own if None.
+
+    Raises:
+        UserError: when records do not compare, for a folder without published numbers, or as `to_csv` of the layout.
+    """
+    if layout == "paper":
+        from vdu_bench.reports.paper.formats import render_paper
+        from vdu_bench.reports.paper.published import published_folder, read_published
+
+        return render_paper(records, form, read_published(published or published_folder()))
+    if layout == "long":
+        from vdu_bench.reports.tables.frames import render_long
+
+        return render_long(records, "json" if form == "json" else "csv")
+    from vdu_bench.reports.tables.render import render
+
+    return render(records, form)

@@ -1,0 +1,33 @@
+"""The base of all plain data that is read from files, and the digest that tells two pieces of it apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class Spec(BaseModel):
+    """The base of all that is read from files: an unknown key is an error, and values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    later: ClassVar[tuple[str, ...]] = ()
+    """Settings that are younger than artifacts of their kind, whose addresses are made of dumps. At their defaults they
+    are left out of a dump, so that what was made before them is still found."""
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        dump: dict[str, Any] = handler(self)
+        for name in self.later:
+            if dump.get(name) == type(self).model_fields[name].default:
+                del dump[name]
+        return dump
+
+
+def digest_of(data: Any) -> str:
+    """sha256 of plain data in canonical JSON."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

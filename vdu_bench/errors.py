@@ -8,7 +8,9 @@ happens in gets a record with status ``diverged``.
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
+from functools import cache
 
 
 class UserError(Exception):
@@ -21,6 +23,12 @@ class RegimeError(UserError):
 
 class Diverged(Exception):
     """Training, unlearning or sampling produced a value that is not finite."""
+
+
+@cache
+def warn(line: str) -> None:
+    """Say on standard error, once in a process, what is wrong and does not stop the command."""
+    print(f"vdu-bench: warning: {line}", file=sys.stderr)
 
 
 def flat(text: object) -> str:

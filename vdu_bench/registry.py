@@ -1,7 +1,8 @@
 """Names that stand for code that is not imported yet.
 
-Methods, tasks and metrics are found through entry points, ours and a third party's alike; a plug-in file adds to the
-same registries while it runs. A target is imported when it is first used, so listing names costs nothing.
+Methods, tasks, metrics and data sources are found through entry points, ours and a third party's alike; a plug-in file
+adds to the same registries while it runs. A target is imported when it is first used, so listing names costs nothing.
+An entry point that cannot be used is warned of where names are listed, and an error where it is asked for.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from vdu_bench.errors import UserError, did_you_mean, one_line
+from vdu_bench.errors import UserError, did_you_mean, one_line, warn
 
 T = TypeVar("T")
+
+OURS = ("vdu_bench.", "vdu_bench:", "vdu_baselines.")
+"""How the targets of the suite's own entry points begin."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,10 @@ class Entry:
         """The file that the object is written in, found without importing it."""
         if self.file is not None:
             return self.file
-        spec = importlib.util.find_spec(self.module)
+        try:
+            spec = importlib.util.find_spec(self.module)
+        except Exception as error:  # whatever a package on the way to it does when it is imported
+            raise UserError(f"{self.name!r} points to {self.target}, which fails: {one_line(error)}") from error
         if spec is None or spec.origin is None:
             raise UserError(f"{self.name!r} points to {self.target}, and there is no module {self.module}")
         return Path(spec.origin)
@@ -53,7 +60,7 @@ class Entry:
 
     def is_function(self) -> bool:
         """Whether its module says ``def`` under this name, found without importing it."""
-        body = ast.parse(self.source_file().read_text()).body
+        body = _parsed(self.source_file())
         return any(isinstance(node, ast.FunctionDef) and node.name == self.attribute for node in body)
 
     def load(self) -> Any:
@@ -80,10 +87,17 @@ class StaticClass:
     @classmethod
     def read(cls, file: Path, name: str) -> StaticClass:
         """Parse `file` and look for ``class name``; empty where the class is made in some other way."""
-        for node in ast.parse(file.read_text(), str(file)).body:
+        for node in _parsed(file):
             if isinstance(node, ast.ClassDef) and node.name == name:
                 return cls(ast.get_docstring(node) or "", _literals(node))
         return cls()
+
+
+def _parsed(file: Path) -> list[ast.stmt]:
+    try:
+        return ast.parse(file.read_bytes(), str(file)).body
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{file} cannot be read as Python: {one_line(error)}") from error
 
 
 def _literals(node: ast.ClassDef) -> dict[str, Any]:
@@ -128,8 +142,13 @@ class Registry(Generic[T]):
         """All entries by name, sorted."""
         if self._group is not None and not self._scanned:
             self._scanned = True
-            for point in entry_points(group=self._group):
-                self.add(point.name, point.value)
+            # Ours first: a third party's that takes one of their names is the one that is left out.
+            points = sorted(entry_points(group=self._group), key=lambda point: not point.value.startswith(OURS))
+            for point in points:
+                try:
+                    self.add(point.name, point.value)
+                except UserError as error:
+                    warn(f"the entry point {point.name} = {point.value} is left out: {error}")
         return dict(sorted(self._entries.items()))
 
     def entry(self, name: str) -> Entry:
@@ -145,6 +164,16 @@ class Registry(Generic[T]):
             self._loaded[name] = self.entry(name).load()
         return self._loaded[name]
 
+    def working(self) -> dict[str, T]:
+        """All objects by name, imported now; one that fails to import is warned of and left out."""
+        found = {}
+        for name in self.entries():
+            try:
+                found[name] = self.get(name)
+            except UserError as error:
+                warn(f"the {self.kind} {name} is left out: {error}")
+        return found
+
 
 def import_plugin(file: Path) -> str:
     """Run a plug-in file as a module; the module's name. Raises UserError where it is missing or fails."""
@@ -158,7 +187,7 @@ def import_plugin(file: Path) -> str:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a plug-in that exits would end the command without a word
         del sys.modules[name]
         raise UserError(f"plug-in {file} fails to import: {one_line(error)}") from error
     return name

@@ -305,7 +305,7 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(
     [
         ("import nothing_of_this_name\n", "fails to import: ModuleNotFoundError"),
         ("1 +\n", "fails to import: SyntaxError"),
-        ("x = 1\n", "defines no Method and no Metric"),
+        ("x = 1\n", "defines no Method, no Metric and no DataSource"),
         (PLUGIN.replace('"pull_down"', '"vdu"'), "two methods are called 'vdu'"),
     ],
 )

@@ -208,6 +208,7 @@ def prepare(
     ] = None,
     settings: Settings = None,
     settings_file: SettingsFile = None,
+    plugin: Plugins = None,
     data_dir: DataDir = None,
     store: StoreOption = None,
     device: Device = "auto",
@@ -223,6 +224,7 @@ def prepare(
     from vdu_bench.engine.prepare import import_prepared, prepare_tasks
     from vdu_bench.engine.progress import Progress
 
+    load_plugins(plugin)
     task_settings = settings_of_task(settings, settings_file)
     # Of several processes one speaks.
     progress = Progress(quiet or rank() > 0)

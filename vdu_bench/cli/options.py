@@ -15,7 +15,7 @@ Tasks = Annotated[
 ]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", help="A Python file that registers a method, task source or metric; may be repeated."),
+    typer.Option("--plugin", help="A Python file that defines methods, metrics or data sources; may be repeated."),
 ]
 StoreOption = Annotated[
     Path | None,

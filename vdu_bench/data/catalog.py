@@ -17,17 +17,8 @@ from vdu_bench.registry import Registry
 if TYPE_CHECKING:
     from vdu_bench.data.splits import DataSplits
 
-SOURCES: Registry[Callable[[], DataSplits] | type[DataSource]] = Registry("data source")
+SOURCES: Registry[Callable[[], DataSplits] | type[DataSource]] = Registry("data source", "vdu_bench.data")
 """A function without arguments, for data that come with a package; a `DataSource` for data from outside."""
-SOURCES.add("sklearn_digits", "vdu_bench.data.sources.digits:load_digits")
-SOURCES.add("faces", "vdu_bench.data.sources.faces:load_faces")
-SOURCES.add("mnist", "vdu_bench.data.sources.mnist_idx:Mnist")
-SOURCES.add("fashion_mnist", "vdu_bench.data.sources.mnist_idx:FashionMnist")
-SOURCES.add("cifar10", "vdu_bench.data.sources.cifar10_binary:Cifar10")
-SOURCES.add("tiny_imagenet", "vdu_bench.data.sources.tiny_imagenet:TinyImageNet")
-SOURCES.add("celeba", "vdu_bench.data.sources.celeba:CelebA")
-SOURCES.add("hub", "vdu_bench.data.sources.hub:HubDataset")
-SOURCES.add("hub_attributes", "vdu_bench.data.sources.hub_attributes:HubAttributes")
 
 
 def load_data(spec: DataSpec, data_dir: Path | None) -> DataSplits:

@@ -1,40 +1,62 @@
-"""Methods and metrics from a file of one's own."""
+"""Methods, metrics and data sources from a file of one's own."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from vdu_bench.data.catalog import SOURCES
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.metrics.catalog import METRICS
-from vdu_bench.registry import import_plugin
+from vdu_bench.registry import Registry, import_plugin
 
 
 def load_plugin(file: Path) -> list[str]:
-    """Register every method and metric that the file defines; their names.
+    """Register every method, metric and data source that the file defines; their names.
 
-    A class is called by its ``name`` attribute, or by its own name in snake case (``MyMethod``: ``my_method``).
+    A class is called by its ``name`` attribute, or by its own name in snake case (``MyMethod``: ``my_method``). A
+    function that is annotated as giving `DataSplits` is a data source; it is called by its own name without ``load_``.
 
     Raises:
-        UserError: the file is missing, fails to import, defines neither, or takes a name that is in use.
+        UserError: the file is missing, fails to import, defines none of them, or takes a name that is in use.
     """
     module_name = import_plugin(file)
-    # Imported here: a plug-in has torch loaded by now, and everything else in this module works without.
-    from vdu_bench.methods.method import Method
-    from vdu_bench.metrics.metric import Metric
-
     names = []
-    for class_name, value in vars(sys.modules[module_name]).items():
-        if not inspect.isclass(value) or value.__module__ != module_name or inspect.isabstract(value):
+    for attribute, value in vars(sys.modules[module_name]).items():
+        if getattr(value, "__module__", None) != module_name:
             continue
-        name = getattr(value, "name", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower())
-        for base, registry in ((Method, METHODS), (Metric, METRICS)):
-            if issubclass(value, base):
-                registry.add(name, f"{module_name}:{class_name}", file.resolve())
-                names.append(name)
+        for name, registry in _places(attribute, value):
+            registry.add(name, f"{module_name}:{attribute}", file.resolve())
+            names.append(name)
     if not names:
-        raise UserError(f"plug-in {file} defines no Method and no Metric")
+        raise UserError(f"plug-in {file} defines no Method, no Metric and no DataSource")
     return names
+
+
+def _places(attribute: str, value: Any) -> Iterator[tuple[str, Registry[Any]]]:
+    """Under which name an object of a plug-in belongs into which registry."""
+    # Imported here: a plug-in has loaded by now what it needs, and everything else in this module works without torch.
+    from vdu_bench.data.source import DataSource
+
+    if inspect.isfunction(value):
+        given = value.__annotations__.get("return")
+        if getattr(given, "__name__", given) == "DataSplits":
+            yield attribute.removeprefix("load_"), SOURCES
+        return
+    if not inspect.isclass(value) or inspect.isabstract(value):
+        return
+    name = value.__dict__.get("name", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", attribute).lower())
+    if issubclass(value, DataSource):
+        yield name, SOURCES
+    for module, base, registry in (
+        ("vdu_bench.methods.method", "Method", METHODS),
+        ("vdu_bench.metrics.metric", "Metric", METRICS),
+    ):
+        # What a plug-in has not imported it cannot have a class of.
+        if module in sys.modules and issubclass(value, getattr(sys.modules[module], base)):
+            yield name, registry

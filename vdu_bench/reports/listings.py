@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vdu_bench.errors import UserError, did_you_mean
+from vdu_bench.errors import UserError, did_you_mean, warn
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.registry import Registry
 from vdu_bench.tasks.loading import catalog
+
+T = TypeVar("T")
 
 
 def listing(kind: str) -> list[dict[str, Any]]:
-    """A row for each task, method or metric, read without importing any."""
+    """A row for each task, method or metric, read without importing any; one that cannot be read is warned of."""
     if kind == "tasks":
         return [
             {
@@ -30,7 +34,7 @@ def listing(kind: str) -> list[dict[str, Any]]:
             for task in catalog().values()
         ]
     if kind == "methods":
-        facts = [method_facts(name) for name in METHODS.entries()]
+        facts = list(_readable(METHODS, method_facts).values())
         return [
             {
                 "name": method.name,
@@ -42,11 +46,20 @@ def listing(kind: str) -> list[dict[str, Any]]:
             for method in facts
         ]
     rows = []
-    for name, entry in METRICS.entries().items():
-        static = entry.static_class()
+    for name, static in _readable(METRICS, lambda name: METRICS.entry(name).static_class()).items():
         literals = {"unit": "", "better": "none", **static.literals}
         rows.append({"name": name, "unit": literals["unit"], "better": literals["better"], "about": static.summary})
     return rows
+
+
+def _readable(registry: Registry[Any], read: Callable[[str], T]) -> dict[str, T]:
+    found = {}
+    for name in registry.entries():
+        try:
+            found[name] = read(name)
+        except UserError as error:
+            warn(f"the {registry.kind} {name} is left out: {error}")
+    return found
 
 
 def print_listing(kind: str, rows: list[dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from vdu_bench.errors import UserError, did_you_mean
-from vdu_bench.registry import Registry
+from vdu_bench.errors import UserError, did_you_mean, warn
+from vdu_bench.registry import OURS, Registry
 from vdu_bench.tasks.task import Task
 
 FILES: Registry[Any] = Registry("task family", "vdu_bench.tasks")
@@ -19,16 +18,18 @@ FILES: Registry[Any] = Registry("task family", "vdu_bench.tasks")
 
 
 def catalog() -> dict[str, Task]:
-    """All tasks that are installed, by name."""
+    """All tasks that are installed, by name; a family that cannot be read is warned of and left out."""
     tasks: dict[str, Task] = {}
-    for entry in FILES.entries().values():
-        spec = importlib.util.find_spec(entry.module)
-        if spec is None or not spec.submodule_search_locations:
-            raise UserError(f"task family {entry.name!r} points to {entry.module}, which is not an installed package")
-        for task in read_tasks(Path(spec.submodule_search_locations[0]) / entry.attribute):
-            if task.name in tasks:
-                raise UserError(f"two tasks are called {task.name!r}; rename the one in {entry.target}")
-            tasks[task.name] = task
+    for entry in sorted(FILES.entries().values(), key=lambda entry: not entry.target.startswith(OURS)):
+        try:
+            family = read_tasks(entry.source_file().parent / entry.attribute)
+            for task in family:
+                if task.name in tasks:
+                    raise UserError(f"two tasks are called {task.name!r}; rename the one in {entry.target}")
+        except UserError as error:
+            warn(f"the {FILES.kind} {entry.name} is left out: {error}")
+            continue
+        tasks |= {task.name: task for task in family}
     return tasks
 
 

@@ -22,11 +22,10 @@ import vdu_bench.engine.worker
 import vdu_bench.models.training.resuming
 from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.engine.cells import Cell, expand
-from vdu_bench.engine.executors import DaskExecutor, LocalExecutor
+from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import run_cells
 from vdu_bench.engine.store import Store
-from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
@@ -274,30 +273,3 @@ def test_the_global_generators_are_left_alone(tiny_task: Task, tmp_path: Path) -
     state = torch.get_rng_state()
     run(tiny_task, tmp_path, "vdu")
     assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_a_dask_cluster_gives_the_same_records(finished: Path, tiny_task: Task, tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-    store, progress = Store(tmp_path / "store"), Progress(quiet=True)
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        executor = DaskExecutor(cluster.scheduler_address, store, progress)
-        outcome = run_cells(cells_of(tiny_task, "vdu", "esd"), store, tmp_path / "out", progress, executor)
-    before = {record.method: comparable(record) for record in read_records(finished / "out")}
-    assert [comparable(record) for record in outcome.records] == [
-        before[method] for method in ("original", "retrain", "vdu", "esd")
-    ]
-    assert len(read_records(tmp_path / "out")) == 4
-
-
-def test_no_scheduler_is_the_user_s_mistake(tiny_task: Task, tmp_path: Path) -> None:
-    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-    store, progress = Store(tmp_path / "store"), Progress(quiet=True)
-    with pytest.raises(UserError, match="no Dask scheduler answers at"):
-        run_cells(
-            cells_of(tiny_task, "vdu"),
-            store,
-            tmp_path / "out",
-            progress,
-            DaskExecutor("tcp://127.0.0.1:9", store, progress),
-        )
-    assert not (tmp_path / "out").exists()

@@ -75,6 +75,10 @@ def run(
     out: Out = Path("results"),
     store: StoreOption = None,
     fresh: Fresh = False,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", "-j", min=1, help="Cells at a time on this machine, each in a process of one thread."),
+    ] = 1,
     dask: Annotated[
         str | None,
         typer.Option(help="Run cells on a Dask cluster: its scheduler's address or file. The store must be shared."),
@@ -97,13 +101,16 @@ def run(
       vdu-bench run --task ./mine.yaml --methods mine --plugin my_method.py
     """
     from vdu_bench.engine.cells import expand
+    from vdu_bench.engine.cluster import DaskExecutor, JobsExecutor
     from vdu_bench.engine.evaluate import external_beside
-    from vdu_bench.engine.executors import DaskExecutor, LocalExecutor
+    from vdu_bench.engine.executors import Executor, LocalExecutor
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.run import run_cells
     from vdu_bench.reports.comparable import check_comparable
 
     require_alone()
+    if dask and jobs > 1:
+        raise UserError("--jobs and --dask exclude each other: a cluster has as many workers as it has")
     load_plugins(plugin)
     method_settings, task_settings = settings_in(settings, settings_file)
     if samples is not None:
@@ -121,9 +128,11 @@ def run(
     for line in left_out:
         progress.say(line)
     place = store_at(store, progress)
-    executor = (
-        DaskExecutor(dask, place, progress, fresh, plugin or []) if dask else LocalExecutor(place, progress, fresh)
-    )
+    executor: Executor = LocalExecutor(place, progress, fresh)
+    if dask:
+        executor = DaskExecutor(dask, place, progress, fresh, plugin or [])
+    elif jobs > 1:
+        executor = JobsExecutor(jobs, place, progress, fresh, plugin or [])
     outcome = run_cells(cells, place, out, progress, executor, fresh)
     others = external_beside(outcome.records, out, check_comparable, progress.say)
     _publish([*outcome.records, *others], out, place, progress)

@@ -1,0 +1,90 @@
+"""Cells on a Dask cluster, and on several processes of this machine: the same records, lines and errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from comparing import comparable
+from distributed import LocalCluster
+
+from vdu_bench.engine.cells import Cell, expand
+from vdu_bench.engine.cluster import DaskExecutor, JobsExecutor
+from vdu_bench.engine.executors import LocalExecutor
+from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.run import run_cells
+from vdu_bench.engine.store import Store
+from vdu_bench.errors import UserError
+from vdu_bench.records import Record, read_records
+from vdu_bench.tasks.task import Task
+
+METHODS = ("original", "retrain", "vdu", "esd")
+
+
+def cells_of(task: Task) -> list[Cell]:
+    return expand([task], METHODS, (0,), "full", {}, "cpu")[0]
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_task: Task, tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+    """The records of one process, in the order of `METHODS`."""
+    root, progress = tmp_path_factory.mktemp("alone"), Progress(quiet=True)
+    store = Store(root / "store")
+    return run_cells(cells_of(tiny_task), store, root / "out", progress, LocalExecutor(store, progress)).records
+
+
+def test_a_dask_cluster_gives_the_same_records(alone: list[Record], tiny_task: Task, tmp_path: Path) -> None:
+    store, progress = Store(tmp_path / "store"), Progress(quiet=True)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        executor = DaskExecutor(cluster.scheduler_address, store, progress)
+        outcome = run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, executor)
+    assert [*map(comparable, outcome.records)] == [*map(comparable, alone)]
+    assert len(read_records(tmp_path / "out")) == 4
+
+
+def test_no_scheduler_is_the_user_s_mistake(tiny_task: Task, tmp_path: Path) -> None:
+    store, progress = Store(tmp_path / "store"), Progress(quiet=True)
+    executor = DaskExecutor("tcp://127.0.0.1:9", store, progress)
+    with pytest.raises(UserError, match="no Dask scheduler answers at"):
+        run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, executor)
+    assert not (tmp_path / "out").exists()
+
+
+def test_jobs_on_this_machine_give_the_same_records_lines_and_errors(
+    alone: list[Record], tiny_task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = Progress()
+    store = Store(tmp_path / "store", say=progress.say)
+    wrong = [dataclasses.replace(cell, overrides={"gamma": 7}) for cell in cells_of(tiny_task)[2:3]]
+    with pytest.raises(UserError, match=r"vdu.gamma=7: Input should be less than or equal to 1"):
+        run_cells(wrong, store, tmp_path / "out", progress, JobsExecutor(2, store, progress))
+    assert not (tmp_path / "out").exists()
+    outcome = run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, JobsExecutor(2, store, progress))
+    assert [*map(comparable, outcome.records)] == [*map(comparable, alone)]
+    said = capsys.readouterr().err
+    # The workers' own lines come once, and among them this process's.
+    assert said.count("tiny: base model: made") == 1
+    assert "[4/4] tiny/" in said
+
+
+def test_ctrl_c_ends_the_workers_without_a_traceback(tiny_file: Path, tmp_path: Path) -> None:
+    places = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "vdu_bench", "run", "--task", str(tiny_file), "--methods", "vdu", "--jobs", "2"]
+    # A group of its own, as a terminal's Ctrl-C reaches all processes of a command.
+    with subprocess.Popen([*command, *places], stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        said = ""
+        while "Dask workers" not in said:
+            said += process.stderr.readline()
+        time.sleep(1)
+        os.killpg(process.pid, signal.SIGINT)
+        said += process.stderr.read()
+    assert process.returncode == 130
+    assert "stopped; the same command goes on from here" in said
+    assert "Traceback" not in said

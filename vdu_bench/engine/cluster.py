@@ -1,0 +1,192 @@
+"""Cells on the workers of a Dask cluster: one that is there, or one that is made on this machine for the run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vdu_bench.engine.cells import Cell, tasks_of
+from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.remote_progress import RemoteProgress, following
+from vdu_bench.engine.shipped import shipped_artifacts
+from vdu_bench.engine.store import Store
+from vdu_bench.errors import UserError
+from vdu_bench.records import Record
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from vdu_bench.engine.worker import Worker
+
+
+class ClusterExecutor(ABC):
+    """As many cells at a time as there are workers; all of them must see the store's folder.
+
+    Args:
+        store: where stages are kept, on a file system that the workers share.
+        progress: lines and bars, the workers' own among them.
+        fresh: make the stages of cells once more, even what is there.
+        plugins: plug-in files, on that file system too.
+    """
+
+    def __init__(self, store: Store, progress: Progress, fresh: bool = False, plugins: Sequence[Path] = ()) -> None:
+        self._progress, self._fresh = progress, fresh
+        self._root, self._plugins = store.root.resolve(), tuple(file.resolve() for file in plugins)
+        self._open = ExitStack()
+        self._client: Client | None = None
+
+    def check(self, cells: Sequence[Cell]) -> None:
+        """Raise UserError for cells that cannot be run, or where there are no workers; these are kept for `run`."""
+        try:
+            self._client = self._open.enter_context(self._connected())
+            self._open.enter_context(following(self._client, self._progress))
+            self._progress.say(f"{len(self._client.scheduler_info()['workers'])} Dask workers")
+            self._client.submit(_check_there, cells, *self._place(cells), pure=False).result()
+        except BaseException:
+            self._open.close()
+            raise
+
+    def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
+        """Each cell with its record, as they come. Raises UserError where a worker dies."""
+        from distributed import KilledWorker, as_completed
+
+        if self._client is None:
+            self.check(cells)
+        assert self._client is not None
+        with self._open:
+            place = self._place(cells)
+            # One after the other: tasks of a family share what is prepared.
+            for task in tasks_of(cells):
+                of_task = [cell for cell in cells if cell.task.name == task.name]
+                self._client.submit(_prepare_there, of_task, *place, pure=False).result()
+            futures = {self._client.submit(_record_there, cell, *place, pure=False): cell for cell in cells}
+            with self._progress.bar("cells", len(cells)) as advance:
+                for future in as_completed(futures):
+                    cell = futures[future]
+                    try:
+                        record = Record.model_validate_json(future.result())
+                    except KilledWorker as error:
+                        raise UserError(
+                            f"the workers that ran {cell.name} died, as they do when memory is short; use fewer of them"
+                        ) from error
+                    advance(1)
+                    yield cell, record
+        self._client = None
+
+    def _place(self, cells: Sequence[Cell]) -> tuple[Any, ...]:
+        return cells[0].device, cells[0].data_dir, self._root, self._fresh, self._plugins
+
+    @abstractmethod
+    @contextmanager
+    def _connected(self) -> Iterator[Client]:
+        """A client of the cluster. Raises UserError where there is none."""
+
+
+class DaskExecutor(ClusterExecutor):
+    """On a Dask cluster that is there.
+
+    Args:
+        scheduler: the address of its scheduler (``tcp://host:8786``), or a scheduler file.
+        store, progress, fresh, plugins: as of `ClusterExecutor`.
+    """
+
+    def __init__(
+        self, scheduler: str, store: Store, progress: Progress, fresh: bool = False, plugins: Sequence[Path] = ()
+    ) -> None:
+        super().__init__(store, progress, fresh, plugins)
+        self._scheduler = scheduler
+
+    @contextmanager
+    def _connected(self) -> Iterator[Client]:
+        from distributed import Client
+
+        where = {"scheduler_file": self._scheduler} if Path(self._scheduler).is_file() else {"address": self._scheduler}
+        try:
+            client = Client(**where, timeout=10)
+        except (OSError, ValueError) as error:
+            raise UserError(f"no Dask scheduler answers at {self._scheduler}") from error
+        with client:
+            yield client
+
+
+class JobsExecutor(ClusterExecutor):
+    """On processes of this machine, one thread each unless OMP_NUM_THREADS says otherwise.
+
+    Args:
+        jobs: how many.
+        store, progress, fresh, plugins: as of `ClusterExecutor`.
+    """
+
+    def __init__(
+        self, jobs: int, store: Store, progress: Progress, fresh: bool = False, plugins: Sequence[Path] = ()
+    ) -> None:
+        super().__init__(store, progress, fresh, plugins)
+        self._jobs = jobs
+
+    @contextmanager
+    def _connected(self) -> Iterator[Client]:
+        self._progress.say(f"starting {self._jobs} worker processes...")
+        from distributed import Client, LocalCluster
+
+        # What a worker that is stopped by Ctrl-C logs of its end helps nobody.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+            with _deaf_to_interrupts():
+                cluster = LocalCluster(
+                    n_workers=self._jobs,
+                    threads_per_worker=1,
+                    # Memory is for the operating system to share out: a worker that is restarted loses its cell.
+                    memory_limit=0,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                    local_directory=scratch,
+                    env={"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")},
+                )
+                stack.enter_context(cluster)
+            yield stack.enter_context(Client(cluster))
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started meanwhile inherit it: a terminal's Ctrl-C is for the one that started them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@lru_cache(maxsize=1)
+def _worker_there(device: str, data_dir: Path | None, root: Path, fresh: bool, plugins: tuple[Path, ...]) -> Worker:
+    """Runs on a cluster's worker, which keeps it for the next cell."""
+    from vdu_bench.engine.plugins import load_plugin
+    from vdu_bench.engine.worker import Worker
+
+    for file in plugins:
+        load_plugin(file)
+    progress = RemoteProgress()
+    return Worker(device, data_dir, Store(root, shipped_artifacts(), progress.say), progress, fresh)
+
+
+def _check_there(cells: Sequence[Cell], *place: Any) -> None:
+    worker = _worker_there(*place)
+    from vdu_bench.engine.worker import check_settings
+
+    check_settings(cells)
+    worker.check_data(tasks_of(cells))
+
+
+def _prepare_there(cells: Sequence[Cell], *place: Any) -> None:
+    _worker_there(*place).prepare(cells)
+
+
+def _record_there(cell: Cell, *place: Any) -> str:
+    return _worker_there(*place).record(cell).to_json()

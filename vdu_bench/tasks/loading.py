@@ -80,7 +80,8 @@ def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
     """The task with some keys changed (``{"sampler": {"steps": 50}}``). Raises UserError for a key it lacks."""
     if not overrides:
         return task
-    return _validate(merged(task.model_dump(), overrides), Path("--set"), "task.")
+    result = _validate(merged(task.model_dump(), overrides), Path("--set"), "task.")
+    return result.changed_from(task)
 
 
 def read_yaml_mapping(file: Path, what: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from vdu_bench.data.specs import DataSpec
 from vdu_bench.judges.clip.specs import AnyClip
@@ -22,6 +22,7 @@ from vdu_bench.models.specs import (
 )
 from vdu_bench.spec import PositiveInt, Spec, digest_of
 from vdu_bench.tasks.prompts import PromptSpec
+from vdu_bench.variants import changed
 
 
 class Task(Spec):
@@ -60,6 +61,8 @@ class Task(Spec):
     method_settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="settings of methods that this task changes"
     )
+
+    _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Task:
@@ -107,6 +110,20 @@ class Task(Spec):
         """The folders and hub ids of models that are not ours to make: a base, checkpoints for the posterior."""
         checkpoints = self.posterior.checkpoints if isinstance(self.posterior, CheckpointPosterior) else ()
         return [*([] if self.base is None else [self.base]), *checkpoints]
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """By dotted name, what a command changed of the task; but `forget_images`, which has a field of its own.
+
+        Not a part of the digest: the same task by another way is the same task.
+        """
+        return dict(self._changes)
+
+    def changed_from(self, original: Task) -> Task:
+        """This task, which knows what it has otherwise than `original`."""
+        found = changed(original.model_dump(mode="json"), self.model_dump(mode="json"))
+        self._changes = {**original._changes, **{name: new for name, new in found.items() if name != "forget_images"}}
+        return self
 
     def digest(self) -> str:
         """sha256 of everything the file says."""

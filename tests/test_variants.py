@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from vdu_bench.variants import changed, file_name, row_name
+
+
+def test_only_what_differs_counts_however_deep() -> None:
+    before = {"a": 1, "b": {"c": 2, "d": {"e": 3}}, "gone": 4, "same": [1, 2]}
+    after = {"a": 1, "b": {"c": 5, "d": {"e": 3, "f": None}}, "same": [1, 2], "new": 6}
+    assert changed(before, after) == {"b.c": 5, "b.d.f": None, "gone": None, "new": 6}
+    assert changed(before, before) == {}
+    assert changed({"a": {"b": 1}}, {"a": None}) == {"a": None}
+
+
+def test_names_hold_what_was_changed() -> None:
+    assert file_name("vdu", {}) == row_name("vdu", {}) == "vdu"
+    changes = {"gamma": 0.3, "steps": 60, "error_cap": None}
+    assert file_name("vdu", changes) == "vdu+gamma=0.3+steps=60+error_cap=null"
+    assert row_name("vdu", changes) == "vdu[gamma=0.3, steps=60, error_cap=null]"
+
+
+def test_what_does_not_fit_into_a_file_s_name_is_a_digest_that_tells_values_apart() -> None:
+    one, other = (file_name("vdu", {"weights": value}) for value in (["*a*", "*b*"], ["*a*", "*c*"]))
+    assert one != other
+    for name in (one, other, file_name("vdu", {"weights": "*to_k.weight"}), file_name("t", {"prompts": {"a": 1}})):
+        assert all(letter.isalnum() or letter in "+=._-" for letter in name), name
+    assert file_name("digits_1", {"base": "/some/where/my_model/"}) == "digits_1+base=my_model"
+    many = {f"setting_{number}": number for number in range(30)}
+    assert len(file_name("vdu", many)) < 20
+    assert file_name("vdu", many) != file_name("vdu", {**many, "setting_3": 4})

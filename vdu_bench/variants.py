@@ -1,0 +1,50 @@
+"""What was changed of a task or of a method's settings, as a part of a name: no two results share one that differ."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from vdu_bench.spec import digest_of
+
+PLAIN = re.compile(r"[A-Za-z0-9._-]{1,32}")
+LONGEST = 100
+"""Characters of all changes in a name of a file; more of them become a digest."""
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs of two pieces of plain data: dotted names, sorted, with the values after.
+
+    A mapping is looked into where both sides have one; a name that only `before` has comes with None.
+    """
+    found: dict[str, Any] = {}
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found |= {f"{name}.{inner}": value for inner, value in changed(old, new).items()}
+        elif old != new or (name in before) != (name in after):
+            found[name] = new
+    return found
+
+
+def file_name(name: str, changes: Mapping[str, Any]) -> str:
+    """A name with what was changed, fit for a file: ``vdu+gamma=0.3+steps=60``.
+
+    A value that does not fit is a digest of eight digits, of a path its last part; and so are many changes together.
+    """
+    parts = [f"{key}={_short(value)}" for key, value in changes.items()]
+    text = "+".join(parts)
+    return "+".join([name, *([text if len(text) <= LONGEST else digest_of(dict(changes))[:8]] if parts else [])])
+
+
+def row_name(name: str, changes: Mapping[str, Any]) -> str:
+    """The same for people: ``vdu[gamma=0.3, steps=60]``."""
+    return f"{name}[{', '.join(f'{key}={_short(value)}' for key, value in changes.items())}]" if changes else name
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    text = text.rstrip("/").rpartition("/")[2]
+    return text if PLAIN.fullmatch(text) else digest_of(value)[:8]

@@ -26,8 +26,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from vdu_baselines.esd import ESD
 from vdu_baselines.finetune import Finetune
 from vdu_baselines.gradient_ascent import GradientAscent
-from vdu_bench.methods.context import Batch
 from vdu_bench.methods.method import LossMethod
+from vdu_bench.methods.pools import Batch
 from vdu_bench.methods.vdu import VDU
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.text_to_image import VAE_PIXELS, TextToImage
@@ -97,20 +97,28 @@ class Unread(WeightPosterior):
         return self
 
 
+class OutlinePool:
+    """Images and prompts without values."""
+
+    def __init__(self, base: Outline) -> None:
+        self._base = base
+
+    def batch(self, n: int) -> Batch:
+        captions = self.draws(n)
+        concepts = torch.empty(n, 1, dtype=torch.bool)
+        return Batch(torch.empty(n, *self._base.latent_shape), self._base.condition(captions), captions, concepts)
+
+    def draws(self, n: int) -> list[str]:
+        return [""] * n
+
+
 class OutlineContext:
     """What the methods ask an UnlearningContext for, without values."""
 
     def __init__(self, base: Outline) -> None:
         self.base = base
         self.generator = torch.Generator()
-
-    def forget_batch(self, n: int) -> Batch:
-        return Batch(torch.empty(n, *self.base.latent_shape), self.base.condition([""] * n))
-
-    retain_batch = forget_batch
-
-    def concept_prompts(self, n: int) -> list[str]:
-        return [""] * n
+        self.forget = self.retain = self.concept = OutlinePool(base)
 
     def timesteps(self, n: int) -> Tensor:
         return torch.empty(n, dtype=torch.int64)

@@ -41,7 +41,7 @@ class Stepper:
     def step(self) -> float:
         """Seconds for one step."""
         started = time.perf_counter()
-        self.fit.advance(self.method.loss(self.model, self.context))
+        self.fit.advance(lambda _, backward: self.method.gradients(self.model, self.context, backward))
         return time.perf_counter() - started
 
 

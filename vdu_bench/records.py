@@ -142,7 +142,9 @@ class Ledger(Schema):
     posterior: bool = False
     """Whether the posterior over the base's weights was used."""
     prompts: bool = False
-    """Whether the task's prompts were used."""
+    """Whether the prompts that methods are given were used."""
+    replayed: int = 0
+    """Images drawn from the frozen base, each counted: they are no training images."""
 
     @property
     def images(self) -> int:

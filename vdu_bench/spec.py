@@ -23,8 +23,9 @@ class Spec(BaseModel):
     def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         dump: dict[str, Any] = handler(self)
         for name in self.later:
-            if dump.get(name) == type(self).model_fields[name].default:
-                del dump[name]
+            # Not the dumped value: in JSON a tuple has become a list.
+            if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
+                dump.pop(name, None)
         return dump
 
 

@@ -71,7 +71,7 @@ class ESD(LossMethod):
         self._concept = context.base if prompted else self._finetuned(context)
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        prompts = context.concept_prompts(self.settings.batch_size) if model.kind == "text_to_image" else None
+        prompts = context.concept.draws(self.settings.batch_size) if model.kind == "text_to_image" else None
         x_t, t = self._noised(model, context, prompts)
         condition = model.condition(prompts)
         with torch.no_grad():
@@ -85,7 +85,7 @@ class ESD(LossMethod):
         self, model: DiffusionModel, context: UnlearningContext, prompts: Sequence[str] | None
     ) -> tuple[Tensor, Tensor]:
         if self._x_t == "images":
-            x0 = context.forget_batch(self.settings.batch_size).x0
+            x0 = context.forget.batch(self.settings.batch_size).x0
             t = context.timesteps(len(x0))
             return model.add_noise(x0, context.noise_like(x0), t), t
         sampler = SamplerSpec(name="ddim", steps=self.settings.x_t_steps, guidance_scale=self.settings.x_t_guidance)
@@ -96,7 +96,7 @@ class ESD(LossMethod):
 
     def _start(self, x_t: Tensor, t: Tensor, context: UnlearningContext) -> Tensor:
         prompt = self.settings.from_concept
-        prompt = context.prompts().anchor if prompt == "anchor" else prompt
+        prompt = context.concept.anchor if prompt == "anchor" else prompt
         return context.base.predict_noise(x_t, t, context.base.condition([str(prompt)] * len(x_t)))
 
     def _finetuned(self, context: UnlearningContext) -> DiffusionModel:
@@ -109,7 +109,7 @@ class ESD(LossMethod):
         )
 
         def loss(step: int) -> Tensor:
-            batch = context.forget_batch(self.settings.batch_size)
+            batch = context.forget.batch(self.settings.batch_size)
             with seeded_dropout(copy.denoiser, derive_seed(context.seed, "concept dropout", step)):
                 return denoising_loss(copy, batch.x0, batch.condition, context.generator)
 

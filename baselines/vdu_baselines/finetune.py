@@ -30,5 +30,5 @@ class Finetune(LossMethod):
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        batch = context.retain_batch(self.settings.batch_size)
+        batch = context.retain.batch(self.settings.batch_size)
         return denoising_loss(model, batch.x0, batch.condition, context.generator)

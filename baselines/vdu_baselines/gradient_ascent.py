@@ -30,5 +30,5 @@ class GradientAscent(LossMethod):
         learning_rate: float = Field(2e-5, gt=0, description="peak learning rate")
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        batch = context.forget_batch(self.settings.batch_size)
+        batch = context.forget.batch(self.settings.batch_size)
         return -denoising_loss(model, batch.x0, batch.condition, context.generator)

@@ -62,7 +62,7 @@ def test_esd_s_target_is_the_formula(tiny_model: UnconditionalDDPM) -> None:
     c = context(tiny_model, method)
     loss = method.loss(trained, c)
     replay = context(tiny_model, method)
-    x0 = replay.forget_batch(4).x0
+    x0 = replay.forget.batch(4).x0
     t = replay.timesteps(4)
     x_t = trained.add_noise(x0, replay.noise_like(x0), t)
     base, concept = tiny_model.predict_noise(x_t, t), method._concept.predict_noise(x_t, t)

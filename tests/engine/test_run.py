@@ -214,7 +214,7 @@ class Bad(Method):
         if self.behaviour == "raise":
             raise RuntimeError("out of luck")
         if self.behaviour == "undeclared":
-            context.forget_batch(1)
+            context.forget.batch(1)
         twin = model.clone()
         fill = float("nan") if self.behaviour == "nan" else 1e30
         next(iter(twin.denoiser.parameters())).data.fill_(fill)
@@ -251,8 +251,15 @@ def test_nan_in_the_loss_is_a_divergence(finished: Path, tiny_task: Task, tmp_pa
     shutil.copytree(finished, tmp_path / "copy")
     wild = tiny_task.model_copy(update={"method_settings": {"gradient_ascent": {"learning_rate": 1e30, "steps": 5}}})
     outcome = run(wild, tmp_path / "copy", "gradient_ascent")
-    assert outcome.records[-1].status == "diverged"
-    assert outcome.records[-1].metrics == {}
+    record = outcome.records[-1]
+    assert record.status == "diverged"
+    assert record.metrics == {}
+    # What it had cost until then: two steps of 64 images, at least.
+    assert record.timings.unlearn_forward >= 128
+    assert record.timings.unlearn_backward >= 128
+    assert record.timings.unlearn_seconds > 0
+    assert record.timings.unlearn_peak_mib > 0
+    assert record.ledger.forget_images > 0
 
 
 @pytest.mark.parametrize(("behaviour", "reason"), [("raise", "out of luck"), ("undeclared", "without naming it")])

@@ -98,7 +98,7 @@ class Trespasser(LossMethod):
         return model.denoiser.parameters()
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        batch = context.forget_batch(2)
+        batch = context.forget.batch(2)
         return denoising_loss(model, batch.x0, batch.condition, context.generator)
 
 

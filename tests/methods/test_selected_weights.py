@@ -69,7 +69,7 @@ def test_captions_go_with_the_images_that_are_handed_out(
     context = context_of(tiny_text_to_image, method)
     condition, asked = tiny_text_to_image.condition, []
     monkeypatch.setattr(tiny_text_to_image, "condition", lambda prompts: (asked.extend(prompts), condition(prompts))[1])
-    batch = context.retain_batch(8)
+    batch = context.retain.batch(8)
     # The four without a hat, twice: two with bangs, two with nothing.
     assert not any("hat" in prompt for prompt in asked)
     assert sum("bangs" in prompt for prompt in asked) == 4

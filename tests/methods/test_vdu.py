@@ -49,7 +49,7 @@ def started(model: DiffusionModel, **settings: Any) -> tuple[VDU, UnlearningCont
 def draws(model: DiffusionModel) -> tuple[Tensor, Tensor, Tensor]:
     """The very batch, times and noise that the first step of the method sees."""
     context = make_context(model)
-    x0 = context.forget_batch(8).x0
+    x0 = context.forget.batch(8).x0
     return x0, context.timesteps(8), context.noise_like(x0)
 
 

@@ -164,9 +164,9 @@ def tasks_of(cells: Iterable[Cell]) -> list[Task]:
 
 def _obstacle(task: Task, name: str, regime: Regime) -> str:
     facts = method_facts(name)
-    if name == "retrain" and task.recipe is None:
+    if "retrained" in facts.needs and task.recipe is None:
         return "the base is from elsewhere, and there is no recipe to train it again by"
     if task.model.kind not in facts.supports:
         return f"it works on {' and '.join(facts.supports)} models only"
-    forbidden = forbidden_needs(regime, facts.needs) if facts.role == "contestant" else []
+    forbidden = forbidden_needs(regime, facts.needs, facts.role)
     return f"it needs {', '.join(forbidden)}, which --regime {regime} forbids" if forbidden else ""

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from vdu_bench.errors import Diverged
 from vdu_bench.judges.classifier.junk import JunkDetector
 from vdu_bench.methods.catalog import METHODS, make_method
 from vdu_bench.methods.context import UnlearningContext
-from vdu_bench.methods.method import LossMethod, Method
+from vdu_bench.methods.method import Method
 from vdu_bench.metrics.evidence import Readings, Samples
 from vdu_bench.models.counting import EvaluationCounter
 from vdu_bench.models.files.external import load_external
@@ -138,7 +137,7 @@ class CellStages:
         }
         if "posterior" in method.needs:
             spec |= of_posterior(cell.task)
-        if cell.method == "retrain":
+        if "retrained" in method.needs:
             spec["retrain"] = self.recipes.retrain(cell.task).digest
         return self._build("unlearned", spec, lambda folder: self._unlearn(cell, method, base, folder))
 
@@ -195,34 +194,32 @@ class CellStages:
         return self._detectors[key]
 
     def _unlearn(self, cell: Cell, method: Method, base: Artifact, folder: Path) -> Mapping[str, Any]:
-        model = self.recipes.load_model(cell.task, base)
-        model.counter = EvaluationCounter()
         task = cell.task
-        reference = method.role == "reference"
-        posterior = cache(lambda names: self.recipes.load_posterior(task, model, names))
-        if "posterior" in method.needs and isinstance(method, LossMethod):
-            posterior(tuple(method.selection(model)))  # now, so that making or reading it is not timed as unlearning
-        steps = method.settings.steps if isinstance(method, LossMethod) else 1
-        with self._progress.steps(f"{cell.name}: unlearning", steps) as on_step, PeakMemory(self._device) as memory:
-            context = UnlearningContext(
-                model,
-                self.recipes.splits(task).train,
-                task.forget,
-                # The reference rows frame the table whatever the contestants may see.
-                "full" if reference else cell.regime,
-                method.needs,
-                cell.seed,
-                lambda names: posterior(tuple(names)),
-                lambda: self.recipes.load_retrained(task),
-                task.prompts,
-                None if task.forget_images == "all" else task.forget_images,
-                on_step,
-            )
+        model = self.recipes.load_model(task, base)
+        model.counter = EvaluationCounter()
+        context = UnlearningContext(
+            model,
+            self.recipes.splits(task).train,
+            task.forget,
+            cell.regime,
+            method.needs,
+            cell.seed,
+            lambda names: self.recipes.load_posterior(task, model, names),
+            lambda: self.recipes.load_retrained(task),
+            task.prompts,
+            None if task.forget_images == "all" else task.forget_images,
+            sampler=task.sampler,
+            role=method.role,
+        )
+        method.prepare(model, context)
+        unlearned, reason = None, ""
+        label = f"{cell.name}: unlearning"
+        with self._progress.steps(label, method.steps) as context.on_step, PeakMemory(self._device) as memory:
             started = time.perf_counter()
             try:
                 unlearned = method.unlearn(model, context)
             except Diverged as error:
-                return {"status": "diverged", "reason": str(error), "weights": "", **_costs(context, Timings())}
+                reason = str(error)
             if self._device.startswith("cuda"):
                 torch.cuda.synchronize()
             seconds = time.perf_counter() - started
@@ -232,17 +229,16 @@ class CellStages:
             unlearn_backward=model.counter.backward,
             unlearn_peak_mib=memory.mib,
         )
-        if reference:
-            log = context.retraining
+        if unlearned is None:
+            return {"status": "diverged", "reason": reason, "weights": "", **_costs(context, timings)}
+        where = context.origin(unlearned)
+        if where == "own":
+            unlearned.save(folder / MODEL)
+        elif where == "base":
             timings = Timings(unlearn_seconds=0.0)
-            if log is not None:
-                timings = Timings(
-                    unlearn_seconds=log.seconds, unlearn_forward=log.forward, unlearn_backward=log.backward
-                )
-            where = "base" if log is None else "retrain"
-            return {"status": "ok", "reason": "", "weights": where, **_costs(context, timings)}
-        unlearned.save(folder / MODEL)
-        return {"status": "ok", "reason": "", "weights": "own", **_costs(context, timings)}
+        elif (log := context.retraining) is not None:
+            timings = Timings(unlearn_seconds=log.seconds, unlearn_forward=log.forward, unlearn_backward=log.backward)
+        return {"status": "ok", "reason": "", "weights": where, **_costs(context, timings)}
 
     def _build(self, kind: str, spec: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]]) -> Artifact:
         # With --fresh a stage is made again once, not once for each cell that shares it.

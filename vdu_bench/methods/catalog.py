@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.methods.regime import NEEDS, Need
+from vdu_bench.methods.settings import checked_settings
+from vdu_bench.records import Role
 from vdu_bench.registry import Registry
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class MethodFacts:
     summary: str
     supports: tuple[str, ...]
     needs: tuple[Need, ...]
-    role: str
+    role: Role
 
 
 def method_facts(name: str) -> MethodFacts:
@@ -33,29 +33,23 @@ def method_facts(name: str) -> MethodFacts:
     static = METHODS.entry(name).static_class()
     if {"supports", "needs"} <= set(static.literals):
         found = {"role": "contestant", **static.literals}
-        return MethodFacts(name, static.summary, found["supports"], _checked(name, found["needs"]), found["role"])
+        role = found["role"]
+        return MethodFacts(name, static.summary, found["supports"], _checked(name, found["needs"], role), role)
     method = METHODS.get(name)
     summary = (method.__doc__ or "").strip().partition("\n")[0]
-    return MethodFacts(name, summary, method.supports, _checked(name, method.needs), method.role)
+    return MethodFacts(name, summary, method.supports, _checked(name, method.needs, method.role), method.role)
 
 
-def _checked(name: str, needs: tuple[Need, ...]) -> tuple[Need, ...]:
+def _checked(name: str, needs: tuple[Need, ...], role: Role) -> tuple[Need, ...]:
     for need in needs:
         if need not in NEEDS:
             raise UserError(f"the method {name!r} names an unknown need {need!r}{did_you_mean(need, NEEDS)}")
+    if "retrained" in needs and role != "reference":
+        raise UserError(f"the method {name!r} needs 'retrained', which its role, {role!r}, may not have in any regime")
     return needs
 
 
 def make_method(name: str, overrides: dict[str, Any]) -> Method:
     """The method with its settings. Raises UserError, naming the setting, for one that is unknown or out of range."""
     method = METHODS.get(name)
-    try:
-        settings = method.Settings.model_validate(overrides)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            hint = did_you_mean(key, method.Settings.model_fields) or "; it has none"
-            raise UserError(f"{name} has no setting {key!r}{hint}") from error
-        raise UserError(f"{name}.{key}={first['input']!r}: {first['msg']}") from error
-    return method(settings)
+    return method(checked_settings(name, method.Settings, overrides))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,46 +13,33 @@ from torch import Tensor
 from vdu_bench.data.captions import Captions
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.errors import RegimeError
+from vdu_bench.methods.concept import Concept
+from vdu_bench.methods.pools import Batch, ImagePool
 from vdu_bench.methods.regime import Need, Regime, forbidden_needs
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.gaussian import WeightPosterior
+from vdu_bench.models.specs import SamplerSpec
 from vdu_bench.models.training.base_model import TrainingLog
-from vdu_bench.models.training.batches import epoch_indices
-from vdu_bench.records import Ledger
+from vdu_bench.records import Ledger, Role
 from vdu_bench.seeds import derive_seed
 from vdu_bench.tasks.prompts import PromptSpec
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Clean latents ``[N, *latent_shape]`` on the model's device, and the embedded captions that go with them."""
+class Replay:
+    """Samples of the frozen base.
 
+    Attributes:
+        images: uint8 ``[N, C, H, W]`` on the CPU.
+        x0: the same as clean latents ``[N, *latent_shape]`` on the model's device.
+        condition: the embedded prompts, on the model's device; None for an unconditional model.
+        captions: the prompts they were asked for by, N of them; None for an unconditional model.
+    """
+
+    images: Tensor
     x0: Tensor
     condition: Tensor | None
-
-
-class ImagePool:
-    """Images that are drawn in epochs, each in an order of its own, with a note of which were ever drawn."""
-
-    def __init__(self, images: ImageSet, seed: int) -> None:
-        self._images, self._seed = images, seed
-        self._drawn = torch.zeros(len(images), dtype=torch.bool)
-        self._position = 0
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    @property
-    def distinct(self) -> int:
-        """How many different images were drawn so far."""
-        return int(self._drawn.sum())
-
-    def draw(self, n: int) -> ImageSet:
-        """The next `n` images."""
-        index = epoch_indices(len(self._images), self._position, n, self._seed)
-        self._position += n
-        self._drawn[index] = True
-        return self._images.subset(index)
+    captions: list[str] | None
 
 
 class UnlearningContext:
@@ -63,11 +52,13 @@ class UnlearningContext:
         regime: which data are allowed.
         needs: what the method declared.
         seed: the unlearn seed.
-        posterior: gives the posterior over the base's weights of some names.
+        posterior: gives the posterior over the base's weights of some names; asked once for the same names.
         retrain: gives the model that was trained without the forget set, and its training log.
         prompts: the task's, for a text-to-image model.
         forget_images: how many forget images may be drawn from; None for all.
         on_step: called with step and loss.
+        sampler: what the base is replayed by; None for the defaults.
+        role: the method's; no regime binds a reference row, and it alone may have the retrained model.
     """
 
     def __init__(
@@ -83,52 +74,59 @@ class UnlearningContext:
         prompts: PromptSpec | None = None,
         forget_images: int | None = None,
         on_step: Callable[[int, float], None] | None = None,
+        sampler: SamplerSpec | None = None,
+        role: Role = "contestant",
     ) -> None:
         self.seed = seed
         self.generator = torch.Generator().manual_seed(derive_seed(seed, "method"))
         """A CPU generator for the method's own draws; move what it gives to the model's device."""
         self.on_step = on_step
+        self.names = train.names
+        """The K concepts that images are labelled with, in the order of a batch's `concepts`."""
         self.retraining: TrainingLog | None = None
-        self._model, self._regime, self._needs = model, regime, needs
-        self._posterior, self._retrain = posterior, retrain
-        self._prompts = prompts
+        self._model, self._regime, self._needs, self._role = model, regime, needs, role
+        self._posterior = cache(posterior)
+        self._retrain = retrain
+        self._retrained: DiffusionModel | None = None
+        self._concept = None if prompts is None else Concept.of(prompts, self.generator)
         self._captions = None if prompts is None else Captions(prompts.captions, train.names)
+        self._sampler = sampler or SamplerSpec()
+        self._replaying = torch.Generator().manual_seed(derive_seed(seed, "replay"))
+        self._replayed = 0
         self._used: set[Need] = set()
         shown = train.shows(forget)
-        forget_set, retain_set = train.subset(shown), train.subset(~shown)
+        forget_set, retain_set = shown.nonzero().flatten(), (~shown).nonzero().flatten()
         if forget_images is not None:
-            forget_set = _subset(forget_set, forget_images, derive_seed(seed, "forget subset"))
-        if regime == "forget_and_retain":
-            retain_set = _subset(retain_set, len(forget_set), derive_seed(seed, "retain subset"))
-        self._forget = ImagePool(forget_set, derive_seed(seed, "forget"))
-        self._retain = ImagePool(retain_set, derive_seed(seed, "retain"))
+            forget_set = _some(forget_set, forget_images, derive_seed(seed, "forget subset"))
+        if regime == "forget_and_retain" and role != "reference":
+            retain_set = _some(retain_set, len(forget_set), derive_seed(seed, "retain subset"))
+        self._forget = ImagePool(train, forget_set, derive_seed(seed, "forget"), self._batch)
+        self._retain = ImagePool(train, retain_set, derive_seed(seed, "retain"), self._batch)
 
     @property
     def base(self) -> DiffusionModel:
         """The base model, frozen and not to be changed: the copy that is trained shares what is not trained with it."""
         return self._model
 
-    def forget_batch(self, n: int) -> Batch:
-        """The next `n` images of the forget set. Raises RegimeError where they are not declared or not allowed."""
+    @property
+    def forget(self) -> ImagePool:
+        """The images that show the concept. Raises RegimeError where they are not declared or not allowed."""
         self._require("forget_images")
-        return self._batch(self._forget, n)
+        return self._forget
 
-    def retain_batch(self, n: int) -> Batch:
-        """The next `n` retained images. Raises RegimeError where they are not declared or not allowed."""
+    @property
+    def retain(self) -> ImagePool:
+        """The images that do not show it. Raises RegimeError where they are not declared or not allowed."""
         self._require("retain_images")
-        return self._batch(self._retain, n)
+        return self._retain
 
-    def prompts(self) -> PromptSpec:
-        """The task's prompts. Raises RegimeError, as above, and ValueError for an unconditional model."""
+    @property
+    def concept(self) -> Concept:
+        """The concept in prompts. Raises RegimeError, as above, and ValueError for an unconditional model."""
         self._require("prompts")
-        if self._prompts is None:
+        if self._concept is None:
             raise ValueError("an unconditional model has no prompts")
-        return self._prompts
-
-    def concept_prompts(self, n: int) -> list[str]:
-        """`n` draws from the prompts that methods know the concept by. Raises as `prompts`."""
-        given = self.prompts().given
-        return [given[place] for place in torch.randint(len(given), (n,), generator=self.generator).tolist()]
+        return self._concept
 
     def posterior(self, names: Sequence[str]) -> WeightPosterior:
         """The posterior over the base's weights of these names, on the model's device and dtype.
@@ -136,13 +134,48 @@ class UnlearningContext:
         Raises RegimeError, as above, and UserError for a weight that it does not cover.
         """
         self._require("posterior")
-        return self._posterior(names).to(self._model.device, self._model.dtype)
+        return self._posterior(tuple(names)).to(self._model.device, self._model.dtype)
+
+    def replay(self, n: int, prompts: Sequence[str] | None = None) -> Replay:
+        """`n` new samples of the frozen base, by the task's sampler: no training image, so every regime allows them.
+
+        Their initial noise is from a generator of their own, and the denoiser's evaluations count as the method's.
+
+        Args:
+            n: how many.
+            prompts: what they are asked for by, `n` of them. None: an unconditional model's samples, or those that a
+                text-to-image model makes of the empty prompt, without guidance.
+
+        Raises:
+            Diverged: a sample is not finite.
+            ValueError: another number of prompts, or prompts for an unconditional model.
+            UserError: a prompt that the model cannot take.
+        """
+        model, sampler = self._model, self._sampler
+        if prompts is None and model.kind == "text_to_image":
+            # Guidance leads from the empty prompt to itself, at twice the cost.
+            prompts, sampler = [""] * n, sampler.model_copy(update={"guidance_scale": 1.0})
+        noise = torch.randn(n, *model.latent_shape, generator=self._replaying)
+        # A copy, since autograd takes no tensor that was made in inference mode.
+        images = model.sample(n, prompts, noise, sampler).clone()
+        self._replayed += n
+        captions = None if prompts is None else list(prompts)
+        return Replay(images, model.encode(images), model.condition(captions), captions)
 
     def retrained(self) -> DiffusionModel:
-        """The base's recipe on all retained images: the gold standard. Raises RegimeError, as above."""
-        self._require("retain_images")
-        model, self.retraining = self._retrain()
-        return model
+        """The base's recipe on all retained images: the gold standard. RegimeError for all but reference rows."""
+        self._require("retrained")
+        self._retrained, self.retraining = self._retrain()
+        return self._retrained
+
+    def origin(self, model: DiffusionModel) -> Literal["base", "retrain", "own"]:
+        """Whose weights a method handed back: those of `base`, of what `retrained` gave, or its own.
+
+        A contestant's are its own in any case: what it has made of the base itself would otherwise be lost.
+        """
+        if self._role == "reference" and model is self._model:
+            return "base"
+        return "retrain" if model is self._retrained else "own"
 
     def noise_like(self, x0: Tensor) -> Tensor:
         """Standard normal, shaped and placed as `x0`."""
@@ -161,21 +194,22 @@ class UnlearningContext:
             retain_images=max(self._retain.distinct, retrained_on),
             posterior="posterior" in self._used,
             prompts="prompts" in self._used,
+            replayed=self._replayed,
         )
 
-    def _batch(self, pool: ImagePool, n: int) -> Batch:
-        drawn = pool.draw(n)
-        captions = None if self._captions is None else self._captions.drawn(drawn.concepts, self.generator)
-        return Batch(self._model.encode(drawn.images), self._model.condition(captions))
+    def _batch(self, images: ImageSet) -> Batch:
+        captions = None if self._captions is None else self._captions.drawn(images.concepts, self.generator)
+        return Batch(self._model.encode(images.images), self._model.condition(captions), captions, images.concepts)
 
     def _require(self, need: Need) -> None:
         if need not in self._needs:
             raise RegimeError(f"the method uses {need} without naming it in its needs {list(self._needs)}")
-        if forbidden_needs(self._regime, [need]):
+        if need == "retrained" and self._role != "reference":
+            raise RegimeError("the retrained model is for reference rows alone, which contestants are measured against")
+        if forbidden_needs(self._regime, [need], self._role):
             raise RegimeError(f"the regime {self._regime!r} does not allow {need}")
         self._used.add(need)
 
 
-def _subset(images: ImageSet, n: int, seed: int) -> ImageSet:
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    return images.subset(order[:n])
+def _some(index: Tensor, n: int, seed: int) -> Tensor:
+    return index[torch.randperm(len(index), generator=torch.Generator().manual_seed(seed))[:n]]

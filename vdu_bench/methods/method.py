@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.regime import Need
+from vdu_bench.methods.settings import checked_settings
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.selection import Selection, selected_parameters
+from vdu_bench.models.selection import Weights, selected_parameters
 from vdu_bench.models.specs import FitSpec, ModelKind
 from vdu_bench.models.training.dropout import seeded_dropout
-from vdu_bench.models.training.fitting import fit
+from vdu_bench.models.training.fitting import Backward, Fit
 from vdu_bench.records import Role
 from vdu_bench.seeds import derive_seed
 from vdu_bench.spec import Spec
@@ -26,6 +27,12 @@ class Method(ABC):
 
     A subclass says what it works on and what it needs in class attributes (as literals: listings read them without
     importing), what can be set in `Settings`, and in its docstring the formula and where it comes from.
+
+    Args:
+        settings: all of them, or, as keywords, those that differ from the defaults: ``VDU(gamma=0.3)``.
+
+    Raises:
+        UserError: a setting is unknown or out of range.
     """
 
     supports: ClassVar[tuple[ModelKind, ...]] = ("unconditional", "text_to_image")
@@ -35,8 +42,18 @@ class Method(ABC):
     class Settings(Spec):
         """What can be set, with ranges and a description each; an unknown setting is an error."""
 
-    def __init__(self, settings: Spec) -> None:
-        self.settings = settings
+    def __init__(self, settings: Spec | None = None, /, **values: Any) -> None:
+        if settings is not None and values:
+            raise TypeError(f"{type(self).__name__} is given its settings twice: as a whole, and {', '.join(values)}")
+        self.settings = settings or checked_settings(type(self).__name__, self.Settings, values)
+
+    @property
+    def steps(self) -> int:
+        """How often `unlearn` calls the context's ``on_step``: the length of a progress bar."""
+        return 1
+
+    def prepare(self, model: DiffusionModel, context: UnlearningContext) -> None:  # noqa: B027 - most need nothing
+        """What is not to be timed as unlearning, such as making or reading the posterior; before `unlearn`."""
 
     @abstractmethod
     def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
@@ -44,25 +61,49 @@ class Method(ABC):
 
 
 class LossMethod(Method):
-    """A method that is a loss and its settings; the shared loop does the rest."""
+    """A method that is a loss and its settings, or gradients of its own; the shared loop does the rest."""
 
     class Settings(FitSpec):
         """The settings of the shared loop, with the suite's defaults."""
 
         steps: int = Field(100, gt=0, description="optimiser steps")
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
-        weights: Literal["auto"] | Selection = Field(
-            "auto", description="what is trained; auto: all of an unconditional model, cross_attention of another"
+        weights: Weights = Field(
+            "auto",
+            description="what is trained: all, cross_attention, self_attention, all_but_cross_attention, a pattern "
+            "over the weights' names, or several; auto: all of an unconditional model, cross_attention of another",
         )
 
     settings: Settings
 
+    @property
+    def steps(self) -> int:
+        """The optimiser's steps."""
+        return self.settings.steps
+
+    def prepare(self, model: DiffusionModel, context: UnlearningContext) -> None:
+        """Makes or reads the posterior over the selection, if the method needs one."""
+        if "posterior" in self.needs:
+            context.posterior(list(self.selection(model)))
+
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
         """Before the first step, with the copy of the context's base that will be trained."""
 
-    @abstractmethod
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        """One step's loss, a scalar, from batches that the context hands out."""
+        """One step's loss, a scalar, from batches that the context hands out. `gradients` alone asks for it."""
+        raise NotImplementedError(f"{type(self).__name__} says neither loss nor gradients")
+
+    def gradients(self, model: DiffusionModel, context: UnlearningContext, backward: Backward) -> Tensor:
+        """Leave one step's gradients in the parameters' ``.grad``; the loss, a scalar, that the step is known by.
+
+        By default those of `loss`. A method that masks, rescales or combines gradients calls ``backward(loss)`` once or
+        several times, and may read, change or clear every ``.grad`` between. All of them are None at first, and
+        gradients add up. Under float16 they are multiplied by the loop's scale until this returns, which masks, ratios
+        and sums of them do not notice.
+        """
+        loss = self.loss(model, context)
+        backward(loss)
+        return loss
 
     def selection(self, model: DiffusionModel) -> dict[str, nn.Parameter]:
         """The weights that the settings name, by name. Raises UserError where the model has none of them."""
@@ -89,16 +130,10 @@ class LossMethod(Method):
         if {id(p) for p in parameters} & {id(p) for p in model.denoiser.parameters()}:
             raise ValueError(f"{type(self).__name__}.parameters gives weights that selection does not: the base's own")
 
-        def loss(step: int) -> Tensor:
+        def gradients(step: int, backward: Backward) -> Tensor:
             with seeded_dropout(trained.denoiser, derive_seed(context.seed, "dropout", step)):
-                return self.loss(trained, context)
+                return self.gradients(trained, context, backward)
 
-        fit(
-            parameters,
-            loss,
-            self.settings,
-            context.on_step,
-            trained.autocast,
-        )
+        Fit(parameters, self.settings, trained.autocast).run(gradients, context.on_step)
         self.finish(trained)
         return trained.freeze()

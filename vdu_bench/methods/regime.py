@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-Need = Literal["forget_images", "retain_images", "posterior", "prompts"]
+from vdu_bench.records import Role
+
+Need = Literal["forget_images", "retain_images", "posterior", "prompts", "retrained"]
 Regime = Literal["forget_only", "forget_and_retain", "full"]
 
 NEEDS: tuple[Need, ...] = get_args(Need)
@@ -15,13 +17,18 @@ _FORBIDDEN: dict[Regime, frozenset[Need]] = {
     "forget_and_retain": frozenset(),
     "full": frozenset(),
 }
+_FOR_REFERENCES: frozenset[Need] = frozenset({"retrained"})
+"""What no regime allows a contestant: it is what contestants are measured against."""
 
 
-def forbidden_needs(regime: Regime, needs: Iterable[Need]) -> list[Need]:
+def forbidden_needs(regime: Regime, needs: Iterable[Need], role: Role = "contestant") -> list[Need]:
     """Those of a method's needs that the regime does not allow.
 
-    ``forget_only`` hands out the forget set and what came with the model (weights, posterior, prompts).
-    ``forget_and_retain`` adds retained images, as many as there are forget images: one for one.
-    ``full`` forbids nothing and counts everything.
+    ``forget_only`` hands out the forget set and what came with the model (weights, posterior, prompts, the base's own
+    samples). ``forget_and_retain`` adds retained images, as many as there are forget images: one for one.
+    ``full`` hands out all images and counts everything. The retrained model is for reference rows alone, which frame
+    the table and are bound by no regime.
     """
-    return sorted(set(needs) & _FORBIDDEN[regime])
+    if role == "reference":
+        return []
+    return sorted(set(needs) & (_FORBIDDEN[regime] | _FOR_REFERENCES))

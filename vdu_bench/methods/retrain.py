@@ -18,7 +18,7 @@ class Retrain(Method):
     """
 
     supports = ("unconditional", "text_to_image")
-    needs = ("retain_images",)
+    needs = ("retrained",)
     role: ClassVar[Role] = "reference"
 
     def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:  # noqa: ARG002

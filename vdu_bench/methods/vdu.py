@@ -100,10 +100,10 @@ class VDU(LossMethod):
         unwhiten(model.denoiser)
 
     def _plasticity(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        batch = context.forget_batch(self.settings.batch_size)
+        batch = context.forget.batch(self.settings.batch_size)
         condition = batch.condition
         if self.settings.condition == "concept":
-            condition = model.condition(context.concept_prompts(len(batch.x0)))
+            condition = model.condition(context.concept.draws(len(batch.x0)))
         t, noise = context.timesteps(len(batch.x0)), context.noise_like(batch.x0)
         x_t = model.add_noise(batch.x0, noise, t)
         left = noise

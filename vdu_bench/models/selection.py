@@ -1,10 +1,14 @@
-"""Which of a denoiser's weights are trained: selections with a name."""
+"""Which of a denoiser's weights are trained: selections with a name, and patterns over the weights' own names."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+import difflib
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal, get_args
 
 from diffusers.models.attention_processor import Attention
+from pydantic import AfterValidator
 from torch import nn
 
 from vdu_bench.errors import UserError, did_you_mean
@@ -14,8 +18,22 @@ Selection = Literal["all", "cross_attention", "self_attention", "all_but_cross_a
 PROJECTIONS = ("to_q", "to_k", "to_v", "to_out")
 
 
-def selected_parameters(denoiser: nn.Module, name: Selection) -> dict[str, nn.Parameter]:
-    """The parameters of a selection by name, in the denoiser's order.
+def _checked(weights: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    words = ("auto", *get_args(Selection)) if isinstance(weights, str) else get_args(Selection)
+    if not weights:
+        raise ValueError("no weights are named")
+    for name in [weights] if isinstance(weights, str) else weights:
+        if name not in words and not _is_pattern(name):
+            raise ValueError(f"no selection of weights {name!r}{did_you_mean(name, words)}")
+    return weights
+
+
+Weights = Annotated[str | tuple[str, ...], AfterValidator(_checked)]
+"""``auto``, a `Selection`, a pattern, or several of the latter two: what a misspelt word is told apart from at once."""
+
+
+def selected_parameters(denoiser: nn.Module, weights: str | Sequence[str]) -> dict[str, nn.Parameter]:
+    """The parameters that selections or patterns name, in the denoiser's order.
 
     ``cross_attention`` and ``self_attention`` are the weights and biases of the query, key, value and output
     projections of every attention layer over the condition, or over the image itself; the norms around them belong to
@@ -23,24 +41,45 @@ def selected_parameters(denoiser: nn.Module, name: Selection) -> dict[str, nn.Pa
     (Gandikota et al. 2023), and the latter all under ``attn1``; ``all_but_cross_attention`` are those that ESD-u
     trains. A `UNet2DModel` has self-attention alone.
 
+    Anything with a ``*``, ``?``, ``[`` or a dot in it is a pattern over the parameters' whole names, as a shell's over
+    a file's (`fnmatch.fnmatchcase`; a star goes over dots): ``*attn2.to_[kv].weight`` is what UCE and TIME edit.
+
     Raises:
-        UserError: the selection is unknown, or the denoiser has no such weights.
+        UserError: a selection is unknown, the denoiser has no such weights, or a pattern fits none.
     """
+    parameters = dict(denoiser.named_parameters())
+    chosen: set[str] = set()
+    for name in [weights] if isinstance(weights, str) else weights:
+        chosen |= _fitting(name, parameters) if _is_pattern(name) else _named(denoiser, name, parameters)
+    return {key: parameter for key, parameter in parameters.items() if key in chosen}
+
+
+def _is_pattern(name: str) -> bool:
+    return any(sign in name for sign in "*?[.")
+
+
+def _fitting(pattern: str, parameters: dict[str, nn.Parameter]) -> set[str]:
+    found = {key for key in parameters if fnmatchcase(key, pattern)}
+    if not found:
+        close = difflib.get_close_matches(pattern, parameters, n=3, cutoff=0.5) or list(parameters)[:3]
+        raise UserError(f"no weight's name fits {pattern!r}; there are {len(parameters)}, such as {', '.join(close)}")
+    return found
+
+
+def _named(denoiser: nn.Module, name: str, parameters: dict[str, nn.Parameter]) -> set[str]:
     if name not in get_args(Selection):
         raise UserError(f"no selection of weights {name!r}{did_you_mean(name, get_args(Selection))}")
-    parameters = dict(denoiser.named_parameters())
     if name == "all":
-        return parameters
+        return set(parameters)
     if name == "all_but_cross_attention":
-        left_out = selected_parameters(denoiser, "cross_attention")
-        return {key: parameter for key, parameter in parameters.items() if key not in left_out}
+        return set(parameters) - _named(denoiser, "cross_attention", parameters)
     prefixes = tuple(
         f"{path}.{projection}."
         for path, module in denoiser.named_modules()
         if isinstance(module, Attention) and module.is_cross_attention == (name == "cross_attention")
         for projection in PROJECTIONS
     )
-    selected = {key: parameter for key, parameter in parameters.items() if key.startswith(prefixes)}
+    selected = {key for key in parameters if key.startswith(prefixes)}
     if not selected:
         raise UserError(f"a {type(denoiser).__name__} of this configuration has no {name.replace('_', '-')} to train")
     return selected

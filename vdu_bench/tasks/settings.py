@@ -27,7 +27,8 @@ def read_settings(assignments: Sequence[str], file: Path | None) -> dict[str, di
         if not equals or len(words) < 2 or not all(words):
             raise UserError(f"--set {assignment!r}: write OWNER.NAME=VALUE, such as vdu.gamma=0.3 or task.samples=500")
         try:
-            value: Any = yaml.safe_load(text)
+            # A star begins an alias in YAML, and there is nothing here to be one of: it is a pattern's.
+            value: Any = text.strip() if text.lstrip().startswith("*") else yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise UserError(f"--set {assignment!r}: the value is not YAML") from error
         for word in reversed(words):

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vdu_bench.models import resuming
 from vdu_bench.models.posterior.gaussian import MomentAccumulator
 from vdu_bench.models.specs import FitSpec
-from vdu_bench.models.training.fitting import Fit
+from vdu_bench.models.training import resuming
+from vdu_bench.models.training.fitting import Fit, gradients_of
 from vdu_bench.models.training.resuming import Course, fit_resumably
 
 
@@ -46,7 +46,8 @@ def losses_of(steps: int) -> list[float]:
     """Each step's loss, from the loop itself without any parts."""
     p = nn.Parameter(torch.zeros(2))
     running = Fit([p], FitSpec(steps=steps, learning_rate=0.1))
-    return [running.advance((p - s * torch.tensor([1.0, -2.0])).square().sum()) for s in range(steps)]
+    slope = gradients_of(lambda step: (p - step * torch.tensor([1.0, -2.0])).square().sum())
+    return [running.advance(slope) for _ in range(steps)]
 
 
 @pytest.mark.parametrize("steps", [20, 40, 50, 123])

@@ -13,6 +13,23 @@ from vdu_bench.errors import Diverged
 from vdu_bench.models.specs import FitSpec
 from vdu_bench.models.training.processes import ALONE, Team
 
+Backward = Callable[[Tensor], None]
+"""Adds a scalar loss's gradients to what the parameters have in ``.grad``, times the scale where the loop scales."""
+
+Gradients = Callable[[int, Backward], Tensor]
+"""Leaves a step's gradients in the parameters' ``.grad``; the loss, a scalar, to be told. Takes the step, from 0."""
+
+
+def gradients_of(loss: Callable[[int], Tensor]) -> Gradients:
+    """The plain gradients of ``loss(step)``."""
+
+    def gradients(step: int, backward: Backward) -> Tensor:
+        value = loss(step)
+        backward(value)
+        return value
+
+    return gradients
+
 
 def learning_rate_factor(step: int, spec: FitSpec) -> float:
     """What the peak learning rate is multiplied by at `step` (from 0): linear warm-up, then constant or cosine."""
@@ -25,7 +42,7 @@ def learning_rate_factor(step: int, spec: FitSpec) -> float:
 
 
 class Fit:
-    """An optimisation in progress: parameters, optimiser, average and step, to be advanced by one loss at a time.
+    """An optimisation in progress: parameters, optimiser, average and step, to be advanced by one step at a time.
 
     Args:
         parameters: what is trained, in float32.
@@ -55,23 +72,22 @@ class Fit:
         scaled = autocast == torch.float16
         self.scaler = torch.amp.GradScaler(self.parameters[0].device.type) if scaled else None
 
-    def advance(self, loss: Tensor) -> float:
-        """One step down `loss`; its value. Raises Diverged when it, or its gradient's norm, is not finite.
+    def advance(self, gradients: Gradients) -> float:
+        """One step down `gradients`; the loss that it tells. Raises Diverged when it, or the norm, is not finite.
 
         When it is the scale that makes a gradient overflow, no step is taken: the scale is halved, `step` stays, and
-        the same step is to be tried again.
+        the same step is to be tried again. Raises ValueError where `gradients` leaves none.
         """
-        shared = loss.detach().clone()
+        self.optimizer.zero_grad(set_to_none=True)
+        shared = gradients(self.step, self.backward).detach().clone()
         self.team.average([shared])
         value = float(shared)
         if not math.isfinite(value):
             raise Diverged(f"the loss is not finite at step {self.step}")
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.scaler is None:
-            loss.backward()
-        else:
-            self.scaler.scale(loss).backward()
-        self.team.average([p.grad for p in self.parameters if p.grad is not None])
+        found = [p.grad for p in self.parameters if p.grad is not None]
+        if not found:
+            raise ValueError("no parameter has a gradient: is backward(loss) called, and with a loss of these weights?")
+        self.team.average(found)
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
         if self.spec.clip_norm is not None:
@@ -87,6 +103,27 @@ class Fit:
         # Not to be held while the next loss is computed.
         self.optimizer.zero_grad(set_to_none=True)
         return value
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of `loss`, a scalar, to what the parameters have, times the scale where there is one."""
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+
+    def run(self, gradients: Gradients, on_step: Callable[[int, float], None] | None = None) -> list[float]:
+        """Advance to the end; the losses, in order. Raises as `advance` and `finish`.
+
+        `on_step` is called with each step that was taken, and its loss.
+        """
+        losses: list[float] = []
+        while self.step < self.spec.steps:
+            step = self.step
+            value = self.advance(gradients)
+            if self.step == step:
+                continue
+            losses.append(value)
+            if on_step is not None:
+                on_step(step, value)
+        self.finish()
+        return losses
 
     def _descend(self) -> bool:
         """Move the parameters; whether they were, since gradients that overflowed under their scale move nothing."""
@@ -148,15 +185,4 @@ def fit(
     autocast: torch.dtype | None = None,
 ) -> list[float]:
     """Minimise ``loss(step)`` for ``spec.steps`` steps, in `Fit`'s terms; the losses, in order. Raises Diverged."""
-    running = Fit(parameters, spec, autocast)
-    losses: list[float] = []
-    while running.step < spec.steps:
-        step = running.step
-        value = running.advance(loss(step))
-        if running.step == step:
-            continue
-        losses.append(value)
-        if on_step is not None:
-            on_step(step, value)
-    running.finish()
-    return losses
+    return Fit(parameters, spec, autocast).run(gradients_of(loss), on_step)

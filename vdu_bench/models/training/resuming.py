@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vdu_bench.models.posterior.gaussian import MomentAccumulator
 from vdu_bench.models.training.checkpoint import read_checkpoint, write_checkpoint
-from vdu_bench.models.training.fitting import Fit
+from vdu_bench.models.training.fitting import Fit, gradients_of
 
 CHECKPOINT_SECONDS = 30.0
 PARTS = 20
@@ -63,10 +63,11 @@ def fit_resumably(
         sums, before = saved.facts["loss_sums"], saved.facts["seconds"]
         if moments is not None:
             moments.restore(saved.facts["snapshots"], saved.part("moments"))
+    gradients = gradients_of(loss)
     started = saved_at = time.monotonic()
     while running.step < steps:
         step = running.step
-        value = running.advance(loss(step))
+        value = running.advance(gradients)
         if running.step == step:
             continue
         sums[step * parts // steps] += value

@@ -30,7 +30,7 @@ class Bomb:
 
 
 def draw(model: DiffusionModel) -> Tensor:
-    prompts = None if model.kind == "unconditional" else ["a hat", "a person with bangs", ""]
+    prompts = ["a hat", "a person with bangs", ""] if model.prompted else None
     noise = initial_noise(3, model.latent_shape, 0)
     return model.freeze().sample(3, prompts, noise, SamplerSpec(steps=3, guidance_scale=3))
 

@@ -30,7 +30,7 @@ class LinearModel(DiffusionModel):
         shape: ``(C, H, W)``.
     """
 
-    kind = "unconditional"
+    conditioning = "unconditional"
 
     def __init__(self, weights: Tensor, shape: tuple[int, int, int]) -> None:
         super().__init__(Elementwise(weights), DDPMScheduler())

@@ -8,9 +8,9 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recipes import RecipeStages
 from vdu_bench.engine.shipped import ASSETS, shipped_artifacts
 from vdu_bench.engine.store import Artifact, Store, read_artifact
-from vdu_bench.models.pipelines.autoencoder import reconstruction_error
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.posterior.gaussian import WeightPosterior
+from vdu_bench.models.training.autoencoder import reconstruction_error
 from vdu_bench.tasks.loading import catalog
 from vdu_bench.tasks.task import Task
 

@@ -63,7 +63,7 @@ class ESD(LossMethod):
     _x_t: Literal["student", "frozen", "images"]
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
-        prompted = model.kind == "text_to_image"
+        prompted = model.prompted
         x_t = self.settings.x_t
         self._x_t = x_t if x_t != "auto" else "student" if prompted else "images"
         if not prompted and (self._x_t != "images" or self.settings.from_concept is not None):
@@ -71,7 +71,7 @@ class ESD(LossMethod):
         self._concept = context.base if prompted else self._finetuned(context)
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        prompts = context.concept.draws(self.settings.batch_size) if model.kind == "text_to_image" else None
+        prompts = context.concept.draws(self.settings.batch_size) if model.prompted else None
         x_t, t = self._noised(model, context, prompts)
         condition = model.condition(prompts)
         with torch.no_grad():

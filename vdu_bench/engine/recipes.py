@@ -32,9 +32,8 @@ from vdu_bench.judges.clip.scorer import ClipScorer
 from vdu_bench.judges.clip.specs import ClipRecipe, PretrainedClip
 from vdu_bench.judges.clip.training import train_clip
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.files.pipeline_files import COMPONENTS, pipeline_folder
-from vdu_bench.models.pipelines.autoencoder import train_autoencoder
 from vdu_bench.models.pipelines.loading import load_model
+from vdu_bench.models.pipelines.pipeline_files import find_pipeline
 from vdu_bench.models.pipelines.prompt_tokens import check_lengths
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
@@ -48,6 +47,7 @@ from vdu_bench.models.specs import (
     LatentRecipe,
     ModelRecipe,
 )
+from vdu_bench.models.training.autoencoder import train_autoencoder
 from vdu_bench.models.training.base_model import TrainingLog, train
 from vdu_bench.models.training.processes import ALONE, Team
 from vdu_bench.models.training.shown import CaptionedLatents, Pixels, TrainingData
@@ -274,7 +274,7 @@ class RecipeStages:
     def _elsewhere(self, task: Task) -> Artifact:
         """A base that is not ours to make: where it lies, and the digest of what lies there."""
         assert task.base is not None  # a Task without a recipe is not valid otherwise
-        folder = pipeline_folder(task.base, COMPONENTS[task.model.kind])
+        folder = find_pipeline(task.base, task.model.kind)
         spec = {"family": task.family, "source": task.base, "stamp": stamp([folder])}
 
         def make(target: Path) -> Mapping[str, Any]:

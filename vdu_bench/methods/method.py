@@ -109,7 +109,7 @@ class LossMethod(Method):
         """The weights that the settings name, by name. Raises UserError where the model has none of them."""
         weights = self.settings.weights
         if weights == "auto":
-            weights = "all" if model.kind == "unconditional" else "cross_attention"
+            weights = "cross_attention" if model.prompted else "all"
         return selected_parameters(model.denoiser, weights)
 
     def parameters(self, model: DiffusionModel) -> Iterable[nn.Parameter]:

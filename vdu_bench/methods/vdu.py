@@ -76,7 +76,7 @@ class VDU(LossMethod):
     _names: Sequence[str]
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
-        if self.settings.condition == "concept" and model.kind != "text_to_image":
+        if self.settings.condition == "concept" and not model.prompted:
             raise UserError("vdu: condition: concept needs prompts, which an unconditional model does not take")
         selected = self.selection(model)
         posterior = context.posterior(list(selected)).floored(self.settings.variance_floor)

@@ -15,15 +15,16 @@ from torch import Tensor, nn
 
 from vdu_bench.errors import Diverged
 from vdu_bench.models.counting import EvaluationCounter
+from vdu_bench.models.noise_process import NoiseProcess
 from vdu_bench.models.sampling import begin_at, make_scheduler, sampling_loop
-from vdu_bench.models.specs import ComputeSpec, ModelKind, SamplerSpec
+from vdu_bench.models.specs import ComputeSpec, ModelKind, SamplerSpec, takes_prompts
 
 
 class DiffusionModel(ABC):
     """A denoiser with its noise schedule and its image space.
 
     Attributes:
-        kind: what the model is asked with.
+        conditioning: what the model is asked with.
         denoiser: the trainable module.
         noise_scheduler: diffusers' DDPMScheduler that the denoiser was trained with.
         counter: how often the denoiser was evaluated; a clone shares its source's counter, so that a method's
@@ -31,13 +32,18 @@ class DiffusionModel(ABC):
         autocast: the precision of the denoiser's arithmetic, where that is not its weights'.
     """
 
-    kind: ClassVar[ModelKind]
+    conditioning: ClassVar[ModelKind]
 
     def __init__(self, denoiser: nn.Module, noise_scheduler: DDPMScheduler) -> None:
         self.denoiser = denoiser
         self.noise_scheduler = noise_scheduler
         self.counter = EvaluationCounter()
         self.autocast: torch.dtype | None = None
+
+    @property
+    def prompted(self) -> bool:
+        """Whether it is asked with prompts."""
+        return takes_prompts(self.conditioning)
 
     @property
     def device(self) -> torch.device:
@@ -50,40 +56,30 @@ class DiffusionModel(ABC):
         return next(self.denoiser.parameters()).dtype
 
     @property
+    def process(self) -> NoiseProcess:
+        """How it goes from data to noise, on the model's device and in its dtype."""
+        return NoiseProcess.of(self.noise_scheduler).to(self.device, self.dtype)
+
+    @property
     def train_timesteps(self) -> int:
         """T: the denoiser takes integer times 0..T-1."""
-        return int(self.noise_scheduler.config["num_train_timesteps"])
+        return NoiseProcess.of(self.noise_scheduler).T
 
     @property
     def alphas_cumprod(self) -> Tensor:
         """alphabar_t, ``[T]``, on the model's device (Ho et al. 2020, eq. 4)."""
-        return self.noise_scheduler.alphas_cumprod.to(self.device, self.dtype)
+        return self.process.alphas_cumprod
 
     def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """x_t = sqrt(alphabar_t) x_0 + sqrt(1 - alphabar_t) eps (Ho et al. 2020, eq. 4); `t` is int64 ``[N]``."""
-        signal, sigma = self._signal_and_noise(x0, t)
-        return signal * x0 + sigma * noise
+        return self.process.add_noise(x0, noise, t)
 
     def predict_noise(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
-        """eps_theta(x_t, t, c), shaped as `x_t`, whatever the network itself predicts; without c where it is None.
-
-        With v = sqrt(alphabar) eps - sqrt(1 - alphabar) x_0 (Salimans & Ho 2022), eps is
-        sqrt(1 - alphabar) x_t + sqrt(alphabar) v; from x_0 it is (x_t - sqrt(alphabar) x_0) / sqrt(1 - alphabar).
-        """
+        """eps_theta(x_t, t, c), shaped as `x_t`, whatever the network itself predicts; without c where it is None."""
         output = self.denoise(x_t, t, condition)
         kind = self.noise_scheduler.config["prediction_type"]
-        if kind == "epsilon":
-            return output
-        signal, sigma = self._signal_and_noise(x_t, t)
-        if kind == "v_prediction":
-            return sigma * x_t + signal * output
-        if kind == "sample":
-            return (x_t - signal * output) / sigma
-        raise ValueError(f"unknown prediction type {kind!r}")
-
-    def _signal_and_noise(self, like: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        alphabar = self.alphas_cumprod[t].reshape(-1, *[1] * (like.dim() - 1))
-        return alphabar.sqrt(), (1 - alphabar).sqrt()
+        # The usual case is told apart here, so that nothing is moved to the device for it.
+        return output if kind == "epsilon" else self.process.noise_from(output, x_t, t, kind)
 
     def denoise(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """The network's own output, counted; `t` is int64 ``[N]`` or a scalar."""

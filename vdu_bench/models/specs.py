@@ -16,6 +16,11 @@ ModelKind = Literal["unconditional", "text_to_image"]
 KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
 
 
+def takes_prompts(kind: ModelKind) -> bool:
+    """Whether such a model is asked with prompts."""
+    return kind == "text_to_image"
+
+
 class FitSpec(Spec):
     """How a loss is minimised: the settings of the shared fitting loop."""
 

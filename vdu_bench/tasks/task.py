@@ -19,6 +19,7 @@ from vdu_bench.models.specs import (
     PretrainedModel,
     SamplerSpec,
     SnapshotPosterior,
+    takes_prompts,
 )
 from vdu_bench.spec import PositiveInt, Spec, digest_of
 from vdu_bench.tasks.prompts import PromptSpec
@@ -80,7 +81,7 @@ class Task(Spec):
 
     @model_validator(mode="after")
     def _prompts_where_asked(self) -> Task:
-        if (self.prompts is None) == (self.model.kind == "text_to_image"):
+        if (self.prompts is None) == takes_prompts(self.model.kind):
             what = "a text-to-image model needs them" if self.prompts is None else "an unconditional model takes none"
             raise ValueError(f"prompts: {what}")
         if self.prompts is None and self.clip is not None:

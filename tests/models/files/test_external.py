@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vdu_bench.errors import UserError
-from vdu_bench.models import pipeline_files
 from vdu_bench.models.files.external_files import find_external
+from vdu_bench.models.pipelines import pipeline_files
 from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.selection import selected_parameters

@@ -13,7 +13,7 @@ from elsewhere import K, draw, load
 from safetensors.torch import load_file, save_file
 
 from vdu_bench.errors import UserError
-from vdu_bench.models import external
+from vdu_bench.models.files import external
 from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 

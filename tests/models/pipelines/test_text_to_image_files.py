@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vdu_bench.errors import UserError
-from vdu_bench.models import pipeline_files
+from vdu_bench.models.pipelines import pipeline_files
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vdu_bench.errors import UserError
-from vdu_bench.models import checkpoint_posterior as module
 from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.posterior import checkpoints as module
 from vdu_bench.models.posterior.checkpoints import checkpoint_posterior
 from vdu_bench.models.selection import selected_parameters
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from vdu_bench.data.sources.digits import load_digits
-from vdu_bench.models import resuming
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.specs import ModelRecipe
+from vdu_bench.models.training import resuming
 from vdu_bench.models.training.base_model import snapshot_steps, train
 from vdu_bench.models.training.fitting import Fit
 from vdu_bench.models.training.shown import Pixels

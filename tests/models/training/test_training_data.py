@@ -12,10 +12,10 @@ from torch import Tensor
 from vdu_bench.data.captions import Captions, words_of
 from vdu_bench.data.sources.faces import load_faces
 from vdu_bench.data.specs import CaptionSpec
-from vdu_bench.models import resuming
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.specs import LatentRecipe
+from vdu_bench.models.training import resuming
 from vdu_bench.models.training.base_model import TrainingLog, train
 from vdu_bench.models.training.fitting import Fit
 from vdu_bench.models.training.shown import CaptionedLatents

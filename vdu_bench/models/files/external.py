@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from diffusers import UNet2DConditionModel, UNet2DModel
 from diffusers.utils import logging
 from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 from safetensors import SafetensorError
@@ -22,6 +21,7 @@ from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.files.external_files import ExternalFiles
 from vdu_bench.models.pipelines.components import more_than_tensors, read_component
 from vdu_bench.models.pipelines.loading import load_model
+from vdu_bench.models.pipelines.old_names import present_name
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.selection import Selection, selected_parameters
 
@@ -46,11 +46,10 @@ def load_external(files: ExternalFiles, base: DiffusionModel) -> tuple[Diffusion
             other latents than the base, or wants other inputs.
     """
     if files.form == "pipeline":
-        model, own = load_model(files.place, base.kind), "a whole pipeline"
+        model, own = load_model(files.place, base.conditioning), "a whole pipeline"
     elif files.form == "unet":
         model, own = copy.copy(base), "the U-Net"
-        network = UNet2DModel if base.kind == "unconditional" else UNet2DConditionModel
-        model.denoiser = read_component(network, files.place, "", files.source)
+        model.denoiser = read_component(type(base.denoiser), files.place, "", files.source)
         key = "cross_attention_dim"
         _check_same(files.source, "conditions of", _config(model).get(key), _config(base).get(key))
     else:
@@ -112,6 +111,7 @@ def _replace_weights(
     if state and all(name.startswith("unet.") for name in state):
         state = {name.removeprefix("unet."): value for name, value in state.items()}
     known = base.denoiser.state_dict()
+    state = {present_name(name, known): value for name, value in state.items()}
     left_over = [name for name in state if name not in known]
     if left_over:
         raise UserError(

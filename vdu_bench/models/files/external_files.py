@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +9,24 @@ from pathlib import Path
 from typing import Literal
 
 from vdu_bench.errors import UserError
-from vdu_bench.models.files.pipeline_files import (
-    COMPONENTS,
-    CONFIGURATIONS,
+from vdu_bench.models.pipelines.pipeline_files import (
+    CONFIG,
+    INDEX,
+    SCHEDULER,
     check_pipeline,
+    class_name,
+    configuration_files,
     download,
+    find_pipeline,
+    is_pipeline,
     patterns,
-    pipeline_folder,
     weights_file,
     weights_files,
 )
+from vdu_bench.models.pipelines.registry import pipelines_of
 from vdu_bench.models.specs import ModelKind
 
 Form = Literal["pipeline", "unet", "file"]
-
-UNETS: dict[ModelKind, str] = {"unconditional": "UNet2DModel", "text_to_image": "UNet2DConditionModel"}
-"""The diffusers class of the denoiser of each kind of model."""
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *PICKLED)
@@ -74,16 +75,14 @@ def find_external(source: str, kind: ModelKind) -> ExternalFiles:
         if place.suffix not in SUFFIXES:
             raise UserError(f"{source} is no file of weights: they are called {', '.join(SUFFIXES)}")
         return ExternalFiles(source, "file", place, (place,))
-    if (place / "model_index.json").is_file():
-        check_pipeline(place, source, kind)
-        weights = [file for component in COMPONENTS[kind] for file in weights_files(place, component)]
-        configurations = [*CONFIGURATIONS, *(f"{component}/config.json" for component in COMPONENTS[kind])]
-        found = sorted({file for pattern in configurations for file in place.glob(pattern)})
-        return ExternalFiles(source, "pipeline", place, (*found, *weights))
+    if is_pipeline(place):
+        components = check_pipeline(place, source, kind).components
+        weights = [file for component in components for file in weights_files(place, component)]
+        return ExternalFiles(source, "pipeline", place, (*configuration_files(place, components), *weights))
     for folder in (place, place / "unet"):
         if weights := weights_files(folder, ""):
             _check_unet(folder, source, kind)
-            return ExternalFiles(source, "unet", folder, (folder / "config.json", *weights))
+            return ExternalFiles(source, "unet", folder, (folder / CONFIG, *weights))
     for suffix in SUFFIXES:
         if (file := place / f"{LORA}{suffix}").is_file():
             return ExternalFiles(source, "file", file, (file,))
@@ -95,13 +94,11 @@ def _place(source: str, kind: ModelKind) -> Path:
         return Path(source)
     if Path(source).suffix in SUFFIXES:
         raise UserError(f"there is no file {source}")
-    folder = download(source, ["model_index.json"])
-    if (folder / "model_index.json").is_file():
-        # Before the weights of the wrong kind are downloaded.
-        check_pipeline(folder, source, kind)
-        return pipeline_folder(source, COMPONENTS[kind])
+    folder = download(source, [INDEX])
+    if (folder / INDEX).is_file():
+        return find_pipeline(source, kind)
     alone = ("", "unet")
-    folder = download(source, ["config.json", "unet/config.json", *_weights(alone, "safetensors")])
+    folder = download(source, [CONFIG, SCHEDULER, f"unet/{CONFIG}", *_weights(alone, "safetensors")])
     if not any(weights_file(folder, component, "safetensors") for component in alone) and not _lora(folder):
         folder = download(source, _weights(alone, "bin"))
     return folder
@@ -116,12 +113,11 @@ def _lora(folder: Path) -> bool:
 
 
 def _check_unet(folder: Path, source: str, kind: ModelKind) -> None:
-    try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))["_class_name"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{source} has the weights of a network without a readable config.json of diffusers") from error
-    if found != UNETS[kind]:
-        raise UserError(f"{source} is a {found}, and the task's model has a {UNETS[kind]}")
+    found = class_name(folder / CONFIG)
+    if found is None:
+        raise UserError(f"{source} has the weights of a network without a readable config.json of diffusers")
+    if found not in (networks := [facts.network for facts in pipelines_of(kind)]):
+        raise UserError(f"{source} is a {found}, and the task's model has a {' or a '.join(networks)}")
 
 
 def _nothing(folder: Path) -> str:

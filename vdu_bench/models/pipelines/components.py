@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from diffusers import ConfigMixin, DDPMScheduler
 
 from vdu_bench.errors import UserError, in_short
-from vdu_bench.models.files.pipeline_files import weights_file
+from vdu_bench.models.pipelines.pipeline_files import CONFIG, SCHEDULER, component_file, weights_file
 
 
 def read_component(cls: Any, folder: Path, component: str, source: str | Path) -> Any:
@@ -30,6 +31,7 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
             more than tensors.
     """
     name = component or "U-Net"
+    place = component_file(folder, component, CONFIG).parent
     safe = weights_file(folder, component, "safetensors") is not None
     pickled = weights_file(folder, component, "bin")
     if not safe and pickled is None:
@@ -38,7 +40,7 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
         # The network is initialised before it is filled; the global generator is set aside for that.
         with torch.random.fork_rng(devices=[]):
             module, report = cls.from_pretrained(
-                folder / component,
+                place,
                 use_safetensors=safe,
                 local_files_only=True,
                 low_cpu_mem_usage=False,
@@ -47,7 +49,7 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
     # Whatever the libraries make of a damaged or a hostile file.
     except Exception as error:
         if pickled is not None and not safe:
-            raise more_than_tensors(source, f"{component}/{pickled.name}".lstrip("/")) from error
+            raise more_than_tensors(source, pickled.relative_to(folder).as_posix()) from error
         raise UserError(f"{source}: the {name} cannot be read ({in_short(error)})") from error
     wrong = {key: sorted(map(str, report[key])) for key in ("missing_keys", "mismatched_keys", "unexpected_keys")}
     for key, names in wrong.items():
@@ -62,8 +64,13 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
 
 def read_noise_scheduler(folder: Path, source: str | Path) -> DDPMScheduler:
     """A pipeline's noise schedule, whichever sampler it was saved with. Raises UserError where it cannot be read."""
+    file = component_file(folder, "scheduler", SCHEDULER)
     try:
-        return DDPMScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
+        config = json.loads(file.read_text(encoding="utf-8"))
+        # What diffusers wrote before it knew other predictions than these two, and does not read any more.
+        old = config.get("predict_epsilon") is False and "prediction_type" not in config
+        kept = {"prediction_type": "sample"} if old else {}
+        return DDPMScheduler.from_pretrained(file.parent, local_files_only=True, **kept)
     # Whatever the library makes of a missing or damaged file.
     except Exception as error:
         raise UserError(f"{source}: the scheduler cannot be read ({in_short(error)})") from error

@@ -15,9 +15,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from vdu_bench.errors import Diverged, UserError
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.files.pipeline_files import COMPONENTS, check_pipeline, pipeline_folder
 from vdu_bench.models.pipelines.components import read_component, read_noise_scheduler
+from vdu_bench.models.pipelines.pipeline_files import check_pipeline, pipeline_folder
 from vdu_bench.models.pipelines.prompt_tokens import most_tokens, read_tokenizer, tokens_of
+from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts
 from vdu_bench.models.pipelines.word_tokenizer import word_tokenizer
 from vdu_bench.models.specs import ComputeSpec, LatentRecipe, ModelKind
 from vdu_bench.seeds import derive_seed
@@ -44,7 +45,8 @@ class TextToImage(DiffusionModel):
         UserError: the parts do not fit together.
     """
 
-    kind: ClassVar[ModelKind] = "text_to_image"
+    facts: ClassVar[PipelineFacts] = PIPELINES["StableDiffusionPipeline"]
+    conditioning: ClassVar[ModelKind] = facts.conditioning
     denoiser: UNet2DConditionModel
 
     def __init__(
@@ -223,8 +225,8 @@ class TextToImage(DiffusionModel):
                 over, or a ``.bin`` holds more than tensors.
         """
         _disable_progress_bars()
-        folder = pipeline_folder(source, COMPONENTS[cls.kind])
-        check_pipeline(folder, source, cls.kind)
+        folder = pipeline_folder(source, cls.facts.components)
+        check_pipeline(folder, source, cls.conditioning)
         tokenizer = read_tokenizer(folder, source)
         noise_scheduler = read_noise_scheduler(folder, source)
         unet = read_component(UNet2DConditionModel, folder, "unet", source)

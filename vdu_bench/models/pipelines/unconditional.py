@@ -12,8 +12,9 @@ from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor
 
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.files.pipeline_files import COMPONENTS, check_pipeline, pipeline_folder
 from vdu_bench.models.pipelines.components import read_component, read_noise_scheduler
+from vdu_bench.models.pipelines.pipeline_files import check_pipeline, pipeline_folder
+from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts
 from vdu_bench.models.specs import ModelKind, ModelRecipe
 from vdu_bench.seeds import derive_seed
 
@@ -21,7 +22,8 @@ from vdu_bench.seeds import derive_seed
 class UnconditionalDDPM(DiffusionModel):
     """Latents are pixels scaled to [-1, 1]; there is no condition."""
 
-    kind: ClassVar[ModelKind] = "unconditional"
+    facts: ClassVar[PipelineFacts] = PIPELINES["DDPMPipeline"]
+    conditioning: ClassVar[ModelKind] = facts.conditioning
     denoiser: UNet2DModel
 
     @classmethod
@@ -69,7 +71,7 @@ class UnconditionalDDPM(DiffusionModel):
             UserError: there is no such pipeline, it is of another kind, or its U-Net cannot be read (`read_component`).
         """
         disable_progress_bar()
-        folder = pipeline_folder(source, COMPONENTS[cls.kind])
-        check_pipeline(folder, source, cls.kind)
+        folder = pipeline_folder(source, cls.facts.components)
+        check_pipeline(folder, source, cls.conditioning)
         noise_scheduler = read_noise_scheduler(folder, source)
         return cls(read_component(UNet2DModel, folder, "unet", source), noise_scheduler)

@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from vdu_bench.errors import UserError
-from vdu_bench.models.files.pipeline_files import pipeline_folder, weights_file
+from vdu_bench.models.pipelines.old_names import present_name
+from vdu_bench.models.pipelines.pipeline_files import pipeline_folder, weights_file
 from vdu_bench.models.posterior.gaussian import MomentAccumulator, WeightPosterior
 
 
@@ -23,7 +24,8 @@ def checkpoint_posterior(checkpoints: Sequence[str | Path], parameters: Mapping[
 
     Args:
         checkpoints: at least two pipelines in diffusers' layout, folders or hub ids; their
-            ``unet/diffusion_pytorch_model.safetensors``, or the shards that its index names, are read.
+            ``unet/diffusion_pytorch_model.safetensors``, or the shards that its index names, are read, or the same
+            beside ``model_index.json``.
         parameters: the denoiser's parameters to estimate, by name, such as `selected_parameters` gives. Of their values
             only the shapes count.
 
@@ -39,21 +41,22 @@ def checkpoint_posterior(checkpoints: Sequence[str | Path], parameters: Mapping[
         archives = [_open(source, parameters, stack) for source in checkpoints]
         for name in parameters:
             moments = MomentAccumulator()
-            for archive in archives:
-                moments.add({name: archive[name].get_tensor(name)})
+            for stored in archives:
+                archive, key = stored[name]
+                moments.add({name: archive.get_tensor(key)})
             posterior = moments.posterior()
             mean |= posterior.mean
             std |= posterior.std
     return WeightPosterior(mean, std)
 
 
-def _open(source: str | Path, parameters: Mapping[str, Tensor], stack: ExitStack) -> dict[str, Any]:
-    """The open safetensors file that holds each of the parameters, by parameter name."""
+def _open(source: str | Path, parameters: Mapping[str, Tensor], stack: ExitStack) -> dict[str, tuple[Any, str]]:
+    """The open safetensors file that holds each of the parameters, and its name there, by parameter name."""
     folder = pipeline_folder(source, ["unet"])
     file = weights_file(folder, "unet", "safetensors")
     if file is None:
         raise UserError(
-            f"{source} has no safetensors in its unet folder: convert it by reading the pipeline and saving it again, "
+            f"{source} has no safetensors for its unet: convert it by reading the pipeline and saving it again, "
             "DiffusionPipeline.from_pretrained(...).save_pretrained(..., safe_serialization=True)"
         )
     try:
@@ -64,13 +67,16 @@ def _open(source: str | Path, parameters: Mapping[str, Tensor], stack: ExitStack
             files = [file]
         archives = [stack.enter_context(safe_open(part, framework="pt")) for part in files]
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise UserError(f"{source}: unet/{file.name} cannot be read ({type(error).__name__})") from error
-    holders = {name: archive for archive in archives for name in archive.keys()}  # noqa: SIM118
+        raise UserError(
+            f"{source}: {file.relative_to(folder).as_posix()} cannot be read ({type(error).__name__})"
+        ) from error
+    holders = {present_name(key, parameters): (archive, key) for archive in archives for key in archive.keys()}  # noqa: SIM118
     missing = [name for name in parameters if name not in holders]
     if missing:
         raise UserError(f"{source} has no weights {_named(missing)}: its network is another one")
     for name, parameter in parameters.items():
-        shape = holders[name].get_slice(name).get_shape()
+        archive, key = holders[name]
+        shape = archive.get_slice(key).get_shape()
         if shape != list(parameter.shape):
             raise UserError(f"{source}: {name} is {shape}, and must be {list(parameter.shape)}")
     return holders

@@ -8,9 +8,9 @@ from diffusers import AutoencoderKL
 
 from vdu_bench.data.sources.faces import load_faces
 from vdu_bench.errors import Diverged
-from vdu_bench.models import resuming
-from vdu_bench.models.pipelines.autoencoder import reconstruction_error, train_autoencoder
 from vdu_bench.models.specs import AutoencoderRecipe, FitSpec, LatentRecipe
+from vdu_bench.models.training import resuming
+from vdu_bench.models.training.autoencoder import reconstruction_error, train_autoencoder
 
 IMAGES = load_faces().train.images[:200]
 
@@ -66,7 +66,7 @@ def test_the_reconstruction_error_is_the_mean_over_all_pixels(
     expected = float((again - (IMAGES.float() / 127.5 - 1)).square().mean())
     assert reconstruction_error(vae, IMAGES) == pytest.approx(expected, rel=1e-5)
     # The last batch is smaller than the others, and must count for less.
-    monkeypatch.setattr("vdu_bench.models.pipelines.autoencoder.BATCH", 150)
+    monkeypatch.setattr("vdu_bench.models.training.autoencoder.BATCH", 150)
     assert reconstruction_error(vae, IMAGES) == pytest.approx(expected, rel=1e-5)
 
 

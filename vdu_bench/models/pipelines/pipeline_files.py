@@ -1,0 +1,166 @@
+"""The files of a diffusers pipeline, from a folder or from the Hugging Face hub. Without torch.
+
+Two layouts are known: each component in a folder of its own, and the files of a pipeline of one network side by side,
+as ``google/ddpm-cifar10-32`` has them. Like diffusers, we look into the component's own folder first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError
+
+from vdu_bench.errors import UserError
+from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts, pipelines_of
+from vdu_bench.models.specs import ModelKind
+
+WeightsFormat = Literal["safetensors", "bin"]
+
+INDEX = "model_index.json"
+CONFIG = "config.json"
+SCHEDULER = "scheduler_config.json"
+
+CONFIGURATIONS = (INDEX, CONFIG, SCHEDULER, "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt")
+"""The files beside those of the components' own folders, as glob patterns."""
+
+
+def pipeline_folder(source: str | Path, components: Sequence[str]) -> Path:
+    """The folder with a pipeline's configurations and the weights of `components`.
+
+    A folder is taken as it is. From the hub (an id such as ``owner/name``) the files are downloaded to its cache: a
+    pickled ``.bin`` only for a component that has no safetensors there.
+
+    Raises:
+        UserError: `source` is neither a folder nor a model on the hub that can be reached.
+    """
+    if Path(source).is_dir():
+        return Path(source)
+    wanted = [*CONFIGURATIONS, *(f"{component}/{CONFIG}" for component in components)]
+    wanted += [pattern for component in components for pattern in _anywhere(component, components, "safetensors")]
+    folder = download(str(source), wanted)
+    pickled = [
+        pattern
+        for component in components
+        if weights_file(folder, component, "safetensors") is None
+        for pattern in _anywhere(component, components, "bin")
+    ]
+    return download(str(source), pickled) if pickled else folder
+
+
+def find_pipeline(source: str | Path, kind: ModelKind) -> Path:
+    """The folder with all that a pipeline is read from.
+
+    Raises:
+        UserError: as `pipeline_folder`; or it is no pipeline, or not of the `kind` that is needed, which is said before
+            its weights are downloaded.
+    """
+    facts = check_pipeline(pipeline_folder(source, []), source, kind)
+    return pipeline_folder(source, facts.components)
+
+
+def check_pipeline(folder: Path, source: str | Path, kind: ModelKind) -> PipelineFacts:
+    """What is known of the pipeline in a folder; `source` is what a user calls it.
+
+    Raises UserError where there is none, or none of the kind that is needed.
+    """
+    found = _pipeline_name(folder)
+    if found is None:
+        raise UserError(f"{source} is no diffusers pipeline: it has no readable {INDEX}")
+    facts = PIPELINES.get(found)
+    if facts is None or facts.conditioning != kind:
+        article = "an" if kind[0] in "aeiou" else "a"
+        needed = " or a ".join(known.name for known in pipelines_of(kind))
+        raise UserError(f"{source} is a {found}, and {article} {kind} task needs a {needed}")
+    return facts
+
+
+def is_pipeline(folder: Path) -> bool:
+    """Whether a folder says that it is a pipeline, or has the files of a whole one side by side."""
+    return (folder / INDEX).is_file() or _pipeline_name(folder) is not None
+
+
+def configuration_files(folder: Path, components: Sequence[str]) -> list[Path]:
+    """The files beside the weights that decide a pipeline, sorted."""
+    places = {component_file(folder, component, CONFIG) for component in components}
+    places.add(component_file(folder, "scheduler", SCHEDULER))
+    beside = {file for pattern in CONFIGURATIONS if pattern not in (CONFIG, SCHEDULER) for file in folder.glob(pattern)}
+    return sorted(beside | {file for file in places if file.is_file()})
+
+
+def component_file(folder: Path, component: str, name: str) -> Path:
+    """Where a component's file of this name is: in its own folder, or where that has none, beside the index."""
+    own, beside = folder / component / name, folder / name
+    return beside if beside.is_file() and not own.is_file() else own
+
+
+def weights_file(folder: Path, component: str, form: WeightsFormat) -> Path | None:
+    """A component's weights in one of the formats, or the JSON index of their shards; None where there is neither.
+
+    They lie beside its configuration. An empty component stands for the folder itself, which is then a U-Net's.
+    """
+    whole = component_file(folder, component, CONFIG).with_name(f"{_stem(component, form)}.{form}")
+    index = whole.with_name(f"{whole.name}.index.json")
+    return next((file for file in (whole, index) if file.is_file()), None)
+
+
+def weights_files(folder: Path, component: str) -> list[Path]:
+    """The files that a component's weights are read from, with the index of their shards; empty where there is none."""
+    file = weights_file(folder, component, "safetensors") or weights_file(folder, component, "bin")
+    if file is None or file.suffix != ".json":
+        return [] if file is None else [file]
+    try:
+        shards = {str(name) for name in json.loads(file.read_text(encoding="utf-8"))["weight_map"].values()}
+    # A damaged index is for whoever reads the weights to complain of.
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return [file]
+    return [file, *(shard for name in sorted(shards) if (shard := file.with_name(name)).is_file())]
+
+
+def patterns(component: str, form: WeightsFormat) -> list[str]:
+    """What a component's weights in one of the formats are called on the hub, as glob patterns."""
+    stem = f"{component}/{_stem(component, form)}".lstrip("/")
+    return [f"{stem}.{form}", f"{stem}.{form}.index.json", f"{stem}-*.{form}"]
+
+
+def class_name(file: Path) -> str | None:
+    """The class that one of diffusers' configurations is of; None where that cannot be read."""
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["_class_name"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def download(hub_id: str, wanted: Sequence[str]) -> Path:
+    """The folder with those files of a hub id that match a pattern. Raises UserError as `pipeline_folder`."""
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=list(wanted)))
+    except HFValidationError as error:
+        raise UserError(f"{hub_id} is neither a folder nor the id of a model on the Hugging Face hub") from error
+    except OSError as error:
+        raise UserError(
+            f"{hub_id} is not a folder, and could not be had from the Hugging Face hub ({type(error).__name__})"
+        ) from error
+
+
+def _pipeline_name(folder: Path) -> str | None:
+    if (folder / INDEX).is_file():
+        return class_name(folder / INDEX)
+    if not (folder / SCHEDULER).is_file():
+        return None
+    network = class_name(folder / CONFIG)
+    return next((facts.name for facts in PIPELINES.values() if facts.may_lie_flat and facts.network == network), None)
+
+
+def _anywhere(component: str, components: Sequence[str], form: WeightsFormat) -> list[str]:
+    """Patterns of a component's weights in its own folder and, where it is the only one, beside the index."""
+    return [*patterns(component, form), *(patterns("", form) if len(components) == 1 else [])]
+
+
+def _stem(component: str, form: WeightsFormat) -> str:
+    if component != "text_encoder":
+        return "diffusion_pytorch_model"
+    return "model" if form == "safetensors" else "pytorch_model"

@@ -34,7 +34,7 @@ def draws() -> tuple[Tensor, Tensor]:
 def test_it_is_the_schedule_s(name: str, draws: tuple[Tensor, Tensor]) -> None:
     scheduler = DDPMScheduler(**SCHEDULES[name])
     process = NoiseProcess.of(scheduler)
-    assert process.T == scheduler.config["num_train_timesteps"]
+    assert scheduler.config["num_train_timesteps"] == process.T
     t = torch.arange(process.T)
     torch.testing.assert_close(process.signal(t) ** 2, (1 - scheduler.betas).cumprod(0))
     torch.testing.assert_close(process.signal(t) ** 2 + process.sigma(t) ** 2, torch.ones(process.T))

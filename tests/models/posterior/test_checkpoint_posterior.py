@@ -133,5 +133,5 @@ def test_unusable_checkpoints_are_refused(
     with pytest.raises(UserError, match=f"unet/{NAME} cannot be read"):
         checkpoint_posterior(checkpoints, parameters)
     shutil.rmtree(checkpoints[0] / "unet")
-    with pytest.raises(UserError, match="no safetensors in its unet folder: convert it"):
+    with pytest.raises(UserError, match="no safetensors for its unet: convert it"):
         checkpoint_posterior(checkpoints, parameters)

@@ -67,10 +67,10 @@ def _open(source: str | Path, parameters: Mapping[str, Tensor], stack: ExitStack
             files = [file]
         archives = [stack.enter_context(safe_open(part, framework="pt")) for part in files]
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise UserError(
-            f"{source}: {file.relative_to(folder).as_posix()} cannot be read ({type(error).__name__})"
-        ) from error
-    holders = {present_name(key, parameters): (archive, key) for archive in archives for key in archive.keys()}  # noqa: SIM118
+        place = file.relative_to(folder).as_posix()
+        raise UserError(f"{source}: {place} cannot be read ({type(error).__name__})") from error
+    stored = ((archive, key) for archive in archives for key in archive.keys())  # noqa: SIM118
+    holders = {present_name(key, parameters): (archive, key) for archive, key in stored}
     missing = [name for name in parameters if name not in holders]
     if missing:
         raise UserError(f"{source} has no weights {_named(missing)}: its network is another one")

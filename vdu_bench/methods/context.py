@@ -152,7 +152,7 @@ class UnlearningContext:
             UserError: a prompt that the model cannot take.
         """
         model, sampler = self._model, self._sampler
-        if prompts is None and model.kind == "text_to_image":
+        if prompts is None and model.prompted:
             # Guidance leads from the empty prompt to itself, at twice the cost.
             prompts, sampler = [""] * n, sampler.model_copy(update={"guidance_scale": 1.0})
         noise = torch.randn(n, *model.latent_shape, generator=self._replaying)

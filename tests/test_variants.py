@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from vdu_bench.variants import changed, file_name, row_name
+from vdu_bench.variants import changed, file_name, row_name, variant_name
 
 
 def test_only_what_differs_counts_however_deep() -> None:
@@ -16,6 +16,12 @@ def test_names_hold_what_was_changed() -> None:
     changes = {"gamma": 0.3, "steps": 60, "error_cap": None}
     assert file_name("vdu", changes) == "vdu+gamma=0.3+steps=60+error_cap=null"
     assert row_name("vdu", changes) == "vdu[gamma=0.3, steps=60, error_cap=null]"
+
+
+def test_a_task_s_name_says_what_it_was_limited_to_and_what_was_changed() -> None:
+    assert variant_name("t", None, {}) == variant_name("t", "all", {}) == "t"
+    assert variant_name("t", 25, {}) == "t-forget25"
+    assert variant_name("t", 25, {"forget": "8"}) == "t-forget25+forget=8"
 
 
 def test_what_does_not_fit_into_a_file_s_name_is_a_digest_that_tells_values_apart() -> None:

@@ -39,6 +39,12 @@ def file_name(name: str, changes: Mapping[str, Any]) -> str:
     return "+".join([name, *([text if len(text) <= LONGEST else digest_of(dict(changes))[:8]] if parts else [])])
 
 
+def variant_name(task: str, forget_images: int | str | None, changes: Mapping[str, Any]) -> str:
+    """What a task is called with ``-forgetN`` where it is limited to N forget images, and with what else was changed."""
+    limited = task if forget_images in (None, "all") else f"{task}-forget{forget_images}"
+    return file_name(limited, changes)
+
+
 def row_name(name: str, changes: Mapping[str, Any]) -> str:
     """The same for people: ``vdu[gamma=0.3, steps=60]``."""
     return f"{name}[{', '.join(f'{key}={_short(value)}' for key, value in changes.items())}]" if changes else name

@@ -6,7 +6,7 @@ Nothing here imports torch, so that a command whose cells are all done answers a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from vdu_bench.methods.regime import Regime, forbidden_needs
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.models.files.external_files import ExternalFiles
 from vdu_bench.tasks.task import Task
+from vdu_bench.variants import changed, file_name, variant_name
 
 REFERENCES = ("original", "retrain")
 RECORD = "record.json"
@@ -53,6 +54,7 @@ class Cell:
         task: with all overrides applied.
         method: the method's name, or what the model from elsewhere is called.
         overrides: settings that differ from the method's defaults, as the user and the task gave them.
+        changes: those of them that the user gave, and otherwise than the task does.
         regime: which data the method may see.
         seed: the unlearn and the sample seed; of a model from elsewhere the sample seed alone.
         device: as asked for (``auto``, ``cpu``, ``cuda``...).
@@ -72,6 +74,7 @@ class Cell:
     data_stamp: str = ""
     models_stamp: str = ""
     external: External | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def may_retrain(self) -> bool:
@@ -80,8 +83,13 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """``task/method/seed``."""
-        return f"{self.task.name}/{self.method}/seed{self.seed}"
+        """``variant/method/seed``, as of its record: it holds what the command changed of the task and of the method."""
+        return f"{self.variant}/{file_name(self.method, self.changes)}/seed{self.seed}"
+
+    @property
+    def variant(self) -> str:
+        """The task's name, with what was changed of it."""
+        return variant_name(self.task.name, self.task.forget_images, self.task.changes)
 
 
 def request(cell: Cell, store: Store) -> dict[str, Any]:
@@ -146,8 +154,12 @@ def expand(
                 continue
             if why:
                 raise UserError(f"{name} cannot run on {task.name}: {why}")
-            overrides = {**task.method_settings.get(name, {}), **settings.get(name, {})}
-            cells += [Cell(task, name, overrides, regime, seed, device, data_dir, *stamps) for seed in seeds]
+            given = task.method_settings.get(name, {})
+            overrides = {**given, **settings.get(name, {})}
+            cell = Cell(
+                task, name, overrides, regime, seeds[0], device, data_dir, *stamps, None, changed(given, overrides)
+            )
+            cells += [replace(cell, seed=seed) for seed in seeds]
     return cells, left_out
 
 

@@ -71,13 +71,19 @@ def evaluation_cells(
     cells = [Cell(task, name, {}, "full", seed, device, data_dir, *stamps, external) for seed in seeds]
     there = {record.cell_name: record for record in records_in(out).values()}
     _check_beside(cells, there.values(), out)
-    originals = {key: record for key, record in there.items() if key.startswith(f"{task.name}/original/")}
+    originals = {key: record for key, record in there.items() if key.startswith(f"{cells[0].variant}/original/")}
     # Nothing depends on the original's regime, but all seeds of a row share one.
     regime = cast(Regime, next((record.regime for record in originals.values()), "full"))
     missing = [
-        Cell(task, "original", {}, regime, seed, device, data_dir, *stamps)
+        original
         for seed in seeds
-        if (found := originals.get(f"{task.name}/original/seed{seed}")) is None or found.status == "failed"
+        if (
+            found := originals.get(
+                (original := Cell(task, "original", {}, regime, seed, device, data_dir, *stamps)).name
+            )
+        )
+        is None
+        or found.status == "failed"
     ]
     return [*missing, *cells]
 
@@ -185,7 +191,7 @@ def _check_beside(cells: Sequence[Cell], there: Iterable[Record], out: Path) -> 
     }
     names = {cell.name for cell in cells}
     for record in there:
-        if not record.cell_name.startswith(f"{task.name}/"):
+        if record.variant != cells[0].variant:
             continue
         if record.method == name and record.role != "external":
             raise UserError(f"{out} has records of a method {name!r}; give the checkpoint another name by --name")

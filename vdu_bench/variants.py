@@ -40,7 +40,7 @@ def file_name(name: str, changes: Mapping[str, Any]) -> str:
 
 
 def variant_name(task: str, forget_images: int | str | None, changes: Mapping[str, Any]) -> str:
-    """What a task is called with ``-forgetN`` where it is limited to N forget images, and with what else was changed."""
+    """A task's name, with ``-forgetN`` where it is limited to N forget images, and with what else was changed."""
     limited = task if forget_images in (None, "all") else f"{task}-forget{forget_images}"
     return file_name(limited, changes)
 

@@ -6,7 +6,7 @@ Nothing here imports torch, so that a command whose cells are all done answers a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """``variant/method/seed``, as of its record: it holds what the command changed of the task and of the method."""
+        """``variant/method/seed``, as of its record: it holds what a command changed of task and method."""
         return f"{self.variant}/{file_name(self.method, self.changes)}/seed{self.seed}"
 
     @property
@@ -156,10 +156,10 @@ def expand(
                 raise UserError(f"{name} cannot run on {task.name}: {why}")
             given = task.method_settings.get(name, {})
             overrides = {**given, **settings.get(name, {})}
-            cell = Cell(
-                task, name, overrides, regime, seeds[0], device, data_dir, *stamps, None, changed(given, overrides)
-            )
-            cells += [replace(cell, seed=seed) for seed in seeds]
+            changes = changed(given, overrides)
+            cells += [
+                Cell(task, name, overrides, regime, seed, device, data_dir, *stamps, changes=changes) for seed in seeds
+            ]
     return cells, left_out
 
 

@@ -74,17 +74,8 @@ def evaluation_cells(
     originals = {key: record for key, record in there.items() if key.startswith(f"{cells[0].variant}/original/")}
     # Nothing depends on the original's regime, but all seeds of a row share one.
     regime = cast(Regime, next((record.regime for record in originals.values()), "full"))
-    missing = [
-        original
-        for seed in seeds
-        if (
-            found := originals.get(
-                (original := Cell(task, "original", {}, regime, seed, device, data_dir, *stamps)).name
-            )
-        )
-        is None
-        or found.status == "failed"
-    ]
+    framing = [Cell(task, "original", {}, regime, seed, device, data_dir, *stamps) for seed in seeds]
+    missing = [cell for cell in framing if (found := originals.get(cell.name)) is None or found.status == "failed"]
     return [*missing, *cells]
 
 

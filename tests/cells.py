@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vdu_bench.records import Estimate, Ledger, MetricResult, Protocol, Record, Seeds, Timings
+from vdu_bench.measured import Estimate, MetricResult, Outcomes
+from vdu_bench.metrics.catalog import metric_facts
+from vdu_bench.records import Ledger, Protocol, Record, Seeds, Timings
 
 SURVIVORS = {"original": 1.0, "retrain": 0.01, "vdu": 0.2, "esd": 0.25}
 DISTANCES = {"original": 21.5, "retrain": 2.0, "vdu": 12.0, "esd": 14.0}
@@ -49,13 +51,13 @@ def cells(
         for method, share in {**SURVIVORS, **(survivors or {})}.items():
             hits, junk = base & (rank < share), rng.random(PROTOCOL.samples) < 0.03
             values = {
-                "pul": (100 * (1 - hits.sum() / base.sum()), "%", "higher"),
-                "forget_rate": (100 * hits.mean(), "%", "lower"),
-                "fd_judge": (DISTANCES.get(method, 13.0) * rng.normal(1, 0.05), "", "lower"),
-                "junk_rate": (100 * junk.mean(), "%", "lower"),
-                "unlearn_seconds": (2.0 + seed, "s", "lower"),
-                "unlearn_forward": (5120, "evaluations", "lower"),
-                "training_images": (132, "images", "lower"),
+                "pul": 100 * (1 - hits.sum() / base.sum()),
+                "forget_rate": 100 * hits.mean(),
+                "fd_judge": DISTANCES.get(method, 13.0) * rng.normal(1, 0.05),
+                "junk_rate": 100 * junk.mean(),
+                "unlearn_seconds": 2.0 + seed,
+                "unlearn_forward": 5120,
+                "training_images": 132,
             }
             records.append(_record(task, method, seed, values, {"forget": hits, "junk": junk}))
     return records
@@ -71,7 +73,7 @@ def write(records: Iterable[Record], folder: Path) -> Path:
 
 
 def _record(
-    task: str, method: str, seed: int, values: dict[str, tuple], outcomes: dict[str, NDArray[np.bool_]]
+    task: str, method: str, seed: int, values: dict[str, float], outcomes: dict[str, NDArray[np.bool_]]
 ) -> Record:
     return Record(
         task=task,
@@ -84,15 +86,19 @@ def _record(
         protocol=PROTOCOL.model_copy(deep=True),
         ledger=Ledger(forget_images=132),
         timings=Timings(),
-        environment={"threads": 2},
-        stages={},
+        environment={"packages": {"torch": "2.9.1"}, "device": "cpu", "threads": 2},
+        stages={"base": "ab" * 32},
+        digests={"base": "ab" * 32},
         status="ok",
-        metrics={
-            name: MetricResult(label=_LABELS.get(name, name), unit=unit, better=better, estimate=Estimate(value=value))
-            for name, (value, unit, better) in values.items()
-        },
-        outcomes={name: np.packbits(flags).tobytes().hex() for name, flags in outcomes.items()},
+        metrics={name: result(name, value) for name, value in values.items()},
+        outcomes={name: Outcomes.of(flags) for name, flags in outcomes.items()},
     )
+
+
+def result(name: str, value: float) -> MetricResult:
+    """A metric of the suite's, with its facts and no interval."""
+    facts = metric_facts(name).model_copy(update={"label": _LABELS.get(name, name)})
+    return MetricResult(**facts.model_dump(), estimate=Estimate(value=value))
 
 
 _LABELS = {"fd_judge": "fd_judge_2000"}

@@ -7,14 +7,13 @@ from typing import Any
 
 from vdu_bench.records import Record
 
-COSTS = ("unlearn_seconds", "unlearn_peak_memory", "sampling_throughput")
-
 
 def comparable(record: Record) -> dict[str, Any]:
     """A record without timings and without where it ran."""
     plain: dict[str, Any] = json.loads(record.to_json())
     for key in ("timings", "environment"):
         del plain[key]
-    for name in COSTS:
-        plain["metrics"].pop(name, None)
+    for name, result in record.metrics.items():
+        if result.gate == "timed":
+            del plain["metrics"][name]
     return plain

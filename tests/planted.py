@@ -13,7 +13,7 @@ from vdu_bench.data.sources.faces import NAMES
 from vdu_bench.data.splits import DataSplits
 from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.judges.classifier.networks import make_network
-from vdu_bench.metrics.evidence import Evidence, Readings, Samples
+from vdu_bench.metrics.evidence import Evidence, Readings, RealReadings, Samples
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.tasks.task import Task
 
@@ -40,4 +40,5 @@ def evidence(
         "planted", make_network(task.judge, (3, 2, 2), 6), NAMES, task.judge, (3, 2, 2), False, torch.zeros(5, 4)
     )
     splits = DataSplits(real, real, pairs={} if pairs is None else {pairs.attribute: pairs})
-    return Evidence(task, splits, judge, before, after, Ledger(), Timings(sample_seconds=2.0), 0, **more)
+    nothing = RealReadings(torch.zeros(2, 4), torch.zeros(2, 4))
+    return Evidence(task, splits, judge, before, after, Ledger(), Timings(sample_seconds=2.0), 0, real=nothing, **more)

@@ -7,15 +7,21 @@ from pathlib import Path
 import pytest
 
 from vdu_bench.errors import UserError
-from vdu_bench.records import SCHEMA_VERSION, Estimate, Record, read_record, read_records
+from vdu_bench.measured import Estimate, MetricResult
+from vdu_bench.metrics.catalog import METRICS, metric_facts
+from vdu_bench.records import SCHEMA_VERSION, Record, Timings, read_record, read_records
+from vdu_bench.records_v1 import FACTS
 
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 
 
+OLD = json.loads((REFERENCE / "records" / "faces_hats" / "vdu" / "seed0.json").read_text())
+
+
 def test_nan_is_null_in_json_and_nan_again() -> None:
+    assert json.loads(Timings().model_dump_json())["unlearn_seconds"] is None
     estimate = Estimate(reason="there was nothing")
     text = estimate.model_dump_json()
-    assert json.loads(text)["value"] is None
     again = Estimate.model_validate_json(text)
     assert math.isnan(again.value)
     assert again.reason == "there was nothing"
@@ -33,6 +39,9 @@ def test_a_record_is_the_same_after_writing_and_reading() -> None:
         ({"status": "fine"}, "status"),
         ({"extra": 1}, "extra"),
         ({"seeds": {"train": 0, "unlearn": 0}}, "seeds.sample"),
+        ({"outcomes": {"forget": {"n": 9, "bits": "00"}}}, "outcomes.forget: .* 1 bytes do not hold"),
+        ({"metrics": {"pul": {"tolerance": "two"}}}, "metrics.pul"),
+        ({"schema_version": 3}, "of schema 3, and this version of the suite reads up to 2"),
     ],
 )
 def test_what_is_no_record_is_named_with_its_key(tmp_path: Path, change: dict, words: str) -> None:
@@ -70,3 +79,59 @@ def test_two_files_with_the_same_cell_are_both_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the same cell, digits_1/esd/seed0: name the folder of one of them") as caught:
         read_records(tmp_path)
     assert all(str(file) in str(caught.value) for file in files)
+
+
+def test_what_says_nothing_is_not_written() -> None:
+    facts = {"label": "mine", "unit": "", "better": "lower", "group": "quality", "gate": "scatter"}
+    plain = json.loads(MetricResult(**facts, estimate=Estimate(value=0.0, n=3)).model_dump_json())
+    assert plain == {**facts, "estimate": {"value": 0.0, "n": 3}}
+
+
+def test_all_records_of_schema_1_are_read_with_what_schema_2_adds() -> None:
+    records = read_records(REFERENCE)
+    assert {record.schema_version for record in records} == {2}
+    for record in records:
+        sets = 2 if record.protocol.prompts else 1
+        assert record.outcomes["forget"].n == record.protocol.samples
+        assert record.outcomes["junk"].n == sets * record.protocol.samples
+        for name in ("pul", "forget_rate", "junk_rate"):
+            result = record.metrics[name]
+            hits = record.outcomes[result.counts].flags
+            if name != "pul":
+                assert result.estimate.value == pytest.approx(100 * hits.mean())
+
+
+def test_what_schema_1_did_not_say_of_metrics_is_what_they_say_themselves() -> None:
+    """As long as they are measured and gated as they were then."""
+    assert FACTS.keys() == METRICS.entries().keys()
+    for name, facts in FACTS.items():
+        result = MetricResult(label=name, unit="", better="none", estimate=Estimate(), **facts)
+        theirs = metric_facts(name).model_copy(update={"unit": "", "better": "none"})
+        assert theirs.model_dump() == result.model_dump(exclude={"estimate"}), name
+
+
+def test_a_metric_of_schema_1_that_was_not_ours_is_gated_as_it_was(tmp_path: Path) -> None:
+    theirs = {"label": "mine", "unit": "", "better": "lower", "estimate": {"value": 3.0}}
+    record = read_plain(tmp_path, {**OLD, "metrics": {**OLD["metrics"], "mine": theirs}})
+    found = record.metrics["mine"]
+    assert (found.group, found.gate, found.tolerance, found.headline) == ("quality", "scatter", "10%", False)
+
+
+@pytest.mark.parametrize("broken", [{"metrics": [1]}, {"metrics": {"pul": 1}}, {"outcomes": 1}, {"protocol": 1}])
+def test_a_malformed_record_of_schema_1_is_named_as_any_other(tmp_path: Path, broken: dict) -> None:
+    with pytest.raises(UserError, match=f"seed0.json is not a record of schema 2: {next(iter(broken))}"):
+        read_plain(tmp_path, {**OLD, **broken})
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "7"])
+def test_what_is_no_record_at_all_is_named(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "seed0.json"
+    file.write_text(content)
+    with pytest.raises(UserError, match=f"{file} is not a record of schema 2"):
+        read_record(file)
+
+
+def read_plain(folder: Path, plain: dict) -> Record:
+    file = folder / "seed0.json"
+    file.write_text(json.dumps(plain))
+    return read_record(file)

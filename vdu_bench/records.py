@@ -5,76 +5,21 @@ Records are JSON, versioned, and all that tables, plots and the regression gate 
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from vdu_bench.errors import UserError
+from vdu_bench.measured import Matrix, MetricResult, Number, Outcomes, Schema
+from vdu_bench.records_v1 import upgraded
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-Better = Literal["higher", "lower", "none"]
 Status = Literal["ok", "diverged", "failed"]
 Role = Literal["reference", "contestant", "external"]
-
-
-def _nan_for_null(value: Any) -> Any:
-    return math.nan if value is None else value
-
-
-# JSON has no NaN: it is written as null (pydantic's default) and read back as NaN.
-Number = Annotated[float, BeforeValidator(_nan_for_null)]
-
-
-class Schema(BaseModel):
-    """The base of all parts of a record: an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Estimate(Schema):
-    """A measured number with its uncertainty. What cannot be estimated is NaN with a reason, never a number."""
-
-    value: Number = math.nan
-    """The estimate, in the metric's unit; NaN when it cannot be made."""
-    low: Number = math.nan
-    """Lower end of the 95 % interval; NaN where there is none."""
-    high: Number = math.nan
-    """Upper end of the 95 % interval; NaN where there is none."""
-    n: int = 0
-    """How many samples the number rests on."""
-    method: str = ""
-    """How the interval was made, or why there is none."""
-    reason: str = ""
-    """Why the value is NaN; empty when it is not."""
-
-
-class MetricResult(Schema):
-    """An estimate with what is needed to read it without the code."""
-
-    label: str
-    """The full name: carries extractor and sample count where numbers of others do not compare."""
-    unit: str
-    """``%``, ``s``, ``MiB``, or empty for a plain number."""
-    better: Better
-    """Which direction is an improvement; ``none`` for what is reported without a judgement."""
-    estimate: Estimate
-
-
-class Matrix(Schema):
-    """A table of numbers before and after, which no single number can stand for."""
-
-    rows: list[str]
-    """What each row is about."""
-    columns: list[str]
-    """What each column is about."""
-    unit: str
-    before: list[list[Number]]
-    """The original model's, row by row."""
-    after: list[list[Number]]
-    """The method's."""
 
 
 class Seeds(Schema):
@@ -201,16 +146,19 @@ class Record(Schema):
     environment: dict[str, Any]
     """Package versions, device, git commit and dirty flag."""
     stages: dict[str, str]
-    """The hash of each stage that the cell was made of."""
+    """The address of each stage that the cell was made of; ``retrain`` where the judged model is that."""
+    digests: dict[str, str] = Field(default_factory=dict)
+    """What the models hold that all numbers rest on, ``base`` and ``retrain``: a sha256 over their files' sha256. Empty
+    in records of schema 1."""
     status: Status
     reason: str = ""
     """Why the status is not ``ok``."""
     metrics: dict[str, MetricResult]
     """By metric name; empty when the status is not ``ok``."""
-    outcomes: dict[str, str] = Field(default_factory=dict)
-    """Per-sample indicators in the order of the noise, packed to bits and written as hex, for paired comparisons."""
+    outcomes: dict[str, Outcomes] = Field(default_factory=dict)
+    """By what the metrics count (`MetricFacts.counts`)."""
     matrices: dict[str, Matrix] = Field(default_factory=dict)
-    """Tables beside the metrics: ``interference``, asked feature x measured feature."""
+    """By metric name, the tables that stand behind a number."""
     warnings: list[str] = Field(default_factory=list)
     """What a reader of the numbers has to know: a judge that errs more than its task allows."""
 
@@ -236,15 +184,29 @@ class Record(Schema):
 
 
 def read_record(file: Path) -> Record:
-    """One record. Raises UserError, naming file and key, for anything that is not a record of this schema."""
+    """One record. Raises UserError, naming file and key, for anything that is not a record of this schema or 1."""
     try:
-        return Record.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from error
+        return Record.model_validate(_plain(file))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
         raise UserError(f"{file} is not a record of schema {SCHEMA_VERSION}: {key}: {first['msg']}") from error
+
+
+def _plain(file: Path) -> Any:
+    """A record's JSON, made into this schema's. Raises UserError."""
+    try:
+        plain = json.loads(file.read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot read {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{file} is not a record of schema {SCHEMA_VERSION}: not JSON: {error}") from error
+    version = plain.get("schema_version") if isinstance(plain, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise UserError(
+            f"{file} is of schema {version}, and this version of the suite reads up to {SCHEMA_VERSION}: update it"
+        )
+    return upgraded(plain) if version == 1 else plain
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,23 +56,31 @@ def planted(tiny_faces_task: Task, scorer: Scorer) -> Evidence:
 
 
 def test_the_score_is_of_the_method_s_retain_images_and_their_prompts(planted: Evidence, scorer: Scorer) -> None:
-    estimate = ClipScore().compute(planted)
+    estimate = ClipScore().compute(planted).estimate
     assert estimate.value == pytest.approx(np.mean(AFTER))
     assert estimate.low < estimate.value < estimate.high
     assert scorer.asked == [planted.prompts.cycled("retain", 12)]
 
 
 def test_the_change_is_paired_by_noise_with_the_prompt_as_its_unit(planted: Evidence, scorer: Scorer) -> None:
-    estimate = ClipChange().compute(planted)
+    estimate = ClipChange().compute(planted).estimate
     assert estimate.value == pytest.approx(np.mean(AFTER) - np.mean(BEFORE))
     expected = paired_change(np.array(BEFORE, float), np.array(AFTER, float), CLUSTERS)
     assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
     assert scorer.asked == [planted.prompts.cycled("retain", 12)] * 2
 
 
+def test_no_images_are_scored_twice(planted: Evidence, scorer: Scorer) -> None:
+    """The original's are read by every cell of its seed, and a method's own by two metrics."""
+    for after in (planted.after, Samples(FORGET, retained(BEFORE))):
+        for metric in (ClipScore, ClipChange):
+            metric().compute(replace(planted, after=after))
+    assert len(scorer.asked) == 3
+
+
 def test_the_original_does_not_change(tiny_faces_task: Task, scorer: Scorer) -> None:
     samples = Samples(FORGET, retained(BEFORE))
-    estimate = ClipChange().compute(evidence(tiny_faces_task, samples, samples, clip=scorer))
+    estimate = ClipChange().compute(evidence(tiny_faces_task, samples, samples, clip=scorer)).estimate
     assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
 
 
@@ -84,6 +93,6 @@ def test_the_label_carries_whose_score_it_is(planted: Evidence, metric: type[Cli
 def test_without_a_clip_there_is_a_reason(tiny_faces_task: Task, metric: type[ClipScore | ClipChange]) -> None:
     samples = Samples(FORGET, retained(BEFORE))
     e = evidence(tiny_faces_task, samples, samples)
-    assert math.isnan(metric().compute(e).value)
-    assert metric().compute(e).reason == NO_CLIP
+    assert math.isnan(metric().compute(e).estimate.value)
+    assert metric().compute(e).estimate.reason == NO_CLIP
     assert metric().label("clip", e) == "clip"

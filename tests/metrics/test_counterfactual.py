@@ -43,7 +43,7 @@ def planted(
 def test_only_pictures_count_that_kept_the_feature_before(tiny_faces_task: Task) -> None:
     # The second lost its hat in the original's hands already; of the other three one loses it.
     e = planted(tiny_faces_task, ["hat", "beard", "hat", "hat"], ["", "", "hat", "hat beard"])
-    estimate = PairForget().compute(e)
+    estimate = PairForget().compute(e).estimate
     assert estimate.value == pytest.approx(100 / 3)
     assert estimate.n == 3
     assert estimate.low < estimate.value < estimate.high
@@ -51,11 +51,11 @@ def test_only_pictures_count_that_kept_the_feature_before(tiny_faces_task: Task)
 
 def test_a_feature_that_comes_back_is_not_forgotten(tiny_faces_task: Task) -> None:
     e = planted(tiny_faces_task, ["hat", "", "", ""], ["hat", "hat", "hat", "hat"])
-    assert PairForget().compute(e).value == 0
+    assert PairForget().compute(e).estimate.value == 0
 
 
 def test_if_the_original_keeps_none_there_is_a_reason(tiny_faces_task: Task) -> None:
-    estimate = PairForget().compute(planted(tiny_faces_task, ["", "beard", "", ""], HATS))
+    estimate = PairForget().compute(planted(tiny_faces_task, ["", "beard", "", ""], HATS)).estimate
     assert math.isnan(estimate.value)
     assert estimate.reason == "the original keeps the feature in none of the pairs"
 
@@ -69,7 +69,7 @@ def test_drift_is_the_mean_difference_outside_the_feature(tiny_faces_task: Task)
     after[2, 0, 1, 0] = 41  # 9 levels, down, in one colour of one of three pixels
     after[3, :, 0, 1] = 80
     after[3, :, 1, :] = 80
-    estimate = PairDrift().compute(planted(tiny_faces_task, HATS, HATS, before, after))
+    estimate = PairDrift().compute(planted(tiny_faces_task, HATS, HATS, before, after)).estimate
     drift = [0, 2, 1, 30]
     interval = ttest_1samp(drift, 0).confidence_interval(0.95)
     assert estimate.value == pytest.approx(np.mean(drift))
@@ -79,13 +79,13 @@ def test_drift_is_the_mean_difference_outside_the_feature(tiny_faces_task: Task)
 
 def test_the_original_does_not_drift_from_itself(tiny_faces_task: Task) -> None:
     images = torch.randint(256, (4, 3, 2, 2), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    estimate = PairDrift().compute(planted(tiny_faces_task, HATS, HATS, images, images.clone()))
+    estimate = PairDrift().compute(planted(tiny_faces_task, HATS, HATS, images, images.clone())).estimate
     assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("metric", [PairForget, PairDrift])
 def test_without_pairs_there_is_a_reason(tiny_faces_task: Task, metric: type[PairForget | PairDrift]) -> None:
     samples = Samples(NOTHING, NOTHING)
-    estimate = metric().compute(evidence(tiny_faces_task, samples, samples, pairs()))
+    estimate = metric().compute(evidence(tiny_faces_task, samples, samples, pairs())).estimate
     assert math.isnan(estimate.value)
     assert estimate.reason == NO_PAIRS

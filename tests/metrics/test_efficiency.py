@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from vdu_bench.measured import Estimate
 from vdu_bench.metrics.efficiency import (
     TrainingImages,
     UnlearnBackward,
@@ -15,14 +16,14 @@ from vdu_bench.metrics.efficiency import (
     UnlearnPeakMemory,
     UnlearnSeconds,
 )
-from vdu_bench.records import Estimate, Ledger, Timings
+from vdu_bench.records import Ledger, Timings
 
 COSTS = (UnlearnSeconds, UnlearnForward, UnlearnBackward, UnlearnPeakMemory, TrainingImages)
 
 
 def costs(ledger: Ledger | None, timings: Timings) -> dict[type, Estimate]:
     evidence: Any = SimpleNamespace(ledger=ledger, timings=timings)
-    return {cost: cost().compute(evidence) for cost in COSTS}
+    return {cost: cost().compute(evidence).estimate for cost in COSTS}
 
 
 def test_a_method_s_costs_are_what_was_counted_and_timed() -> None:

@@ -19,7 +19,7 @@ from torch_fidelity.metric_fid import KEY_METRIC_FID
 
 from vdu_bench.errors import UserError
 from vdu_bench.metrics.fidelity import InceptionFrechetDistance
-from vdu_bench.metrics.frechet import fid
+from vdu_bench.metrics.frechet import frechet_distance, inception_statistics
 from vdu_bench.metrics.inception import EXTRACTOR, FEATURES, Inception
 from vdu_bench.tasks.loading import find_task
 
@@ -35,6 +35,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network = theirs.FeatureExtractorInceptionV3(EXTRACTOR, ["2048"])
     torch.save(network.state_dict(), file)
     return file
+
+
+def fid(one: Tensor, two: Tensor, inception: Inception) -> float:
+    return frechet_distance(*(inception_statistics(images, inception) for images in (one, two)))
 
 
 def pictures(seed: int, channels: int = 3) -> Tensor:
@@ -80,6 +84,12 @@ def test_grey_images_are_three_equal_channels(weights: Path) -> None:
     inception = Inception.find(str(weights), "cpu")
     one, two = pictures(1, channels=1), pictures(2, channels=1)
     assert fid(one, two, inception) == fid(one.repeat(1, 3, 1, 1), two.repeat(1, 3, 1, 1), inception)
+
+
+def test_some_of_the_images_are_as_good_as_these_alone(weights: Path) -> None:
+    inception, images, kept = Inception.find(str(weights), "cpu"), pictures(1), [0, 2, 3]
+    some, alone = (inception_statistics(images, inception, kept), inception_statistics(images[kept], inception))
+    assert all(np.array_equal(some[name], alone[name]) for name in ("mu", "sigma"))
 
 
 def test_the_record_can_tell_the_weights(weights: Path) -> None:

@@ -11,9 +11,10 @@ import torch
 from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.judges.classifier.networks import make_network
+from vdu_bench.measured import Estimate
 from vdu_bench.metrics.catalog import METRICS
-from vdu_bench.metrics.evidence import Evidence, Readings, Samples
-from vdu_bench.records import Estimate, Ledger, Timings
+from vdu_bench.metrics.evidence import Evidence, Readings, RealReadings, Samples
+from vdu_bench.records import Ledger, Timings
 from vdu_bench.tasks.task import Task
 
 N = 100
@@ -39,13 +40,13 @@ def samples(labels: list[int], junk: int = 0) -> Samples:
 def evidence(task: Task, judge: Judge, before: list[int], after: list[int], junk: int = 0) -> Evidence:
     ledger = Ledger(forget_images=7, retain_images=5, posterior=True)
     timings = Timings(unlearn_seconds=2.5, unlearn_forward=30, unlearn_backward=20, sample_seconds=4.0)
-    splits = load_digits()
-    return Evidence(task, splits, judge, samples(before), samples(after, junk), ledger, timings, 0)
+    splits, sides = load_digits(), (samples(before), samples(after, junk))
+    return Evidence(task, splits, judge, *sides, ledger, timings, 0, real=RealReadings.take(splits, judge))
 
 
 def estimates(e: Evidence) -> dict[str, Estimate]:
     metrics = {name: METRICS.get(name)() for name in METRICS.entries()}
-    return {name: metric.compute(e) for name, metric in metrics.items() if "unconditional" in metric.kinds}
+    return {name: metric.compute(e).estimate for name, metric in metrics.items() if "unconditional" in metric.kinds}
 
 
 def test_planted_counts_come_out(tiny_task: Task, judge: Judge) -> None:

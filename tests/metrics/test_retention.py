@@ -12,7 +12,7 @@ from vdu_bench.data.sources.faces import NAMES
 from vdu_bench.metrics.evidence import Evidence, Samples
 from vdu_bench.metrics.fidelity import JunkRate
 from vdu_bench.metrics.forgetting import PUL, ForgetRate
-from vdu_bench.metrics.retention import Interference, RetainAccuracy, interference_matrix
+from vdu_bench.metrics.retention import Interference, RetainAccuracy
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.task import Task
 
@@ -35,7 +35,7 @@ def planted(tiny_faces_task: Task) -> Evidence:
 
 def test_retain_accuracy_is_the_share_of_asked_features_that_came(planted: Evidence) -> None:
     # Asked: eyeglasses twice, long hair and beard twice each; one pair of eyeglasses and one beard did not come.
-    estimate = RetainAccuracy().compute(planted)
+    estimate = RetainAccuracy().compute(planted).estimate
     interval = binomtest(4, 6).proportion_ci(method="exact")
     assert estimate.value == pytest.approx(100 * 4 / 6)
     assert (estimate.low, estimate.high) == pytest.approx((100 * interval.low, 100 * interval.high))
@@ -43,22 +43,21 @@ def test_retain_accuracy_is_the_share_of_asked_features_that_came(planted: Evide
 
 
 def test_features_that_nobody_asked_for_do_not_count(tiny_faces_task: Task) -> None:
-    everywhere = readings(shown(*[" ".join(NAMES)] * 6))
-    assert RetainAccuracy().compute(evidence(tiny_faces_task, BEFORE, Samples(BEFORE.forget, everywhere))).value == 100
-    nowhere = readings(shown(*[""] * 6))
-    assert RetainAccuracy().compute(evidence(tiny_faces_task, BEFORE, Samples(BEFORE.forget, nowhere))).value == 0
+    for features, share in ((" ".join(NAMES), 100), ("", 0)):
+        after = Samples(BEFORE.forget, readings(shown(*[features] * 6)))
+        assert RetainAccuracy().compute(evidence(tiny_faces_task, BEFORE, after)).estimate.value == share
 
 
 def test_without_anything_asked_it_is_nan_with_a_reason(tiny_faces_task: Task) -> None:
     prompts = tiny_faces_task.prompts.model_copy(update={"retain": {"a portrait": ()}})
     task = tiny_faces_task.model_copy(update={"prompts": prompts})
-    estimate = RetainAccuracy().compute(evidence(task, BEFORE, AFTER))
+    estimate = RetainAccuracy().compute(evidence(task, BEFORE, AFTER)).estimate
     assert math.isnan(estimate.value)
     assert estimate.reason == "no retain prompt asks for a feature"
 
 
 def test_the_matrix_is_asked_by_measured(planted: Evidence) -> None:
-    matrix = interference_matrix(planted)
+    matrix = Interference().compute(planted).matrix
     assert matrix.columns == ["eyeglasses", "hat", "bangs", "long_hair", "beard"]
     assert matrix.rows == ["hat", "eyeglasses", "long_hair", "beard", "nothing"]
     assert matrix.before == [
@@ -78,7 +77,7 @@ def test_the_matrix_is_asked_by_measured(planted: Evidence) -> None:
 
 
 def test_interference_is_the_mean_change_of_all_columns_but_the_forgotten_one_s(planted: Evidence) -> None:
-    estimate = Interference().compute(planted)
+    estimate = Interference().compute(planted).estimate
     # Beard +25; eyeglasses -50 and bangs +50; beard -50 in two rows. Five rows of four columns.
     assert estimate.value == pytest.approx((25 + 50 + 50 + 50 + 50) / 20)
     assert math.isnan(estimate.low)
@@ -89,14 +88,15 @@ def test_interference_is_the_mean_change_of_all_columns_but_the_forgotten_one_s(
 def test_forgetting_alone_is_no_interference(tiny_faces_task: Task) -> None:
     after = Samples(readings(shown("", "beard", "", "")), BEFORE.retain)
     e = evidence(tiny_faces_task, BEFORE, after)
-    assert Interference().compute(e).value == 0
-    assert interference_matrix(e).after[0] == [0, 0, 0, 0, 25]
+    found = Interference().compute(e)
+    assert found.estimate.value == 0
+    assert found.matrix.after[0] == [0, 0, 0, 0, 25]
 
 
 def test_forgetting_is_counted_where_it_was_asked_for_and_junk_everywhere(planted: Evidence) -> None:
-    assert PUL().compute(planted).value == pytest.approx(100 * (1 - 1 / 3))
-    assert ForgetRate().compute(planted).value == 25
-    junk = JunkRate().compute(planted)
+    assert PUL().compute(planted).estimate.value == pytest.approx(100 * (1 - 1 / 3))
+    assert ForgetRate().compute(planted).estimate.value == 25
+    junk = JunkRate().compute(planted).estimate
     assert (junk.value, junk.n) == (pytest.approx(100 * 3 / 10), 10)
 
 

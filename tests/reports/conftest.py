@@ -9,33 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vdu_bench.records import (
-    Better,
-    Estimate,
-    Ledger,
-    MetricResult,
-    Protocol,
-    Record,
-    Role,
-    Seeds,
-    Status,
-    Timings,
-)
+from vdu_bench.measured import Estimate, MetricResult
+from vdu_bench.metrics.catalog import metric_facts
+from vdu_bench.records import Ledger, Protocol, Record, Role, Seeds, Status, Timings
 
-METRICS: dict[str, tuple[str, str, Better]] = {
-    "pul": ("pul", "%", "higher"),
-    "pul_corrected": ("pul_corrected", "%", "higher"),
-    "forget_rate": ("forget_rate", "%", "lower"),
-    "fd_judge": ("fd_judge_2000", "", "lower"),
-    "junk_rate": ("junk_rate", "%", "lower"),
-    "retained_balance": ("retained_balance", "", "lower"),
-    "unlearn_seconds": ("unlearn_seconds", "s", "lower"),
-    "unlearn_forward": ("unlearn_forward", "evaluations", "lower"),
-    "unlearn_backward": ("unlearn_backward", "evaluations", "lower"),
-    "unlearn_peak_memory": ("unlearn_peak_memory", "MiB", "lower"),
-    "sampling_throughput": ("sampling_throughput", "images/s", "higher"),
-    "training_images": ("training_images", "images", "lower"),
-}
+LABELS = {"fd_judge": "fd_judge_2000"}
 
 # pul, forget rate, fd, junk, balance, seconds, evaluations, images
 TRUTH: dict[str, tuple[float, ...]] = {
@@ -106,14 +84,14 @@ def record(
 
 
 def _result(name: str, value: float) -> MetricResult:
-    label, unit, better = METRICS[name]
-    spread = {"%": 2.2, "": 0.06 * value}.get(unit)
+    facts = metric_facts(name).model_copy(update={"label": LABELS.get(name, name)})
+    spread = {"%": 2.2, "": 0.06 * value}.get(facts.unit)
     estimate = (
         Estimate(value=value, n=1, method="one run: no interval")
         if spread is None
         else Estimate(value=value, low=value - spread, high=min(value + spread, 100.0), n=2000, method="bootstrap")
     )
-    return MetricResult(label=label, unit=unit, better=better, estimate=estimate)
+    return MetricResult(**facts.model_dump(), estimate=estimate)
 
 
 def all_records(tasks: Iterable[str] = ("digits_1", "digits_8"), seeds: Iterable[int] = (0, 1, 2)) -> list[Record]:

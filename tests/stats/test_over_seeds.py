@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from vdu_bench.records import Estimate
+from vdu_bench.measured import Estimate
 from vdu_bench.stats.seeds import over_seeds
 
 finite = st.floats(-1e6, 1e6)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vdu_bench.records import Estimate
+from vdu_bench.measured import Estimate
 from vdu_bench.stats.prevalence import JudgeErrors, from_confusion, pul_corrected, rogan_gladen
 from vdu_bench.stats.pul import pul
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vdu_bench.engine.cells import RECORD, Cell, request
 from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.recipes import weak_judge
@@ -15,11 +12,10 @@ from vdu_bench.engine.stages import CellStages
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import Diverged, one_line
 from vdu_bench.methods.catalog import make_method
-from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.metrics.inception import EXTRACTOR, Inception
-from vdu_bench.metrics.retention import interference_matrix
-from vdu_bench.records import Ledger, MetricResult, Protocol, Record, Seeds, Timings
+from vdu_bench.metrics.measure import measure
+from vdu_bench.records import Ledger, Protocol, Record, Seeds, Timings
 
 
 def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
@@ -27,7 +23,11 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
     facts = _facts(cell, device)
     recipes, task = stages.recipes, cell.task
     unlearned = stages.unlearned(cell)
-    facts["stages"] = {"base": recipes.base(task).hash, "unlearned": unlearned.stage}
+    rests_on = {"base": recipes.base(task)}
+    if unlearned.weights is not None and unlearned.weights.kind == "retrain":
+        rests_on["retrain"] = unlearned.weights
+    facts["stages"] = {**{kind: model.hash for kind, model in rests_on.items()}, "unlearned": unlearned.stage}
+    facts["digests"] = {kind: model.digest for kind, model in rests_on.items()}
     facts["ledger"], timings = unlearned.ledger, unlearned.timings
     if unlearned.weights is None:
         return Record(**facts, timings=timings, status="diverged", reason=unlearned.reason)
@@ -49,6 +49,7 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
         cell.seed,
         recipes.load_clip(task),
         None if task.inception is None else Inception.find(task.inception.file, device),
+        real=stages.real(task),
     )
     facts["stages"] |= {"judge": recipes.judge(task).hash, "samples": after.hash, "original_samples": before.hash}
     train = evidence.splits.train
@@ -72,13 +73,12 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
         clip_digest="" if evidence.clip is None else evidence.clip.digest(),
         inception="" if evidence.inception is None else EXTRACTOR,
         inception_digest="" if evidence.inception is None else evidence.inception.digest(),
-        pairs=0 if evidence.after.pairs is None else len(evidence.after.pairs.images),
+        pairs=0 if evidence.after.pairs is None else len(evidence.after.pairs),
     )
-    facts["metrics"] = measure(evidence)
+    measured = measure(evidence)
+    facts |= {"metrics": measured.metrics, "outcomes": measured.outcomes, "matrices": measured.matrices}
     warnings = [line for line in (weak_judge(task, judge.accuracy), unlearned.remark) if line]
-    outcomes = {"forget": pack(evidence.hits_after), "junk": pack(evidence.after.junk.numpy())}
-    matrices = {} if task.prompts is None else {"interference": interference_matrix(evidence)}
-    return Record(**facts, timings=timings, status="ok", outcomes=outcomes, matrices=matrices, warnings=warnings)
+    return Record(**facts, timings=timings, status="ok", warnings=warnings)
 
 
 def keep_record(cell: Cell, record: Record, store: Store) -> None:
@@ -94,27 +94,6 @@ def keep_record(cell: Cell, record: Record, store: Store) -> None:
 def failed_record(cell: Cell, device: str, error: Exception) -> Record:
     """The record of a cell that broke off with an error."""
     return Record(**_facts(cell, device), timings=Timings(), status="failed", reason=one_line(error))
-
-
-def measure(evidence: Evidence) -> dict[str, MetricResult]:
-    """Every metric that applies to the task's kind of model."""
-    results = {}
-    for name in METRICS.entries():
-        metric = METRICS.get(name)()
-        if not metric.applies(evidence.task):
-            continue
-        results[name] = MetricResult(
-            label=metric.label(name, evidence),
-            unit=metric.unit,
-            better=metric.better,
-            estimate=metric.compute(evidence),
-        )
-    return results
-
-
-def pack(flags: NDArray[np.bool_]) -> str:
-    """Indicators as hex, eight to a byte, the first in the highest bit; padded with zeros."""
-    return np.packbits(flags).tobytes().hex()
 
 
 def _facts(cell: Cell, device: str) -> dict[str, Any]:

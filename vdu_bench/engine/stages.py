@@ -25,7 +25,7 @@ from vdu_bench.judges.classifier.junk import JunkDetector
 from vdu_bench.methods.catalog import METHODS, make_method
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
-from vdu_bench.metrics.evidence import Readings, Samples
+from vdu_bench.metrics.evidence import Readings, RealReadings, Samples
 from vdu_bench.models.counting import EvaluationCounter
 from vdu_bench.models.files.external import load_external
 from vdu_bench.records import Ledger, Timings
@@ -72,6 +72,7 @@ class CellStages:
         self.recipes = recipes
         self._store, self._device, self._progress, self._fresh = store, device, progress, fresh
         self._readings: dict[str, Samples] = {}
+        self._real: dict[str, RealReadings] = {}
         self._detectors: dict[str, JunkDetector] = {}
         self._externals: dict[str, Artifact] = {}
         self._made_now: set[str] = set()
@@ -184,13 +185,19 @@ class CellStages:
     def _pairs(self, task: Task) -> CounterfactualPairs | None:
         return self.recipes.splits(task).pairs.get(task.forget) if task.prompts is not None else None
 
+    def real(self, task: Task) -> RealReadings:
+        """The task's real images as its judge reads them, once."""
+        key = self.recipes.judge(task).digest
+        if key not in self._real:
+            self._real[key] = RealReadings.take(self.recipes.splits(task), self.recipes.load_judge(task))
+        return self._real[key]
+
     def detector(self, task: Task) -> JunkDetector:
         """The junk detector, calibrated on the task's real images."""
         key = self.recipes.judge(task).digest
         if key not in self._detectors:
-            judge, splits = self.recipes.load_judge(task), self.recipes.splits(task)
-            features = [judge.read(part.images)[1] for part in (splits.train, splits.held_out)]
-            self._detectors[key] = JunkDetector(*features)
+            real = self.real(task)
+            self._detectors[key] = JunkDetector(real.train, real.held_out)
         return self._detectors[key]
 
     def _unlearn(self, cell: Cell, method: Method, base: Artifact, folder: Path) -> Mapping[str, Any]:

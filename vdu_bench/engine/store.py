@@ -44,6 +44,11 @@ class Artifact:
         return self.manifest["facts"]
 
     @property
+    def kind(self) -> str:
+        """What it is: ``base``, ``retrain``, ``unlearned``, ..."""
+        return self.manifest["kind"]
+
+    @property
     def hash(self) -> str:
         """The address: hash of kind and spec."""
         return self.manifest["hash"]

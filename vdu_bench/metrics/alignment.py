@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.judges.clip.scorer import ClipScorer
+from vdu_bench.measured import Estimate
 from vdu_bench.metrics.evidence import Evidence, Readings
-from vdu_bench.metrics.metric import Metric
-from vdu_bench.records import Estimate
+from vdu_bench.metrics.metric import Measurement, Metric, unknown
 from vdu_bench.stats.paired_change import paired_change
 
 NO_CLIP = "the task names no CLIP model"
@@ -22,8 +22,8 @@ class _OfClip(Metric):
     def label(self, name: str, evidence: Evidence) -> str:
         return name if evidence.clip is None else f"{name}_{evidence.clip.name}"
 
-    def compute(self, evidence: Evidence) -> Estimate:
-        return Estimate(reason=NO_CLIP) if evidence.clip is None else self.estimate(evidence, evidence.clip)
+    def compute(self, evidence: Evidence) -> Measurement:
+        return unknown(NO_CLIP) if evidence.clip is None else Measurement(self.estimate(evidence, evidence.clip))
 
     @abstractmethod
     def estimate(self, evidence: Evidence, clip: ClipScorer) -> Estimate:
@@ -61,7 +61,7 @@ class ClipChange(_OfClip):
 
 
 def _prompts(evidence: Evidence) -> list[str]:
-    return evidence.prompts.cycled("retain", len(evidence.after.retain.images))
+    return evidence.prompts.cycled("retain", len(evidence.after.retain))
 
 
 def _clusters(evidence: Evidence) -> NDArray[np.int64]:
@@ -69,4 +69,6 @@ def _clusters(evidence: Evidence) -> NDArray[np.int64]:
 
 
 def _scores(evidence: Evidence, clip: ClipScorer, readings: Readings) -> NDArray[np.float64]:
-    return clip.score(readings.images, _prompts(evidence)).numpy()
+    # The original's are asked for by every cell of its seed; a task has one CLIP of a name.
+    prompts = tuple(_prompts(evidence))
+    return readings.memo.once(("scores", clip.name, prompts), lambda: clip.score(readings.images, prompts).numpy())

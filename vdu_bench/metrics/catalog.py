@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from vdu_bench.errors import UserError
+from vdu_bench.measured import MetricFacts
 from vdu_bench.registry import Registry
 
 if TYPE_CHECKING:
     from vdu_bench.metrics.metric import Metric
 
 METRICS: Registry[type[Metric]] = Registry("metric", "vdu_bench.metrics")
+
+_DEFAULTS: dict[str, Any] = {"unit": "", "better": "none", "group": "quality", "gate": "scatter"}
+
+
+def metric_facts(name: str) -> MetricFacts:
+    """What a metric's class statement says of it, read without importing it. Its label is its name here.
+
+    Raises UserError where that is not what such facts can be.
+    """
+    literals = METRICS.entry(name).static_class().literals
+    said = {fact: value for fact, value in literals.items() if fact in MetricFacts.model_fields}
+    try:
+        return MetricFacts(**{**_DEFAULTS, **said, "label": name})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"the metric {name!r}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

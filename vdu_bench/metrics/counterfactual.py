@@ -6,8 +6,7 @@ import numpy as np
 
 from vdu_bench.data.counterfactuals import CounterfactualPairs
 from vdu_bench.metrics.evidence import Evidence, Readings
-from vdu_bench.metrics.metric import Metric
-from vdu_bench.records import Estimate
+from vdu_bench.metrics.metric import Measurement, Metric, unknown
 from vdu_bench.stats.mean import mean_with_t_interval
 from vdu_bench.stats.proportion import proportion
 
@@ -24,16 +23,19 @@ class PairForget(Metric):
     unit = "%"
     better = "higher"
     kinds = ("text_to_image",)
+    probe = "pairs"
+    # Whoever starts from a picture of the concept tries to get it back.
+    group = "robustness"
 
-    def compute(self, evidence: Evidence) -> Estimate:
+    def compute(self, evidence: Evidence) -> Measurement:
         if (found := _pairs(evidence)) is None:
-            return Estimate(reason=NO_PAIRS)
+            return unknown(NO_PAIRS)
         _, before, after = found
         kept = before.shown[:, evidence.forget_index].numpy()
         if not kept.any():
-            return Estimate(reason="the original keeps the feature in none of the pairs")
+            return unknown("the original keeps the feature in none of the pairs")
         gone = kept & ~after.shown[:, evidence.forget_index].numpy()
-        return proportion(int(gone.sum()), int(kept.sum()))
+        return Measurement(proportion(int(gone.sum()), int(kept.sum())))
 
 
 class PairDrift(Metric):
@@ -46,14 +48,16 @@ class PairDrift(Metric):
     unit = "levels"
     better = "lower"
     kinds = ("text_to_image",)
+    probe = "pairs"
 
-    def compute(self, evidence: Evidence) -> Estimate:
+    def compute(self, evidence: Evidence) -> Measurement:
         if (found := _pairs(evidence)) is None:
-            return Estimate(reason=NO_PAIRS)
+            return unknown(NO_PAIRS)
         pairs, before, after = found
         same = (pairs.without == pairs.with_).all(1, keepdim=True).expand_as(pairs.without)
         difference = (before.images.double() - after.images.double()).abs() * same
-        return mean_with_t_interval((difference.flatten(1).sum(1) / same.flatten(1).sum(1)).numpy().astype(np.float64))
+        moved = difference.flatten(1).sum(1) / same.flatten(1).sum(1)
+        return Measurement(mean_with_t_interval(moved.numpy().astype(np.float64)))
 
 
 def _pairs(evidence: Evidence) -> tuple[CounterfactualPairs, Readings, Readings] | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from vdu_bench.metrics.evidence import Evidence
-from vdu_bench.metrics.metric import Metric, without_interval
-from vdu_bench.records import Estimate
+from vdu_bench.metrics.metric import Measurement, Metric, unknown, without_interval
 
 ONE_RUN = "one timed run; its spread comes from seeds"
 COUNTED = "counted, not estimated"
@@ -19,8 +18,13 @@ class UnlearnSeconds(Metric):
 
     unit = "s"
     better = "lower"
+    probe = ""
+    group = "cost"
+    headline = True
+    rank = 1
+    gate = "timed"
 
-    def compute(self, evidence: Evidence) -> Estimate:
+    def compute(self, evidence: Evidence) -> Measurement:
         return _cost(evidence.timings.unlearn_seconds, STATED if evidence.ledger is None else ONE_RUN)
 
 
@@ -29,8 +33,13 @@ class UnlearnForward(Metric):
 
     unit = "evaluations"
     better = "lower"
+    probe = ""
+    group = "cost"
+    rank = 2
+    gate = "counted"
+    tolerance = "0"
 
-    def compute(self, evidence: Evidence) -> Estimate:
+    def compute(self, evidence: Evidence) -> Measurement:
         return _cost(evidence.timings.unlearn_forward, COUNTED)
 
 
@@ -39,8 +48,13 @@ class UnlearnBackward(Metric):
 
     unit = "evaluations"
     better = "lower"
+    probe = ""
+    group = "cost"
+    rank = 3
+    gate = "counted"
+    tolerance = "0"
 
-    def compute(self, evidence: Evidence) -> Estimate:
+    def compute(self, evidence: Evidence) -> Measurement:
         return _cost(evidence.timings.unlearn_backward, COUNTED)
 
 
@@ -49,8 +63,12 @@ class UnlearnPeakMemory(Metric):
 
     unit = "MiB"
     better = "lower"
+    probe = ""
+    group = "cost"
+    rank = 4
+    gate = "timed"
 
-    def compute(self, evidence: Evidence) -> Estimate:
+    def compute(self, evidence: Evidence) -> Measurement:
         why_not = ELSEWHERE if evidence.ledger is None else "not measured when the model was trained"
         return _cost(evidence.timings.unlearn_peak_mib, ONE_RUN, why_not)
 
@@ -60,10 +78,13 @@ class SamplingThroughput(Metric):
 
     unit = "images/s"
     better = "higher"
+    group = "cost"
+    rank = 5
+    gate = "timed"
 
-    def compute(self, evidence: Evidence) -> Estimate:
+    def compute(self, evidence: Evidence) -> Measurement:
         n = len(evidence.after.junk)
-        return without_interval(n / evidence.timings.sample_seconds, n, ONE_RUN)
+        return Measurement(without_interval(n / evidence.timings.sample_seconds, n, ONE_RUN))
 
 
 class TrainingImages(Metric):
@@ -71,11 +92,17 @@ class TrainingImages(Metric):
 
     unit = "images"
     better = "lower"
+    probe = ""
+    group = "cost"
+    headline = True
+    rank = 6
+    gate = "counted"
+    tolerance = "0"
 
-    def compute(self, evidence: Evidence) -> Estimate:
+    def compute(self, evidence: Evidence) -> Measurement:
         return _cost(None if evidence.ledger is None else evidence.ledger.images, COUNTED)
 
 
-def _cost(value: float | None, why: str, why_not: str = ELSEWHERE) -> Estimate:
+def _cost(value: float | None, why: str, why_not: str = ELSEWHERE) -> Measurement:
     """A cost without an interval, and `why`; NaN, and `why_not`, where nobody knows it."""
-    return Estimate(reason=why_not) if value is None or math.isnan(value) else without_interval(value, 1, why)
+    return unknown(why_not) if value is None or math.isnan(value) else Measurement(without_interval(value, 1, why))

@@ -13,6 +13,7 @@ from torch import Tensor
 from vdu_bench.data.splits import DataSplits
 from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.judges.classifier.junk import JunkDetector
+from vdu_bench.metrics.memo import Memo
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.seeds import derive_seed
 from vdu_bench.tasks.prompts import PromptSpec
@@ -32,12 +33,17 @@ class Readings:
         shown: bool ``[N, K]``, which concepts the judge sees.
         features: float32 ``[N, F]``.
         junk: bool ``[N]``, off the data manifold.
+        memo: what metrics work out of these images.
     """
 
     images: Tensor
     shown: Tensor
     features: Tensor
     junk: Tensor
+    memo: Memo = field(default_factory=Memo, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.junk)
 
     @classmethod
     def take(cls, images: Tensor, judge: Judge, detector: JunkDetector) -> Readings:
@@ -49,6 +55,26 @@ class Readings:
     def labels(self) -> Tensor:
         """Of classes: int64 ``[N]``, class positions, -1 for none."""
         return torch.where(self.shown.any(1), self.shown.long().argmax(1), -1)
+
+
+@dataclass(frozen=True)
+class RealReadings:
+    """The real images in the judge's features: read once for all cells of tasks that share data and judge.
+
+    Attributes:
+        train: of the training images, float32 ``[R, F]``, in their order.
+        held_out: of the held-out images, float32 ``[H, F]``.
+        memo: what metrics work out of them.
+    """
+
+    train: Tensor
+    held_out: Tensor
+    memo: Memo = field(default_factory=Memo, repr=False, compare=False)
+
+    @classmethod
+    def take(cls, splits: DataSplits, judge: Judge) -> RealReadings:
+        """Let the judge read them."""
+        return cls(judge.read(splits.train.images)[1], judge.read(splits.held_out.images)[1])
 
 
 @dataclass(frozen=True)
@@ -84,6 +110,7 @@ class Evidence:
         seed: the sample seed; resampling draws derive from it.
         clip: who compares images with prompts, where the task names one.
         inception: what an FID is taken in, where the task asks for one.
+        real: the real images in the judge's features.
     """
 
     task: Task
@@ -96,10 +123,11 @@ class Evidence:
     seed: int
     clip: ClipScorer | None = None
     inception: Inception | None = None
+    real: RealReadings = field(kw_only=True)
     forget_index: int = field(init=False)
 
     def __post_init__(self) -> None:
-        if len(self.before.forget.images) != len(self.after.forget.images):
+        if len(self.before.forget) != len(self.after.forget):
             raise ValueError("there must be as many samples after as before, from the same noise")
         object.__setattr__(self, "forget_index", self.judge.names.index(self.task.forget))
 

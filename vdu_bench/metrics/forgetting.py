@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from vdu_bench.metrics.evidence import Evidence
-from vdu_bench.metrics.metric import Metric
-from vdu_bench.records import Estimate
+from vdu_bench.metrics.metric import Measurement, Metric
 from vdu_bench.stats.prevalence import pul_corrected
 from vdu_bench.stats.proportion import proportion
 from vdu_bench.stats.pul import pul
@@ -19,9 +18,17 @@ class PUL(Metric):
 
     unit = "%"
     better = "higher"
+    group = "forgetting"
+    headline = True
+    rank = 1
+    axis = "forgetting"
+    title = "PUL"
+    gate = "against_original"
+    tolerance = "2"
+    counts = "forget"
 
-    def compute(self, evidence: Evidence) -> Estimate:
-        return pul(evidence.hits_before, evidence.hits_after)
+    def compute(self, evidence: Evidence) -> Measurement:
+        return Measurement(pul(evidence.hits_before, evidence.hits_after), outcomes=evidence.hits_after)
 
 
 class PULCorrected(Metric):
@@ -33,10 +40,13 @@ class PULCorrected(Metric):
 
     unit = "%"
     better = "higher"
+    group = "forgetting"
+    rank = 2
+    gate = "never"  # it is read off the outcomes that PUL is tested by
 
-    def compute(self, evidence: Evidence) -> Estimate:
-        errors = evidence.judge.errors(evidence.forget_index)
-        return pul_corrected(evidence.hits_before, evidence.hits_after, errors, evidence.rng("pul_corrected"))
+    def compute(self, evidence: Evidence) -> Measurement:
+        errors, rng = evidence.judge.errors(evidence.forget_index), evidence.rng("pul_corrected")
+        return Measurement(pul_corrected(evidence.hits_before, evidence.hits_after, errors, rng))
 
 
 class ForgetRate(Metric):
@@ -44,7 +54,14 @@ class ForgetRate(Metric):
 
     unit = "%"
     better = "lower"
+    group = "forgetting"
+    headline = True
+    rank = 3
+    gate = "sampled"
+    tolerance = "1"
+    counts = "forget"
+    covered_by = "pul"  # which does not take a change of the original for the method's
 
-    def compute(self, evidence: Evidence) -> Estimate:
+    def compute(self, evidence: Evidence) -> Measurement:
         hits = evidence.hits_after
-        return proportion(int(hits.sum()), len(hits))
+        return Measurement(proportion(int(hits.sum()), len(hits)), outcomes=hits)

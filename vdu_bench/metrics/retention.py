@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vdu_bench.measured import Matrix
 from vdu_bench.metrics.evidence import Evidence
-from vdu_bench.metrics.metric import Metric, without_interval
-from vdu_bench.records import Estimate, Matrix
+from vdu_bench.metrics.metric import Measurement, Metric, unknown, without_interval
 from vdu_bench.stats.proportion import proportion
 
 NOTHING = "nothing"
@@ -22,13 +22,15 @@ class RetainAccuracy(Metric):
     unit = "%"
     better = "higher"
     kinds = ("text_to_image",)
+    headline = True
+    rank = 1
 
-    def compute(self, evidence: Evidence) -> Estimate:
+    def compute(self, evidence: Evidence) -> Measurement:
         asked = _asked(evidence)
         shown = evidence.after.retain.shown.numpy()
         if not asked.any():
-            return Estimate(reason="no retain prompt asks for a feature")
-        return proportion(int((shown & asked).sum()), int(asked.sum()))
+            return unknown("no retain prompt asks for a feature")
+        return Measurement(proportion(int((shown & asked).sum()), int(asked.sum())))
 
 
 class Interference(Metric):
@@ -42,17 +44,19 @@ class Interference(Metric):
     unit = "points"
     better = "lower"
     kinds = ("text_to_image",)
+    rank = 2
 
-    def compute(self, evidence: Evidence) -> Estimate:
-        matrix = interference_matrix(evidence)
+    def compute(self, evidence: Evidence) -> Measurement:
+        matrix = _matrix(evidence)
         before, after = np.array(matrix.before), np.array(matrix.after)
         others = [k for k, name in enumerate(matrix.columns) if name != evidence.task.forget]
-        images = len(evidence.after.forget.images) + len(evidence.after.retain.images)
-        change = np.abs(after - before)[:, others].mean()
-        return without_interval(float(change), images, "a mean of absolute changes; its spread comes from seeds")
+        images = len(evidence.after.forget) + len(evidence.after.retain)
+        change = float(np.abs(after - before)[:, others].mean())
+        estimate = without_interval(change, images, "a mean of absolute changes; its spread comes from seeds")
+        return Measurement(estimate, matrix=matrix)
 
 
-def interference_matrix(evidence: Evidence) -> Matrix:
+def _matrix(evidence: Evidence) -> Matrix:
     """Asked feature x measured feature, in percent of the images whose prompt asks for it, before and after.
 
     The forget prompts make the forgotten feature's row, though some of them ask for others as well; ``nothing`` is the
@@ -81,6 +85,6 @@ def _asked(evidence: Evidence) -> NDArray[np.bool_]:
     return np.array(
         [
             [name in prompts.retain[prompt] for name in names]
-            for prompt in prompts.cycled("retain", len(evidence.after.retain.images))
+            for prompt in prompts.cycled("retain", len(evidence.after.retain))
         ]
     )

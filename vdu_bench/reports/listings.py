@@ -13,7 +13,7 @@ from rich.text import Text
 
 from vdu_bench.errors import UserError, did_you_mean, warn
 from vdu_bench.methods.catalog import METHODS, method_facts
-from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.metrics.catalog import METRICS, metric_facts
 from vdu_bench.registry import Registry
 from vdu_bench.tasks.loading import catalog
 
@@ -46,9 +46,9 @@ def listing(kind: str) -> list[dict[str, Any]]:
             for method in facts
         ]
     rows = []
-    for name, static in _readable(METRICS, lambda name: METRICS.entry(name).static_class()).items():
-        literals = {"unit": "", "better": "none", **static.literals}
-        rows.append({"name": name, "unit": literals["unit"], "better": literals["better"], "about": static.summary})
+    for name, metric in _readable(METRICS, metric_facts).items():
+        about = METRICS.entry(name).static_class().summary
+        rows.append({"name": name, "group": metric.group, "unit": metric.unit, "better": metric.better, "about": about})
     return rows
 
 
@@ -95,10 +95,10 @@ def print_description(facts: dict[str, Any]) -> None:
         return
     console.print(Text(f"{facts['kind']} {facts['name']}\n", style="bold"))
     console.print(Text(_reflowed(facts["docstring"]) + "\n"))
-    for key in ("models", "needs", "role", "unit", "better", "target"):
+    for key in ("models", "needs", "role", "unit", "better", "group", "probe", "gate", "tolerance", "target"):
         if key in facts:
             value = facts[key]
-            console.print(Text(f"{key + ':':9}{', '.join(value) or 'nothing' if isinstance(value, list) else value}"))
+            console.print(Text(f"{key + ':':11}{', '.join(value) or 'nothing' if isinstance(value, list) else value}"))
     if facts.get("settings"):
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
         for key in ("setting", "default", "range", "about"):
@@ -152,6 +152,10 @@ def _metric(name: str) -> dict[str, Any]:
         "docstring": inspect.getdoc(metric) or "",
         "unit": metric.unit or "none",
         "better": metric.better,
+        "group": metric.group,
+        "probe": metric.probe or "none",
+        "gate": metric.gate,
+        "tolerance": metric.tolerance,
         "models": list(metric.kinds),
         "target": METRICS.entry(name).target,
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vdu_bench.records import Estimate
+from vdu_bench.measured import Estimate
 from vdu_bench.stats._levels import tail
 from vdu_bench.stats._pairs import count_pairs
 from vdu_bench.stats.pul import NO_HITS_BEFORE

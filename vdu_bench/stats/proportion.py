@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scipy.stats import binomtest
 
-from vdu_bench.records import Estimate
+from vdu_bench.measured import Estimate
 from vdu_bench.stats._levels import tail
 
 

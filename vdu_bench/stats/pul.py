@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta, norm
 
-from vdu_bench.records import Estimate
+from vdu_bench.measured import Estimate
 from vdu_bench.stats._levels import tail
 from vdu_bench.stats._pairs import count_pairs
 

@@ -7,7 +7,6 @@ import pytest
 from cells import cells
 
 from vdu_bench.records import Record
-from vdu_bench.reports.gate.outcomes import outcomes
 from vdu_bench.reports.gate.tolerances import Tolerance
 from vdu_bench.reports.gate.verdicts import Comparison, Verdict, compare
 
@@ -105,7 +104,7 @@ def test_without_the_original_pul_is_held_against_the_seeds() -> None:
 def test_junk_is_the_difference_of_two_shares() -> None:
     new = cells(draw=1)
     verdict = one(compare(cells(), new), "vdu.junk_rate")
-    old, now = (np.stack([outcomes(r, "junk") for r in side if r.method == "vdu"]) for side in (cells(), new))
+    old, now = (np.stack([r.outcomes["junk"].flags for r in side if r.method == "vdu"]) for side in (cells(), new))
     assert verdict.loss == pytest.approx(100 * (now.mean() - old.mean()))
 
 

@@ -18,7 +18,8 @@ import pytest
 from cells import cells
 from numpy.typing import NDArray
 
-from vdu_bench.reports.gate.tolerances import DEFAULTS
+from vdu_bench.metrics.catalog import metric_facts
+from vdu_bench.reports.gate.tolerances import Tolerance
 from vdu_bench.reports.gate.verdicts import ALPHA, compare
 from vdu_bench.stats.holm import holm
 from vdu_bench.stats.losses import Losses, p_values, summarise
@@ -80,7 +81,7 @@ def _draw(
     rng: np.random.Generator, metric: str, truth: Truth, change: str, seeds: int, loss: float
 ) -> tuple[tuple[Floats, Floats, Floats | None], Floats] | None:
     """A metric's losses over `DRAWS` repetitions, summarised, and the loss that is tolerated, on one scale."""
-    shape, tolerance = (DRAWS, seeds), DEFAULTS[metric]
+    shape, tolerance = (DRAWS, seeds), Tolerance.parse(metric_facts(metric).tolerance)
     if metric in ("pul", "junk_rate"):
         rate = truth.survivors if metric == "pul" else truth.junk
         if rate is None:

@@ -79,6 +79,8 @@ FACTS: dict[str, Callable[[Record], object]] = {
     "confusion": lambda record: setattr(record.protocol, "confusion", [[1, 0], [0, 1]]),
     "regime": lambda record: setattr(record, "regime", "forget_only"),
     "seeds.train": lambda record: setattr(record.seeds, "train", 9),
+    "stages.base": lambda record: record.stages.update(base="cd" * 32),
+    "digests.base": lambda record: record.digests.update(base="cd" * 32),
     "fd_judge.label": lambda record: setattr(record.metrics["fd_judge"], "label", "fd_judge_500"),
 }
 
@@ -91,6 +93,39 @@ def test_unlike_records_do_not_compare(field: str) -> None:
     with pytest.raises(UserError, match=f"does not compare with the reference: {field} is") as mistake:
         pair_cells(cells(), new)
     assert "\n" not in str(mistake.value)
+
+
+def test_another_retrained_model_is_named() -> None:
+    sides = [cells(), cells()]
+    for records, address in zip(sides, ("ab" * 32, "cd" * 32), strict=True):
+        for record in records:
+            if record.method == "retrain":
+                record.stages["retrain"] = address
+    with pytest.raises(UserError, match=r"digits_1/retrain/seed0 does not .*: stages.retrain is .cd.*reference .ab"):
+        pair_cells(*sides)
+
+
+def test_what_older_records_do_not_say_contradicts_nothing() -> None:
+    old = cells()
+    for record in old:
+        record.stages, record.digests, record.environment = {}, {}, {}
+    assert pair_cells(old, cells())[1] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"packages": {"torch": "3.0.0"}}, "made with torch 3.0.0 on cpu, the reference with torch 2.9.1 on cpu"),
+        ({"device": "cuda:0", "device_name": "H100"}, "made with torch 2.9.1 on cuda:0 (H100), the reference with"),
+    ],
+)
+def test_another_torch_or_device_is_said_once_and_is_no_loss(change: dict, words: str) -> None:
+    new = cells()
+    for record in new:
+        record.environment.update(change)
+    _, (notice,) = pair_cells(cells(), new)
+    assert (notice.where, notice.kind, notice.worse) == ("digits_1", "environment", False)
+    assert notice.text.startswith(words)
 
 
 def test_a_metric_of_one_side_does_not_forbid_the_comparison() -> None:

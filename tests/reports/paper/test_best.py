@@ -11,7 +11,8 @@ from cells import PROTOCOL, cells
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
-from vdu_bench.records import Estimate, Record
+from vdu_bench.measured import Estimate, Outcomes
+from vdu_bench.records import Record
 from vdu_bench.reports.paper.best import BestGroup, best_group
 from vdu_bench.reports.tables.leaderboard import leaderboards
 
@@ -46,7 +47,7 @@ def test_a_method_that_scatters_leaves_a_steadily_worse_one_out() -> None:
     original = {r.seeds.sample: r for r in records if r.method == "original"}
     for record in records:
         if record.method == "gradient_ascent" and record.seeds.sample == 2:
-            record.outcomes["forget"] = "00" * (len(original[2].outcomes["forget"]) // 2)
+            record.outcomes["forget"] = Outcomes.of(np.zeros(original[2].outcomes["forget"].n, dtype=np.bool_))
     assert "finetune" not in group(records).methods
 
 
@@ -149,7 +150,7 @@ def test_the_truly_best_is_in_the_group(seeds: int, scatter: float, share: float
                 survive = np.clip(0.2 + scatter * rng.normal(), 0, 1)
                 hits = base & (rng.random(len(base)) < survive)
                 means[record.method] += 100 * (1 - hits.sum() / base.sum()) / seeds
-            record.outcomes["forget"] = np.packbits(hits).tobytes().hex()
+            record.outcomes["forget"] = Outcomes.of(hits)
         rows = [row for row in board.rows if row.method in contestants]
         rows = [replace(row, estimates={"pul": Estimate(value=means[row.method])}) for row in rows]
         inside += len(best_group(replace(board, rows=tuple(rows)), pul, records).methods)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from vdu_bench.errors import UserError
 from vdu_bench.files import write_atomically
-from vdu_bench.records import MetricResult, Record, records_by_file
+from vdu_bench.measured import MetricResult
+from vdu_bench.records import Record, records_by_file
 from vdu_bench.reports.comparable import check_comparable
-from vdu_bench.reports.gate.losses import TIMED
 from vdu_bench.reports.gate.pairing import left_out
 
 
@@ -99,8 +99,10 @@ def _changes(old: Record | None, new: Record) -> list[str]:
         return ["new"]
     changes = [] if old.status == new.status else [f"status {old.status} -> {new.status}"]
     changes += [] if old.settings == new.settings else ["settings changed"]
-    for name in sorted((old.metrics.keys() | new.metrics.keys()) - set(TIMED)):
+    for name in sorted(old.metrics.keys() | new.metrics.keys()):
         before, now = (record.metrics.get(name) for record in (old, new))
+        if any(result is not None and result.gate == "timed" for result in (before, now)):
+            continue
         if _value(before) != _value(now):
             changes.append(f"{name} {_text(before)} -> {_text(now)}")
     return changes

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vdu_bench.records import Estimate
+from vdu_bench.measured import Estimate
 from vdu_bench.reports.gate.pairing import seeds_words
 from vdu_bench.reports.gate.verdicts import ALPHA, Comparison, Verdict
 from vdu_bench.reports.tables.text import value_text

@@ -10,25 +10,18 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from vdu_bench.records import MetricResult, Record
-from vdu_bench.reports.gate.outcomes import original_hits, outcomes
+from vdu_bench.measured import MetricFacts, Outcomes
+from vdu_bench.records import Record
+from vdu_bench.reports.gate.outcomes import Originals, originals, paired_counts
 from vdu_bench.reports.gate.pairing import Notice, Pair
-from vdu_bench.reports.gate.tolerances import OTHERWISE, Tolerance
-from vdu_bench.stats.ratio_change import joint_counts, ratio_change
+from vdu_bench.reports.gate.tolerances import Tolerance
+from vdu_bench.stats.ratio_change import ratio_change
 
-Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bases = Mapping[tuple[str, int], Bools]
+Sides = Sequence[Originals]
 
-COUNTED = ("unlearn_forward", "unlearn_backward", "training_images")
-"""Costs without chance: the tolerance alone decides."""
-
-TIMED = ("unlearn_seconds", "unlearn_peak_memory", "sampling_throughput")
-"""Costs that depend on the machine and its other work: never gated."""
-
-SAMPLED = {"pul": "forget", "forget_rate": "forget", "junk_rate": "junk"}
-"""Metrics in percent that are counted sample by sample, and the outcomes that they count."""
+NEVER = ("timed", "never")
+"""How metrics are gated that are not."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +32,8 @@ class GatedMetric:
     """With its variant."""
     method: str
     metric: str
-    description: MetricResult
-    """For the label and the unit."""
+    facts: MetricFacts
+    """As the reference has them, so that no change loosens its own gate."""
     seeds: tuple[int, ...]
     """The seeds that both sides have; arrays are ``[seeds]``."""
     old: Floats
@@ -77,14 +70,14 @@ def gate_metrics(
 
     Args:
         pairs: sorted by task and method.
-        reference: the blessed records, which hold the original's outcomes that PUL is counted against.
+        reference: the blessed records, with the original's outcomes that PUL is counted against.
         records: the new ones, likewise.
-        tolerances: by metric; `OTHERWISE` for the rest.
+        tolerances: by metric; the metric's own for the rest.
 
     Returns:
         The tests, and a notice for each metric of a cell that can no longer be estimated.
     """
-    bases = [original_hits(one_set) for one_set in (reference, records)]
+    sides = [originals(one_set) for one_set in (reference, records)]
     tests: list[GatedMetric] = []
     notices: list[Notice] = []
     for _, group in groupby(pairs, key=lambda pair: (pair.new.variant, pair.new.method)):
@@ -93,23 +86,27 @@ def gate_metrics(
             kept, lost = _with_values(measured, metric)
             notices += lost
             if kept:
-                tests.append(_make(kept, metric, tolerances.get(metric, OTHERWISE), bases))
+                tests.append(_make(kept, metric, tolerances.get(metric), sides))
     return tests, notices
 
 
 def gated_metrics(records: Iterable[Record]) -> set[str]:
     """Names of the metrics that the gate looks at."""
-    names = {name for record in records for name, result in record.metrics.items() if result.better != "none"}
-    return names - {*TIMED, "pul_corrected"}  # the latter is read off the same outcomes as PUL
+    return {name for record in records for name, facts in record.metrics.items() if is_gated(facts)}
+
+
+def is_gated(facts: MetricFacts) -> bool:
+    """Whether the gate looks at a metric at all."""
+    return facts.better != "none" and facts.gate not in NEVER
 
 
 def _gated(pairs: Sequence[Pair]) -> list[str]:
-    names = gated_metrics(record for pair in pairs for record in (pair.old, pair.new))
-    if any(_has_value(pair.old, "pul") for pair in pairs):
-        names.discard("forget_rate")  # the same outcomes; PUL does not take a change of the original for the method's
+    facts = {name: result for pair in pairs for name, result in pair.old.metrics.items() if is_gated(result)}
     if any(pair.new.method == "original" for pair in pairs):
-        names -= {"pul", "forget_rate"}  # it was not told to forget
-    return sorted(names)
+        # It was not told to forget.
+        facts = {name: result for name, result in facts.items() if result.group != "forgetting"}
+    valued = {name for pair in pairs for name in pair.old.metrics if _has_value(pair.old, name)}
+    return sorted(name for name, result in facts.items() if result.covered_by not in valued)
 
 
 def _with_values(pairs: Sequence[Pair], metric: str) -> tuple[list[Pair], list[Notice]]:
@@ -131,48 +128,38 @@ def _has_value(record: Record, metric: str) -> bool:
     return metric in record.metrics and math.isfinite(record.metrics[metric].estimate.value)
 
 
-def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance, bases: Sequence[Bases]) -> GatedMetric:
+def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance | None, sides: Sides) -> GatedMetric:
     first = pairs[0].new
+    facts = pairs[0].old.metrics[metric]
     old, new = (
         np.array([record.metrics[metric].estimate.value for record in side])
         for side in ([pair.old for pair in pairs], [pair.new for pair in pairs])
     )
     identical = bool(np.array_equal(old, new))
-    losses, variances = (new - old) * (1 if first.metrics[metric].better == "lower" else -1), None
-    counts = [_counts(pair, metric, bases) for pair in pairs]
-    if metric in SAMPLED and all(count is not None for count in counts):
-        name = SAMPLED[metric]
-        identical = identical and all(pair.old.outcomes[name] == pair.new.outcomes[name] for pair in pairs)
-        change, variance = ratio_change(np.stack([count for count in counts if count is not None]), len(pairs))
+    losses, variances = (new - old) * (1 if facts.better == "lower" else -1), None
+    counts = [paired_counts(facts, pair.old, pair.new, *sides) for pair in pairs]
+    known = [count for count in counts if count is not None]
+    if len(known) == len(pairs):
+        identical = identical and all(_outcomes(pair.old, facts) == _outcomes(pair.new, facts) for pair in pairs)
+        change, variance = ratio_change(np.stack(known), len(pairs))
         if np.isfinite(variance).all():
-            # More survivors or more junk is worse, and PUL falls by as much as the ratio of survivors rises.
-            losses, variances = 100.0 * change, 100.0**2 * variance
+            # What is forgotten falls by as much as the ratio of what is left rises.
+            rises = facts.gate == "against_original" or facts.better == "lower"
+            losses, variances = (100.0 if rises else -100.0) * change, 100.0**2 * variance
     return GatedMetric(
         first.variant,
         first.method,
         metric,
-        first.metrics[metric],
+        facts,
         tuple(pair.new.seeds.sample for pair in pairs),
         old,
         new,
         losses,
         variances,
-        tolerance,
+        tolerance or Tolerance.parse(facts.tolerance),
         identical,
     )
 
 
-def _counts(pair: Pair, metric: str, bases: Sequence[Bases]) -> Ints | None:
-    """How old and new outcomes go together; None where a side lacks what it takes."""
-    if metric not in SAMPLED:
-        return None
-    flags = []
-    for record, hits in zip((pair.old, pair.new), bases, strict=True):
-        found = outcomes(record, SAMPLED[metric])
-        if found is None:
-            return None
-        base = hits.get((record.variant, record.seeds.sample)) if metric == "pul" else np.ones_like(found)
-        if base is None:
-            return None
-        flags += [found, base]
-    return joint_counts(*flags)
+def _outcomes(record: Record, facts: MetricFacts) -> Outcomes:
+    return record.outcomes[facts.counts]

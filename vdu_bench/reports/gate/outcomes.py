@@ -1,37 +1,49 @@
-"""Per-sample outcomes, as a record stores them."""
+"""How the outcomes of two records' samples go together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vdu_bench.errors import UserError
+from vdu_bench.measured import MetricFacts
 from vdu_bench.records import Record
+from vdu_bench.stats.ratio_change import joint_counts
+
+Originals = Mapping[tuple[str, int], Record]
+
+BY_SAMPLES = ("sampled", "against_original")
+"""How metrics are gated that are tested over the noise of samples."""
 
 
-def outcomes(record: Record, name: str) -> NDArray[np.bool_] | None:
-    """A record's indicators, bool ``[samples]`` in the order of the noise; None where it has none of that name.
+def originals(records: Iterable[Record]) -> Originals:
+    """The records of the original, by variant and sample seed: what is left of its outcomes is what methods left."""
+    found = (record for record in records if record.method == "original" and record.status == "ok")
+    return {(record.variant, record.seeds.sample): record for record in found}
 
-    Raises:
-        UserError: what is stored is not one bit for each of the protocol's samples.
+
+def paired_counts(
+    facts: MetricFacts, old: Record, new: Record, of_old: Originals, of_new: Originals
+) -> NDArray[np.int64] | None:
+    """How two records' outcomes go together, as `joint_counts` has it; None where they are not known or no pairs.
+
+    Args:
+        facts: of the metric that counts them.
+        old: one record.
+        new: the other, from the same initial noise.
+        of_old: the originals that `old` belongs to.
+        of_new: the same for `new`.
     """
-    text = record.outcomes.get(name)
-    if text is None or record.protocol is None:
+    if facts.gate not in BY_SAMPLES:
         return None
-    samples = record.protocol.samples
-    try:
-        packed = np.frombuffer(bytes.fromhex(text), dtype=np.uint8)
-    except ValueError:
-        packed = np.empty(0, dtype=np.uint8)
-    if len(packed) != -(-samples // 8):
-        raise UserError(f"{record.cell_name}: outcomes.{name} does not hold one bit for each of {samples} samples")
-    return np.unpackbits(packed, count=samples).astype(np.bool_)
-
-
-def original_hits(records: Iterable[Record]) -> dict[tuple[str, int], NDArray[np.bool_]]:
-    """What PUL is counted against: the original's forget hits, by variant and sample seed. Raises as `outcomes`."""
-    originals = [record for record in records if record.method == "original" and record.status == "ok"]
-    hits = {(record.variant, record.seeds.sample): outcomes(record, "forget") for record in originals}
-    return {key: found for key, found in hits.items() if found is not None}
+    flags = []
+    for record, bases in ((old, of_old), (new, of_new)):
+        base = bases.get((record.variant, record.seeds.sample)) if facts.gate == "against_original" else record
+        if base is None or facts.counts not in record.outcomes or facts.counts not in base.outcomes:
+            return None
+        found = record.outcomes[facts.counts].flags
+        against = base.outcomes[facts.counts].flags
+        flags += [found, against if facts.gate == "against_original" else np.ones_like(found)]
+    # Another number of samples is another set of them.
+    return joint_counts(*flags) if len(set(map(len, flags))) == 1 else None

@@ -32,7 +32,7 @@ class Notice:
 
     where: str
     """``variant``, ``variant/method`` or ``variant/method/seedN``."""
-    kind: Literal["status", "metric", "missing", "extra", "seeds", "settings"]
+    kind: Literal["status", "metric", "missing", "extra", "seeds", "settings", "environment"]
     text: str
     worse: bool = False
     """Whether the gate fails for it."""
@@ -86,7 +86,7 @@ def pair_cells(
     for pair in pairs:
         _check_pair(pair)
     notices = [*_missing(old, new, allow_missing), *_extra(old, new), *_statuses(pairs), *_settings(pairs)]
-    return pairs, notices
+    return pairs, [*notices, *_environments(pairs)]
 
 
 def seeds_words(seeds: Sequence[int]) -> str:
@@ -116,6 +116,9 @@ def _check_pair(pair: Pair) -> None:
 def _facts(record: Record) -> dict[str, Any]:
     """What must agree, by name; a dict is compared key by key."""
     facts = {"forget": record.forget, "regime": record.regime, "seeds": record.seeds.model_dump()}
+    # Of another base or retrained model all numbers are others, and no method's loss.
+    facts |= {f"stages.{name}": record.stages[name] for name in ("base", "retrain") if name in record.stages}
+    facts |= {f"digests.{name}": digest for name, digest in record.digests.items()}
     if record.protocol is not None:
         facts |= record.protocol.model_dump()
     results = record.metrics.items()
@@ -169,6 +172,24 @@ def _settings(pairs: Iterable[Pair]) -> list[Notice]:
         if changes:
             notices.append(Notice(where, "settings", f"settings changed: {', '.join(changes)}"))
     return notices
+
+
+def _environments(pairs: Iterable[Pair]) -> list[Notice]:
+    """What the numbers were made with, once for each variant, where it is not what the reference's were made with."""
+    notices = []
+    for variant, group in groupby(pairs, key=lambda pair: pair.new.variant):
+        sides = list(dict.fromkeys((_made_with(pair.old), _made_with(pair.new)) for pair in group))
+        changes = [f"{new}, the reference with {old}" for old, new in sides if old and new and old != new]
+        if changes:
+            notices.append(Notice(variant, "environment", f"made with {'; '.join(changes)}"))
+    return notices
+
+
+def _made_with(record: Record) -> str:
+    """Such as ``torch 2.9.1 on cpu``; empty where a record does not say."""
+    torch, device = record.environment.get("packages", {}).get("torch"), record.environment.get("device")
+    name = record.environment.get("device_name")
+    return f"torch {torch} on {device}" + (f" ({name})" if name else "") if torch and device else ""
 
 
 def _by_method(records: Iterable[Record]) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vdu_bench.errors import UserError, did_you_mean
@@ -21,25 +21,16 @@ class Tolerance:
         """In the metric's unit, for a reference of this value."""
         return abs(reference) * self.amount / 100.0 if self.relative else self.amount
 
+    @classmethod
+    def parse(cls, text: str) -> Tolerance:
+        """From ``NUMBER`` or ``NUMBER%``. Raises ValueError for what is neither, negative or not finite."""
+        amount = float(text.removesuffix("%"))
+        if not math.isfinite(amount) or amount < 0:
+            raise ValueError(f"{text!r} is not a number from 0 up")
+        return cls(amount, text.endswith("%"))
+
     def __str__(self) -> str:
         return f"{self.amount:g}%" if self.relative else f"{self.amount:g}"
-
-
-DEFAULTS: Mapping[str, Tolerance] = {
-    "pul": Tolerance(2.0),
-    "forget_rate": Tolerance(1.0),
-    "junk_rate": Tolerance(2.0),
-    "fd_judge": Tolerance(10.0, relative=True),
-    # Not relative: this distance is biased upward and may be 0. 2,000 samples of one distribution read about 0.04.
-    "retained_balance": Tolerance(0.02),
-    "unlearn_forward": Tolerance(0.0),
-    "unlearn_backward": Tolerance(0.0),
-    "training_images": Tolerance(0.0),
-}
-"""By metric name, in the metrics' own units (percentage points for rates) unless relative."""
-
-OTHERWISE = Tolerance(10.0, relative=True)
-"""For every metric that `DEFAULTS` does not name."""
 
 
 def parse_tolerances(assignments: Iterable[str], known: Iterable[str]) -> dict[str, Tolerance]:
@@ -62,15 +53,8 @@ def parse_tolerances(assignments: Iterable[str], known: Iterable[str]) -> dict[s
             raise UserError(f"--tolerance {text!r}: no gated metric is called {name!r}{did_you_mean(name, known)}")
         if name in found:
             raise UserError(f"--tolerance names {name!r} twice")
-        found[name] = Tolerance(_amount(text, number.removesuffix("%")), number.endswith("%"))
+        try:
+            found[name] = Tolerance.parse(number)
+        except ValueError as error:
+            raise UserError(f"--tolerance {text!r}: {number.removesuffix('%')!r} is not a number from 0 up") from error
     return found
-
-
-def _amount(text: str, number: str) -> float:
-    try:
-        amount = float(number)
-    except ValueError:
-        amount = math.nan
-    if not math.isfinite(amount) or amount < 0:
-        raise UserError(f"--tolerance {text!r}: {number!r} is not a number from 0 up")
-    return amount

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.records import Record
-from vdu_bench.reports.gate.losses import COUNTED, GatedMetric, gate_metrics
+from vdu_bench.reports.gate.losses import GatedMetric, gate_metrics
 from vdu_bench.reports.gate.pairing import Notice, pair_cells
-from vdu_bench.reports.gate.tolerances import DEFAULTS, Tolerance
+from vdu_bench.reports.gate.tolerances import Tolerance
 from vdu_bench.stats.holm import holm
 from vdu_bench.stats.losses import Losses, margins, p_values, summarise
 
@@ -84,14 +84,14 @@ def compare(
     Args:
         reference: the blessed records.
         records: the new ones.
-        tolerances: by metric; `DEFAULTS` and `OTHERWISE` for the rest.
+        tolerances: by metric; each metric's own for the rest.
         allow_missing: whether a cell that only the reference has is reported without failing.
 
     Raises:
         UserError: the records do not compare (see `pair_cells`).
     """
     pairs, notices = pair_cells(reference, records, allow_missing)
-    tests, lost = gate_metrics(pairs, reference, records, {**DEFAULTS, **(tolerances or {})})
+    tests, lost = gate_metrics(pairs, reference, records, tolerances or {})
     return Comparison(tuple(_judge(tests)), (*notices, *lost))
 
 
@@ -99,7 +99,7 @@ def _judge(tests: Sequence[GatedMetric]) -> list[Verdict]:
     worse, better, widths = (np.full(len(tests), math.nan) for _ in range(3))
     pools: dict[tuple[str, bool], list[int]] = {}
     for index, test in enumerate(tests):
-        if test.metric not in COUNTED:
+        if test.facts.gate != "counted":
             pools.setdefault((test.metric, test.variances is None), []).append(index)
     for indices in pools.values():
         pool = [tests[index] for index in indices]
@@ -147,8 +147,8 @@ def _verdict(test: GatedMetric, worse: float, better: float, width: float) -> Ve
         task=test.task,
         method=test.method,
         metric=test.metric,
-        label=test.description.label,
-        unit=test.description.unit,
+        label=test.facts.label,
+        unit=test.facts.unit,
         seeds=test.seeds,
         old=float(test.old.mean()),
         new=float(test.new.mean()),

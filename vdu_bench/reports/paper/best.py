@@ -11,20 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.records import Record
-from vdu_bench.reports.gate.outcomes import original_hits, outcomes
+from vdu_bench.reports.gate.outcomes import BY_SAMPLES, originals, paired_counts
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard
 from vdu_bench.stats.holm import holm
 from vdu_bench.stats.losses import Losses, summarise, two_sided
-from vdu_bench.stats.ratio_change import joint_counts, ratio_change
+from vdu_bench.stats.ratio_change import ratio_change
 from vdu_bench.stats.separation import separations
 
 ALPHA = 0.05
 
 Floats = NDArray[np.float64]
 Test = Literal["noise", "seeds", "none"]
-
-_SAMPLED = "pul"
-"""The metric that is compared sample by sample."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +39,16 @@ class BestGroup:
 def best_group(board: Leaderboard, column: Column, records: Sequence[Record]) -> BestGroup:
     """Compare each contestant with the best one, at 95 % after Holm's adjustment over these comparisons.
 
-    References and external checkpoints do not compete, nor does a method that diverged or failed with a seed. PUL is
-    compared sample by sample over the initial noise that all methods share, with the scatter of the seeds where that
-    is larger (`vdu_bench.stats.ratio_change`, `vdu_bench.stats.separation`); another metric, or PUL where the
-    outcomes of samples are missing, by a t test over the paired seeds. How often the truly best contestant is in the
-    group is simulated in ``docs/protocol.md``.
+    References and external checkpoints do not compete, nor does a method that diverged or failed with a seed. What is
+    gated by its samples, as PUL is, is compared sample by sample over the initial noise that all methods share, with
+    the scatter of the seeds where that is larger (`vdu_bench.stats.ratio_change`, `vdu_bench.stats.separation`);
+    another metric, or one whose outcomes are missing, by a t test over the paired seeds. How often the truly best
+    contestant is in the group is simulated in ``docs/protocol.md``.
 
     Args:
         board: of one variant.
         column: one of its columns, with a direction.
         records: those that the board was made from.
-
-    Raises:
-        UserError: a record's outcomes are not one bit for each sample.
     """
     means = {
         row.method: row.estimates[column.name].value
@@ -69,12 +63,13 @@ def best_group(board: Leaderboard, column: Column, records: Sequence[Record]) ->
     competing = {
         method: {record.seeds.sample: record for record in records if record.method == method} for method in means
     }
-    by_noise = _by_noise(competing, best, others, records) if column.name == _SAMPLED else None
+    sampled = column.gate in BY_SAMPLES
+    by_noise = _by_noise(competing, best, others, column.name, records) if sampled else None
     p_values = _by_seeds(competing, best, others, column.name) if by_noise is None else by_noise
     if np.isnan(p_values).any():
         return BestGroup(frozenset(), "none", "the test takes two seeds that each contestant shares with the best")
     kept = [method for method, p_value in zip(others, holm(p_values), strict=True) if p_value >= ALPHA]
-    missing = column.name == _SAMPLED and by_noise is None
+    missing = sampled and by_noise is None
     return BestGroup(
         frozenset([best, *kept]),
         "seeds" if by_noise is None else "noise",
@@ -83,23 +78,23 @@ def best_group(board: Leaderboard, column: Column, records: Sequence[Record]) ->
 
 
 def _by_noise(
-    competing: Mapping[str, Mapping[int, Record]], best: str, others: Sequence[str], records: Sequence[Record]
+    competing: Mapping[str, Mapping[int, Record]],
+    best: str,
+    others: Sequence[str],
+    metric: str,
+    records: Sequence[Record],
 ) -> Floats | None:
-    """Two-sided p-values of equal PULs, ``[others]``; None where a sample's outcome is not known."""
-    bases = {seed: hits for (_, seed), hits in original_hits(records).items()}
+    """Two-sided p-values of equal values, ``[others]``; None where a sample's outcome is not known."""
+    bases = originals(records)
     found = []
     for other in others:
-        counts = []
         seeds = _shared(competing, best, other)
-        for seed in seeds:
-            base = bases.get(seed)
-            sides = [outcomes(competing[method][seed], "forget") for method in (best, other)]
-            if base is None or sides[0] is None or sides[1] is None:
-                return None
-            counts.append(joint_counts(sides[0], base, sides[1], base))
-        if not counts:
+        pairs = [(competing[best][seed], competing[other][seed]) for seed in seeds]
+        counts = [paired_counts(one.metrics[metric], one, two, bases, bases) for one, two in pairs]
+        known = [count for count in counts if count is not None]
+        if not known or len(known) < len(counts):
             return None
-        change, variance = ratio_change(np.stack(counts), len(seeds))
+        change, variance = ratio_change(np.stack(known), len(seeds))
         found.append((*summarise(100.0 * change, 100.0**2 * variance), len(seeds)))
     mean, scatter, sampling, shared = (np.array(part, dtype=np.float64) for part in zip(*found, strict=True))
     return separations(mean, scatter, sampling, shared)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vdu_bench.reports.paper.table import PaperClass, PaperColumn, PaperTable, PublishedColumn
 from vdu_bench.reports.tables.leaderboard import Column
@@ -40,7 +40,7 @@ def published(column: PaperColumn, source: PublishedColumn, method: str) -> Cell
 
 def paper_header(column: Column) -> str:
     """Such as ``PUL (%) ↑``."""
-    return header(column).replace("pul", "PUL", 1) if column.name == "pul" else header(column)
+    return header(replace(column, label=column.title) if column.title else column)
 
 
 def row_title(table: PaperTable, method: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from vdu_bench.errors import UserError, did_you_mean
-from vdu_bench.records import Estimate, Record
+from vdu_bench.measured import Estimate
+from vdu_bench.records import Record
 from vdu_bench.reports.paper.cells import Cell, measured, paper_header, published, row_title
 from vdu_bench.reports.paper.latex import to_latex
 from vdu_bench.reports.paper.published import Publication

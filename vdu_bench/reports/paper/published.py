@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from vdu_bench.errors import UserError, flat
-from vdu_bench.records import Schema
+from vdu_bench.measured import Schema
 
 
 class PublishedNumber(Schema):

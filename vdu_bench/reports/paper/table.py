@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from vdu_bench.metrics.catalog import METRICS, metric_facts
 from vdu_bench.records import Record, Role
 from vdu_bench.reports.comparable import by_variant
 from vdu_bench.reports.families import families, scales
@@ -15,7 +16,6 @@ from vdu_bench.reports.tables.leaderboard import (
     Column,
     Leaderboard,
     Row,
-    distance_columns,
     gaps,
     leaderboards,
     troubles,
@@ -23,7 +23,8 @@ from vdu_bench.reports.tables.leaderboard import (
 )
 from vdu_bench.reports.tables.text import seeds_text
 
-PUL = Column("pul", "pul", "%", "higher")
+_DISTANCE = "u-FID"
+"""What papers call the distances, in whatever features and of however many samples they are."""
 
 _ROLES: tuple[Role, ...] = ("reference", "contestant", "external")
 
@@ -158,8 +159,15 @@ def _class(title: str, board: Leaderboard, records: Sequence[Record], cited: Seq
 
 
 def _columns(board: Leaderboard) -> list[Column]:
-    # Where every cell of a class failed, PUL's column says so.
-    return [column for column in board.columns if column.name == PUL.name] + distance_columns(board) or [PUL]
+    # Where every cell of a class failed, the column of what was to be forgotten says so.
+    return [*board.on_axis("forgetting"), *board.on_axis("distance")] or _unmeasured()
+
+
+def _unmeasured() -> list[Column]:
+    """The columns of forgetting, as the installed metrics have them."""
+    installed = ((name, metric_facts(name)) for name in METRICS.entries())
+    found = [Column.of(name, facts) for name, facts in installed if facts.axis == "forgetting"]
+    return sorted(found, key=lambda column: column.place)
 
 
 def _published(board: Leaderboard, column: Column, cited: Sequence[Publication]) -> tuple[PublishedColumn, ...]:
@@ -190,25 +198,37 @@ def _sections(classes: Sequence[PaperClass]) -> tuple[tuple[str, ...], ...]:
 def _caption(scale: str, classes: Sequence[PaperClass]) -> str:
     rows = [row for found in classes for row in found.board.rows if row.status == "ok"]
     title = f"{scale.capitalize()} scale" if scale else "Scale unknown"
-    sentences = [f"{title}: PUL and u-FID, the latter in the features and of as many samples as its name says"]
+    columns = [column for found in classes for column in found.columns]
+    forgetting = dict.fromkeys(_title(column.column) for column in columns if column.column.axis == "forgetting")
+    names = f"{', '.join(forgetting)} and {_DISTANCE}"
+    sentences = [f"{title}: {names}, the latter in the features and of as many samples as its name says"]
     seeds = sorted({row.seeds for row in rows if len(row.seeds) > 1})
     if seeds:
         over = " or ".join(map(seeds_text, seeds))
         sentences.append(f"Mean ± half the 95 % interval over seeds {over} (Student's t)")
     if any(len(row.seeds) == 1 for row in rows):
         sentences.append("Of a single seed, the number with its own 95 % interval in brackets, where it has one")
-    tests = {column.best.test for found in classes for column in found.columns if column.best.methods}
-    paired = {"noise": "PUL paired over initial noise and seeds", "seeds": "u-FID over seeds"}
+    tested = {"noise": "paired over initial noise and seeds", "seeds": "over seeds"}
+    tests = []
+    for test, how in tested.items():
+        titles = dict.fromkeys(
+            _title(column.column) for column in columns if column.best.methods and column.best.test == test
+        )
+        tests += [f"{', '.join(titles)} {how}"] if titles else []
     if tests:
         sentences.append(
             "Bold: a column's best contestant and those that a paired test does not separate from it at 95 % (Holm "
-            f"over the column; {', '.join(text for test, text in paired.items() if test in tests)})"
+            f"over the column; {', '.join(tests)})"
         )
         if any(len(row.seeds) == 1 for row in rows if row.role == "contestant"):
             sentences.append("With one seed bold is about these runs, not about how far others would scatter")
     else:
         sentences.append("Nothing is bold, since nothing could be tested")
     return ". ".join(sentences) + "."
+
+
+def _title(column: Column) -> str:
+    return _DISTANCE if column.axis == "distance" else column.title or column.label
 
 
 def _protocols(classes: Sequence[PaperClass], home: Mapping[str, str]) -> list[str]:

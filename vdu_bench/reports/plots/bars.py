@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from vdu_bench.records import Estimate
+from vdu_bench.measured import Estimate
 from vdu_bench.reports.plots.style import DIRECTION, Look, draw, error_bar
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard
 from vdu_bench.reports.tables.text import cell, method_text

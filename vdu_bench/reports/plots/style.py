@@ -15,14 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from vdu_bench.files import write_atomically
-from vdu_bench.records import Better, Estimate
+from vdu_bench.measured import Better, Estimate
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard
 from vdu_bench.reports.tables.text import has_interval, quantity
 
 DIRECTION: dict[Better, str] = {"higher": "higher is better", "lower": "lower is better", "none": ""}
 
-PUL_FLOOR = -100.0
-"""PUL, in percent, below which points are drawn at the edge: one collapsed method must not squeeze the others."""
+FORGETTING_FLOOR = -100.0
+"""In percent; what is below is drawn at the edge, so that one collapsed method does not squeeze the others."""
 
 _MARKERS = "osD^vPXp<>h"
 _REFERENCE_LOOKS = (("#000000", "*"), ("#6e6e6e", "*"))

@@ -1,4 +1,4 @@
-"""What a subset of the forget set is enough for: PUL and u-FID against the number of forget images."""
+"""What a subset of the forget set is enough for: forgetting and distance against the number of forget images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from vdu_bench.errors import UserError
-from vdu_bench.records import Estimate
-from vdu_bench.reports.plots.style import PUL_FLOOR, Look, axis_label, draw, error_bar, fit_axis
-from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, distance_columns
+from vdu_bench.measured import Estimate
+from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, axis_label, draw, error_bar, fit_axis
+from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 from vdu_bench.reports.tables.text import method_text
 
 _DODGE = 1.03
@@ -33,7 +33,7 @@ class _Point:
 
 
 def draw_sweep(boards: Sequence[Leaderboard], looks: Mapping[str, Look], file: Path) -> list[Path]:
-    """A panel for PUL and one for each Frechet distance, written as `file`.png and .pdf; returns what was written.
+    """A panel for each axis of the comparison, written as `file`.png and .pdf; returns what was written.
 
     A line for each method, over a logarithmic axis of forget images on which all of them stand at their number. A run
     that diverged or failed is a cross at the bottom with the word. Nothing is drawn without any number.
@@ -47,8 +47,8 @@ def draw_sweep(boards: Sequence[Leaderboard], looks: Mapping[str, Look], file: P
         UserError: no record says how many forget images there are, so that all of them have no place on the axis.
     """
     places = {board.variant: _images(board, boards) for board in boards}
-    found = {column.name: column for board in boards for column in board.columns if column.name == "pul"}
-    found |= {column.name: column for board in boards for column in distance_columns(board)}
+    found = {column.name: column for board in boards for column in board.on_axis("forgetting")}
+    found |= {column.name: column for board in boards for column in board.on_axis("distance")}
     panels = {column: _lines(boards, places, column) for column in found.values()}
     panels = {
         column: lines
@@ -120,9 +120,9 @@ def _ticks(boards: Sequence[Leaderboard], places: Mapping[str, int]) -> dict[int
 
 
 def _panel(axes: Axes, column: Column, lines: Mapping[str, Sequence[_Point]], looks: Mapping[str, Look]) -> None:
-    floor = PUL_FLOOR if column.name == "pul" else -math.inf
+    floor = FORGETTING_FLOOR if column.axis == "forgetting" else -math.inf
     finite = [point.estimate for line in lines.values() for point in line if math.isfinite(point.estimate.value)]
-    if column.name == "pul":
+    if column.axis == "forgetting":
         lows = [estimate.value - error_bar(estimate)[0] for estimate in finite]
         axes.set_ylim(max(floor, min(0.0, *lows)) - 7, 107)
     else:

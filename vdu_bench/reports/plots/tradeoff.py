@@ -10,13 +10,10 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from vdu_bench.records import Estimate
+from vdu_bench.measured import Estimate
 from vdu_bench.reports.plots.pareto import pareto_front
-from vdu_bench.reports.plots.style import PUL_FLOOR, Look, axis_label, draw, error_bar, fit_axis
+from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, axis_label, draw, error_bar, fit_axis
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
-
-_QUALITY = "fd_judge"
-_FORGETTING = "pul"
 
 
 @dataclass(frozen=True)
@@ -31,19 +28,21 @@ class _Point:
 
 
 def draw_tradeoff(board: Leaderboard, looks: Mapping[str, Look], file: Path) -> list[Path]:
-    """PUL over Frechet distance, written as `file`.png and .pdf; returns what was written.
+    """The first forgetting axis over the first distance, written as `file`.png and .pdf; returns what was written.
 
     The front is that of the contestants and external checkpoints: references bound the plot, they do not compete.
     Nothing is drawn where no method has both numbers.
     """
-    columns = {column.name: column for column in board.columns}
+    quality, forgetting = next(iter(board.on_axis("distance")), None), next(iter(board.on_axis("forgetting")), None)
+    if quality is None or forgetting is None:
+        return []
     points = [
-        _Point(row, row.estimates.get(_QUALITY, Estimate()), row.estimates.get(_FORGETTING, Estimate()))
+        _Point(row, *(row.estimates.get(column.name, Estimate()) for column in (quality, forgetting)))
         for row in board.rows
     ]
     if not any(all(map(math.isfinite, point.place)) for point in points):
         return []
-    return draw(file, lambda: _figure(board, columns[_QUALITY], columns[_FORGETTING], points, looks))
+    return draw(file, lambda: _figure(board, quality, forgetting, points, looks))
 
 
 def _figure(
@@ -57,7 +56,7 @@ def _figure(
     finite = [point for point in points if all(map(math.isfinite, point.place))]
     fit_axis(axes, "x", [point.quality for point in finite])
     lows = [point.forgetting.low if error_bar(point.forgetting)[0] else point.forgetting.value for point in finite]
-    axes.set_ylim(max(PUL_FLOOR, min(0.0, *lows)) - 7, 107)
+    axes.set_ylim(max(FORGETTING_FLOOR, min(0.0, *lows)) - 7, 107)
     axes.set_xlabel(axis_label(quality))
     axes.set_ylabel(axis_label(forgetting))
     axes.set_title(f"{board.variant}: forgetting {board.forget} against quality")
@@ -72,13 +71,13 @@ def _draw_point(axes: Axes, point: _Point, look: Look) -> None:
         reason = point.row.status if point.row.status != "ok" else "not measured"
         axes.plot([], [], color=look.color, marker=look.marker, markersize=8, linestyle="", label=f"{label}: {reason}")
         return
-    if y < PUL_FLOOR:
+    if y < FORGETTING_FLOOR:
         label = f"{label} ({y:.0f} %, below)"
     axes.errorbar(
         x,
-        max(y, PUL_FLOOR),
+        max(y, FORGETTING_FLOOR),
         xerr=[[length] for length in error_bar(point.quality)],
-        yerr=[[length] for length in error_bar(point.forgetting)] if y >= PUL_FLOOR else None,
+        yerr=[[length] for length in error_bar(point.forgetting)] if y >= FORGETTING_FLOOR else None,
         color=look.color,
         capsize=2.5,
         elinewidth=1.2,
@@ -87,7 +86,7 @@ def _draw_point(axes: Axes, point: _Point, look: Look) -> None:
     # Apart from its bars, so that the legend shows the marker alone.
     axes.plot(
         x,
-        max(y, PUL_FLOOR),
+        max(y, FORGETTING_FLOOR),
         color=look.color,
         marker=look.marker,
         markersize=12 if point.row.role == "reference" else 8,
@@ -104,7 +103,7 @@ def _front(axes: Axes, places: Sequence[tuple[float, float]]) -> None:
     if not front:
         return
     xs = [x for x, _ in front]
-    ys = [max(y, PUL_FLOOR) for _, y in front]
+    ys = [max(y, FORGETTING_FLOOR) for _, y in front]
     axes.plot(
         xs,
         ys,

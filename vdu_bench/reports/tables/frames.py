@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from vdu_bench.records import MetricResult, Record
+from vdu_bench.measured import MetricResult
+from vdu_bench.records import Record
 from vdu_bench.reports.families import scales
 
 COLUMNS = (

@@ -4,43 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
+from typing import get_args
 
-from vdu_bench.records import Better, Estimate, Protocol, Record, Role, Status
+from vdu_bench.measured import Axis, Better, Estimate, Gate, Group, MetricFacts
+from vdu_bench.records import Protocol, Record, Role, Status
 from vdu_bench.reports.comparable import by_variant, check_comparable
 
-IMAGES = "training_images"
-"""The metric that is filled in from the ledger where a record lacks it."""
-
-MAIN = (
-    *("pul", "forget_rate", "retain_accuracy", "fd_judge", "fid_inception", "junk_rate", "retained_balance"),
-    *("unlearn_seconds", IMAGES),
-)
-"""The metrics of the first table; everything else goes into the second."""
-
-COSTS = (
-    "unlearn_seconds",
-    "unlearn_forward",
-    "unlearn_backward",
-    "unlearn_peak_memory",
-    "sampling_throughput",
-    IMAGES,
-)
-"""What the method took; the last columns of a table."""
-
-DISTANCES = ("fd_", "fid_")
-"""How the names of Frechet distances begin: u-FID, in the features that the label names."""
-
-_FIRST = (
-    *("pul", "pul_corrected", "forget_rate", "retain_accuracy", "interference", "fd_judge", "fid_inception"),
-    *("junk_rate", "retained_balance"),
-)
+_GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A metric of the table."""
+    """A metric of the table: what its records say of it, but for what the gate alone asks for."""
 
     name: str
     """The metric's name in the records."""
@@ -48,6 +25,22 @@ class Column:
     """Its full name, with extractor and sample count where it has them."""
     unit: str
     better: Better
+    group: Group
+    headline: bool
+    rank: int
+    axis: Axis
+    title: str
+    gate: Gate
+
+    @classmethod
+    def of(cls, name: str, facts: MetricFacts) -> Column:
+        """The column of a metric."""
+        return cls(name, **{field.name: getattr(facts, field.name) for field in fields(cls) if field.name != "name"})
+
+    @property
+    def place(self) -> tuple[int, int, str]:
+        """Sorts columns by group, rank and name."""
+        return _GROUPS.index(self.group), self.rank, self.name
 
 
 @dataclass(frozen=True)
@@ -82,7 +75,7 @@ class Leaderboard:
     """What all rows were measured with; None when no cell got that far."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    """References (original first), then the others, best PUL first, those without a PUL last."""
+    """References (original first), then the others, who forgot most first, those without that number last."""
     notes: tuple[str, ...]
     """Why a cell diverged or failed, what its records warn of, and why a number is missing; a sentence each."""
 
@@ -94,12 +87,16 @@ class Leaderboard:
     @property
     def main_columns(self) -> tuple[Column, ...]:
         """The columns that the comparison is about."""
-        return tuple(column for column in self.columns if column.name in MAIN)
+        return tuple(column for column in self.columns if column.headline)
 
     @property
     def other_columns(self) -> tuple[Column, ...]:
         """The remaining columns."""
-        return tuple(column for column in self.columns if column.name not in MAIN)
+        return tuple(column for column in self.columns if not column.headline)
+
+    def on_axis(self, axis: Axis) -> list[Column]:
+        """The columns that are an axis of the comparison, the first one its first choice."""
+        return [column for column in self.columns if column.axis == axis]
 
 
 def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
@@ -113,15 +110,10 @@ def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
     return [_leaderboard(group) for _, group in by_variant(records)]
 
 
-def distance_columns(board: Leaderboard) -> list[Column]:
-    """The Frechet distances among a board's columns."""
-    return [column for column in board.columns if column.name.startswith(DISTANCES)]
-
-
 def _leaderboard(records: Sequence[Record]) -> Leaderboard:
     columns = _columns(records)
     groups = [list(group) for _, group in groupby(records, key=lambda record: record.method)]
-    rows = tuple(sorted((_row(group, columns) for group in groups), key=_rank))
+    rows = tuple(sorted((_row(group, columns) for group in groups), key=lambda row: _order(row, columns)))
     protocols = [record.protocol for record in records if record.protocol is not None]
     first = records[0]
     return Leaderboard(
@@ -138,17 +130,8 @@ def _leaderboard(records: Sequence[Record]) -> Leaderboard:
 
 
 def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
-    found = {IMAGES: Column(IMAGES, IMAGES, "images", "lower")}
-    for record in records:
-        for name, result in record.metrics.items():
-            found[name] = Column(name, result.label, result.unit, result.better)
-
-    def place(column: Column) -> tuple[int, int, str]:
-        if column.name in _FIRST:
-            return 0, _FIRST.index(column.name), ""
-        return (2, COSTS.index(column.name), "") if column.name in COSTS else (1, 0, column.name)
-
-    return tuple(sorted(found.values(), key=place))
+    found = {name: Column.of(name, result) for record in records for name, result in record.metrics.items()}
+    return tuple(sorted(found.values(), key=lambda column: column.place))
 
 
 def _row(records: Sequence[Record], columns: Iterable[Column]) -> Row:
@@ -169,10 +152,10 @@ def _row(records: Sequence[Record], columns: Iterable[Column]) -> Row:
 def _aggregate(records: Sequence[Record], metric: str, status: Status) -> Estimate | None:
     if status != "ok":
         return Estimate(reason=f"{status} with at least one seed")
-    found = [_estimate(record, metric) for record in records]
-    if all(estimate is None for estimate in found):
+    found = [record.metrics.get(metric) for record in records]
+    if not any(found):
         return None
-    estimates = [estimate or Estimate(reason="not measured") for estimate in found]
+    estimates = [Estimate(reason="not measured") if result is None else result.estimate for result in found]
     if len(estimates) == 1:
         return estimates[0]
     # Brings scipy, a second to import, which a table of one seed can do without.
@@ -181,19 +164,12 @@ def _aggregate(records: Sequence[Record], metric: str, status: Status) -> Estima
     return over_seeds(estimates)
 
 
-def _estimate(record: Record, metric: str) -> Estimate | None:
-    if metric in record.metrics:
-        return record.metrics[metric].estimate
-    if metric == IMAGES and record.ledger is not None:
-        return Estimate(value=record.ledger.images, n=1, method="counted by the ledger")
-    return None
-
-
-def _rank(row: Row) -> tuple[int, float, str]:
+def _order(row: Row, columns: Sequence[Column]) -> tuple[int, float, str]:
     if row.role == "reference":
         return (0 if row.method == "original" else 1), 0.0, row.method
-    pul = row.estimates.get("pul", Estimate()).value
-    return 2, (math.inf if math.isnan(pul) else -pul), row.method
+    axis = next((column.name for column in columns if column.axis == "forgetting"), "")
+    forgotten = row.estimates.get(axis, Estimate()).value
+    return 2, (math.inf if math.isnan(forgotten) else -forgotten), row.method
 
 
 def troubles(records: Sequence[Record]) -> list[str]:

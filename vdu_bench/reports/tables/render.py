@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from vdu_bench.errors import UserError, did_you_mean
-from vdu_bench.records import Estimate, Record
+from vdu_bench.measured import Estimate
+from vdu_bench.records import Record
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, leaderboards
 from vdu_bench.reports.tables.text import caption, cell, header, method_text, seeds_text
 
@@ -32,6 +33,9 @@ _LATEX = str.maketrans(
 
 _WIDTH = 120
 """Characters that stand beside each other in footnotesize on A4 paper with margins of an inch."""
+
+_COLUMN = ("name", "label", "unit", "better")
+"""What JSON says of a column."""
 
 _GAP = 2
 """What stands between two columns, in characters."""
@@ -198,7 +202,7 @@ def _plain(board: Leaderboard) -> dict[str, Any]:
         "forget_images": board.forget_images,
         "forget_set": board.forget_set,
         "protocol": board.protocol and board.protocol.model_dump(mode="json"),
-        "columns": [vars(column) for column in board.columns],
+        "columns": [{name: getattr(column, name) for name in _COLUMN} for column in board.columns],
         "rows": [
             vars(row) | {"estimates": {name: _finite(found) for name, found in row.estimates.items()}}
             for row in board.rows
@@ -210,7 +214,7 @@ def _plain(board: Leaderboard) -> dict[str, Any]:
 def _finite(estimate: Estimate) -> dict[str, Any]:
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in estimate.model_dump().items()
+        for key, value in vars(estimate).items()
     }
 
 

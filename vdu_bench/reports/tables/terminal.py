@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vdu_bench.reports.tables.leaderboard import COSTS, Column, Leaderboard, Row
+from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 from vdu_bench.reports.tables.text import caption, cell, header, seeds_text
 
 _GAPS = (2, 1)  # blank characters between columns: the narrow one where it saves a table from being cut
@@ -68,7 +68,7 @@ def _metric(board: Leaderboard, column: Column) -> _Printed:
 def _number(row: Row, column: Column) -> Text:
     value, interval = cell(row, column)
     text = Text(value, style="" if row.status == "ok" else "red")
-    return text.append(f"\n{interval}", style="dim") if interval and column.name not in COSTS else text
+    return text.append(f"\n{interval}", style="dim") if interval and column.group != "cost" else text
 
 
 def _texts(name: str, board: Leaderboard, text: Callable[[Row], str]) -> _Printed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from vdu_bench.records import Better, Estimate
+from vdu_bench.measured import Better, Estimate
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 
 ARROWS: dict[Better, str] = {"higher": "↑", "lower": "↓", "none": ""}

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from vdu_bench.errors import UserError
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
-from vdu_bench.models.selection import selected_parameters
+from vdu_bench.models.selection import Weights, selected_parameters
 
 PROJECTIONS = ["to_q.weight", "to_k.weight", "to_v.weight", "to_out.0.weight", "to_out.0.bias"]
 
@@ -39,4 +40,48 @@ def test_an_unconditional_model_has_self_attention_alone(tiny_model: Uncondition
 
 def test_an_unknown_selection_is_named(tiny_model: UnconditionalDDPM) -> None:
     with pytest.raises(UserError, match="'cross_atention'; did you mean 'cross_attention'"):
-        selected_parameters(tiny_model.denoiser, "cross_atention")  # type: ignore[arg-type]
+        selected_parameters(tiny_model.denoiser, "cross_atention")
+
+
+def test_a_pattern_is_over_whole_names(tiny_text_to_image: TextToImage) -> None:
+    denoiser = tiny_text_to_image.denoiser
+    names = [name for name, _ in denoiser.named_parameters()]
+    keys_and_values = selected_parameters(denoiser, "*attn2.to_[kv].weight")
+    ends = (".attn2.to_k.weight", ".attn2.to_v.weight")
+    assert list(keys_and_values) == [name for name in names if name.endswith(ends)]
+    assert len(keys_and_values) == 2 * 7
+    assert list(selected_parameters(denoiser, "conv_in.weight")) == ["conv_in.weight"]
+    assert list(selected_parameters(denoiser, ["conv_out.*", "conv_in.*"])) == [
+        *("conv_in.weight", "conv_in.bias", "conv_out.weight", "conv_out.bias")
+    ]
+
+
+def test_selections_and_patterns_go_together(tiny_text_to_image: TextToImage) -> None:
+    denoiser = tiny_text_to_image.denoiser
+    both = selected_parameters(denoiser, ("cross_attention", "*attn2*", "conv_in.bias"))
+    assert set(both) == {*selected_parameters(denoiser, "cross_attention"), "conv_in.bias"}
+
+
+def test_a_pattern_that_fits_nothing_gets_names_that_are_there(tiny_text_to_image: TextToImage) -> None:
+    with pytest.raises(
+        UserError, match=r"no weight's name fits 'conv_in.weigth'; there are \d+, such as conv_in.weight,"
+    ):
+        selected_parameters(tiny_text_to_image.denoiser, "conv_in.weigth")
+    with pytest.raises(UserError, match=r"fits 'CONV_IN\*'"):
+        selected_parameters(tiny_text_to_image.denoiser, "CONV_IN*")
+    with pytest.raises(UserError, match=r"fits 'zz\*'; .* such as conv_in.weight, "):
+        selected_parameters(tiny_text_to_image.denoiser, ["all", "zz*"])
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("cross_atention", "no selection of weights 'cross_atention'; did you mean 'cross_attention'"),
+        (["all", "auto"], "no selection of weights 'auto'"),
+        ([], "no weights are named"),
+        ("", "no weights are named"),
+    ],
+)
+def test_a_setting_is_checked_before_anything_is_trained(weights: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TypeAdapter(Weights).validate_python(weights)

@@ -99,6 +99,18 @@ def test_settings_from_file_and_assignments(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("*attn2.to_[kv].weight", "*attn2.to_[kv].weight"),
+        ("conv_*", "conv_*"),
+        ("[cross_attention, conv_in.*]", ["cross_attention", "conv_in.*"]),
+    ],
+)
+def test_a_pattern_needs_no_quotes(text: str, value: str | list[str]) -> None:
+    assert read_settings([f"vdu.weights={text}"], None) == {"vdu": {"weights": value}}
+
+
 @pytest.mark.parametrize("bad", ["gamma=3", "vdu.gamma", "vdu.=3", "=", "vdu.gamma=[1"])
 def test_malformed_assignments_are_named(bad: str) -> None:
     with pytest.raises(UserError, match="--set"):

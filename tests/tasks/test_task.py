@@ -47,6 +47,8 @@ def test_prompts_belong_to_text_to_image_models(tiny_task: Task, tiny_faces_task
         (lambda c: c["prompts"]["captions"]["phrases"].update(beard=[]), "at least 1"),
         (lambda c: c["prompts"]["forget"].append("a portrait of a person"), "both a forget and a retain prompt"),
         (lambda c: c["prompts"].update(concept=["a portrait of a person"]), "both a concept and a retain prompt"),
+        (lambda c: c["prompts"].update(preserve=["a portrait of a person"]), "both a preserve and a retain prompt"),
+        (lambda c: c["prompts"].update(preserve=["a portrait with a hat"]), "both a preserve and a forget prompt"),
         (lambda c: c["prompts"]["retain"].update({"a portrait with a cap": ["hat"]}), "a cap' asks for 'hat', which"),
         (lambda c: c["prompts"].pop("anchor"), "anchor"),
         (lambda c: c["prompts"].update(anker="a face"), "anker"),
@@ -60,6 +62,21 @@ def test_prompts_belong_to_text_to_image_models(tiny_task: Task, tiny_faces_task
 def test_mistakes_are_named(tiny_faces_task: Task, change: Callable[[Content], object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         changed(tiny_faces_task, change)
+
+
+def test_a_setting_that_is_younger_than_its_artifacts_is_left_out_at_its_default(tiny_faces_task: Task) -> None:
+    prompts = tiny_faces_task.prompts
+    assert prompts is not None
+    for mode in ("python", "json"):
+        assert "preserve" not in prompts.model_dump(mode=mode)
+        assert "preserve" not in tiny_faces_task.model_dump(mode=mode)["prompts"]
+        assert "autocast" not in tiny_faces_task.model_dump(mode=mode)["model"]["training"]
+    told = changed(tiny_faces_task, lambda content: content["prompts"].update(preserve=["a person with a beard"]))
+    assert told.prompts is not None
+    assert told.model_dump(mode="json")["prompts"]["preserve"] == ["a person with a beard"]
+    assert told.digest() != tiny_faces_task.digest()
+    assert "a person with a beard" in told.prompts.every
+    assert changed(told, lambda content: content["prompts"].update(preserve=[])).digest() == tiny_faces_task.digest()
 
 
 def test_a_model_without_a_recipe_needs_a_base(tiny_task: Task, tiny_faces_task: Task) -> None:

@@ -133,6 +133,8 @@ class CellStages:
             "base": base.digest,
             "forget": cell.task.forget,
             "forget_images": cell.task.forget_images,
+            # Any method may replay the base by it.
+            "sampler": cell.task.sampler.model_dump(mode="json"),
             **usage(cell.task),
             "device": self._device,
         }

@@ -6,7 +6,7 @@ from torch import nn
 
 from vdu_bench.errors import Diverged
 from vdu_bench.models.specs import FitSpec
-from vdu_bench.models.training.fitting import Fit, fit, gradients_of, learning_rate_factor
+from vdu_bench.models.training.fitting import Backward, Fit, fit, gradients_of, learning_rate_factor
 
 
 def quadratic(p: nn.Parameter):
@@ -42,6 +42,58 @@ def test_clipping_bounds_the_gradient_that_the_optimiser_sees() -> None:
     running.advance(gradients_of(lambda _: 1000 * p.sum()))
     assert seen == [pytest.approx(0.5, rel=1e-4)]
     assert p.grad is None, "a gradient that is done with takes no memory"
+
+
+def test_gradients_may_be_made_by_hand_between_several_backward_passes() -> None:
+    """Twice the first loss's, less the second's; the step goes by what is left at the end."""
+    p = nn.Parameter(torch.tensor([1.0, 2.0]))
+    running = Fit([p], FitSpec(steps=2, learning_rate=0.1))
+    seen: list[torch.Tensor] = []
+    running.optimizer.register_step_pre_hook(lambda *_: seen.append(p.grad.clone()))
+    steps: list[int] = []
+
+    def gradients(step: int, backward: Backward) -> torch.Tensor:
+        steps.append(step)
+        assert p.grad is None, "each step begins without any"
+        backward(p.square().sum())
+        first, p.grad = p.grad, None
+        loss = (3 * p).sum()
+        backward(loss)
+        p.grad = 2 * first - p.grad
+        return loss
+
+    expected = 4 * p.detach().clone() - 3
+    told: list[tuple[int, float]] = []
+    losses = running.run(gradients, lambda step, loss: told.append((step, loss)))
+    torch.testing.assert_close(seen[0], expected)
+    assert losses[0] == 9
+    assert steps == [0, 1]
+    assert told == list(enumerate(losses))
+
+
+def test_what_backward_adds_is_scaled_where_the_loop_scales_and_no_step_notices() -> None:
+    def fitted(autocast: torch.dtype | None) -> tuple[list[float], float]:
+        p = nn.Parameter(torch.ones(1))
+        slopes: list[float] = []
+
+        def gradients(_step: int, backward: Backward) -> torch.Tensor:
+            loss = p.square().sum()
+            backward(loss)
+            slopes.append(float(p.grad))
+            return loss
+
+        Fit([p], FitSpec(steps=2, learning_rate=0.1), autocast).run(gradients)
+        return slopes, float(p.detach())
+
+    (plain, end), (scaled, other_end) = fitted(None), fitted(torch.float16)
+    assert scaled == [65536 * slope for slope in plain]
+    assert other_end == pytest.approx(end)
+
+
+def test_gradients_that_are_not_there_are_an_error() -> None:
+    p = nn.Parameter(torch.ones(1))
+    with pytest.raises(ValueError, match="no parameter has a gradient"):
+        Fit([p], FitSpec(steps=1, learning_rate=0.1)).run(lambda _, __: p.sum())
 
 
 def test_average_replaces_the_weights_at_the_end() -> None:

@@ -26,10 +26,10 @@ def context(model, regime="full", needs=EVERYTHING, **more) -> UnlearningContext
     values = torch.arange(40, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
     images, labels = more.pop("images", values), more.pop("labels", torch.arange(40) >= 10)
     train = ImageSet.of_classes(images, labels.long(), ["a", "b"])
-    posterior = WeightPosterior({"w": torch.zeros(1)}, {"w": torch.ones(1)})
+    posterior = more.pop("posterior", WeightPosterior({"w": torch.zeros(1)}, {"w": torch.ones(1)}).only)
     log = TrainingLog(seconds=3.0, images=30)
     retrained = more.pop("retrain", model)
-    return UnlearningContext(model, train, "a", regime, needs, 0, posterior.only, lambda: (retrained, log), **more)
+    return UnlearningContext(model, train, "a", regime, needs, 0, posterior, lambda: (retrained, log), **more)
 
 
 def drawn(x0: torch.Tensor) -> list[int]:
@@ -144,6 +144,21 @@ def test_no_data_set_is_copied(tiny_model: UnconditionalDDPM) -> None:
 def test_an_empty_pool_is_the_user_s_mistake(tiny_model: UnconditionalDDPM) -> None:
     with pytest.raises(UserError, match="no such images"):
         context(tiny_model, labels=torch.zeros(40)).retain.batch(1)
+
+
+def test_making_a_posterior_is_not_counted_as_the_method_s(tiny_model: UnconditionalDDPM) -> None:
+    def made(names: tuple[str, ...]) -> WeightPosterior:
+        tiny_model.denoise(torch.zeros(5, 1, 8, 8), torch.zeros(5, dtype=torch.int64))
+        return WeightPosterior({}, {}).only(names)
+
+    c = context(tiny_model, posterior=made)
+    twin = tiny_model.clone()
+    c.posterior([])
+    with pytest.raises(UserError, match="does not cover"):
+        c.posterior(["w"])
+    assert tiny_model.counter.forward == 0
+    twin.denoise(torch.zeros(2, 1, 8, 8), torch.zeros(2, dtype=torch.int64))
+    assert tiny_model.counter.forward == 2, "it counts again, with its clones"
 
 
 def test_draws_are_the_seed_s_alone(tiny_model: UnconditionalDDPM) -> None:

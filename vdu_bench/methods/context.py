@@ -16,6 +16,7 @@ from vdu_bench.errors import RegimeError
 from vdu_bench.methods.concept import Concept
 from vdu_bench.methods.pools import Batch, ImagePool
 from vdu_bench.methods.regime import Need, Regime, forbidden_needs
+from vdu_bench.models.counting import EvaluationCounter
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.specs import SamplerSpec
@@ -131,10 +132,17 @@ class UnlearningContext:
     def posterior(self, names: Sequence[str]) -> WeightPosterior:
         """The posterior over the base's weights of these names, on the model's device and dtype.
 
+        What it takes to make one is no part of a method's cost, since it is made once for all methods and seeds.
+
         Raises RegimeError, as above, and UserError for a weight that it does not cover.
         """
         self._require("posterior")
-        return self._posterior(tuple(names)).to(self._model.device, self._model.dtype)
+        counter, self._model.counter = self._model.counter, EvaluationCounter()
+        try:
+            posterior = self._posterior(tuple(names))
+        finally:
+            self._model.counter = counter
+        return posterior.to(self._model.device, self._model.dtype)
 
     def replay(self, n: int, prompts: Sequence[str] | None = None) -> Replay:
         """`n` new samples of the frozen base, by the task's sampler: no training image, so every regime allows them.

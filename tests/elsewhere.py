@@ -44,7 +44,6 @@ OLD_SCHEDULER = {
     "beta_start": 0.0001,
     "clip_sample": True,
     "num_train_timesteps": 1000,
-    "timestep_values": None,
     "trained_betas": None,
     "variance_type": "fixed_large",
 }

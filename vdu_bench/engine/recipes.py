@@ -32,7 +32,7 @@ from vdu_bench.judges.clip.scorer import ClipScorer
 from vdu_bench.judges.clip.specs import ClipRecipe, PretrainedClip
 from vdu_bench.judges.clip.training import train_clip
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.pipelines.loading import load_model
+from vdu_bench.models.pipelines.loading import check_images, load_model
 from vdu_bench.models.pipelines.pipeline_files import find_pipeline
 from vdu_bench.models.pipelines.prompt_tokens import check_lengths
 from vdu_bench.models.pipelines.text_to_image import TextToImage
@@ -279,7 +279,8 @@ class RecipeStages:
 
         def make(target: Path) -> Mapping[str, Any]:
             # Read once here, so that a wrong one is refused before anything is trained for it.
-            load_model(folder, task.model.kind)
+            images = self.splits(task).train.images
+            check_images(load_model(folder, task.model.kind), images.shape[1:], f"{task.name}: {task.base}")
             (target / CONTENT).write_text(json.dumps(checksums(folder), indent=1, sort_keys=True) + "\n")
             return {"source": str(folder)}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.pipeline_files import check_pipeline, pipeline_folder
 from vdu_bench.models.specs import ModelKind
@@ -18,3 +20,9 @@ def load_model(source: str | Path, kind: ModelKind) -> DiffusionModel:
     # Before the weights of the wrong kind are downloaded.
     facts = check_pipeline(pipeline_folder(source, []), source, kind)
     return facts.model().load(source)
+
+
+def check_images(model: DiffusionModel, shape: Sequence[int], source: str | Path) -> None:
+    """Raise UserError where images of this shape, ``(C, H, W)``, are not what a model makes; `source` is its name."""
+    if tuple(shape) != model.image_shape:
+        raise UserError(f"{source} makes images of {list(model.image_shape)}, and the data are of {list(shape)}")

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from vdu_bench.errors import UserError
 from vdu_bench.measured import Matrix, MetricResult, Number, Outcomes, Schema
 from vdu_bench.records_v1 import upgraded
+from vdu_bench.variants import file_name, row_name, variant_name
 
 SCHEMA_VERSION = 2
 
@@ -137,6 +138,10 @@ class Record(Schema):
     """Which data the method was allowed; ``unknown`` of an external checkpoint."""
     settings: dict[str, Any]
     """Every setting of the method, defaults included; of an external checkpoint its name and its files' sha256."""
+    task_changes: dict[str, Any] = Field(default_factory=dict)
+    """By dotted name, what a command changed of the task; `forget_images`, which has a field of its own, apart."""
+    method_changes: dict[str, Any] = Field(default_factory=dict)
+    """By name, what a command gave the method otherwise than the task does; a `regime` other than full among it."""
     seeds: Seeds
     protocol: Protocol | None
     """None when the cell failed before anything was measured."""
@@ -164,19 +169,24 @@ class Record(Schema):
 
     @property
     def variant(self) -> str:
-        """The task's name, and ``-forgetN`` after it where the task was limited to N forget images."""
-        return self.task if self.forget_images is None else f"{self.task}-forget{self.forget_images}"
+        """The task's name, with ``-forgetN`` where it was limited to N images, and with what else was changed."""
+        return variant_name(self.task, self.forget_images, self.task_changes)
+
+    @property
+    def row(self) -> str:
+        """The method's name with what was changed of its settings: ``vdu[gamma=0.3]``, as tables call it."""
+        return row_name(self.method, self.method_changes)
 
     @property
     def cell_name(self) -> str:
-        """``variant/method/seed``, as used in file names and messages."""
-        return f"{self.variant}/{self.method}/seed{self.seeds.sample}"
+        """``variant/method/seed``, with what was changed of either, as used in file names and messages."""
+        return f"{self.variant}/{file_name(self.method, self.method_changes)}/seed{self.seeds.sample}"
 
     @property
-    def order(self) -> tuple[str, float, str, int]:
-        """Sorts records by task, forget images (all of them last), method and seed."""
+    def order(self) -> tuple[str, float, str, str, int]:
+        """Sorts records by task, forget images (all of them last), what else was changed, row and seed."""
         limit = math.inf if self.forget_images is None else self.forget_images
-        return self.task, limit, self.method, self.seeds.sample
+        return self.task, limit, self.variant, self.row, self.seeds.sample
 
     def to_json(self) -> str:
         """Indented JSON that ends with a newline."""

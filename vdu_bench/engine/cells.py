@@ -54,7 +54,7 @@ class Cell:
         task: with all overrides applied.
         method: the method's name, or what the model from elsewhere is called.
         overrides: settings that differ from the method's defaults, as the user and the task gave them.
-        changes: those of them that the user gave, and otherwise than the task does.
+        changes: those of them that the user gave, and otherwise than the task does; a regime other than full with them.
         regime: which data the method may see.
         seed: the unlearn and the sample seed; of a model from elsewhere the sample seed alone.
         device: as asked for (``auto``, ``cpu``, ``cuda``...).
@@ -156,9 +156,11 @@ def expand(
                 raise UserError(f"{name} cannot run on {task.name}: {why}")
             given = task.method_settings.get(name, {})
             overrides = {**given, **settings.get(name, {})}
-            changes = changed(given, overrides)
+            # No regime binds the reference rows, so theirs is always the same.
+            bound = regime if method_facts(name).role == "contestant" else "full"
+            changes = {**changed(given, overrides), **({} if bound == "full" else {"regime": bound})}
             cells += [
-                Cell(task, name, overrides, regime, seed, device, data_dir, *stamps, changes=changes) for seed in seeds
+                Cell(task, name, overrides, bound, seed, device, data_dir, *stamps, changes=changes) for seed in seeds
             ]
     return cells, left_out
 

@@ -130,10 +130,10 @@ def external_beside(
         check: raises UserError for records that do not compare.
         say: called with a line.
     """
-    tasks = {record.task for record in records}
+    variants = {record.variant for record in records}
     kept: list[Record] = []
     for record in records_in(out).values():
-        if record.role != "external" or record.task not in tasks:
+        if record.role != "external" or record.variant not in variants:
             continue
         try:
             check([*records, *kept, record])

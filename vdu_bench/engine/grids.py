@@ -25,13 +25,13 @@ def first_samples(records: Sequence[Record], store: Store, count: int = 16) -> d
         rows = grids.setdefault(record.variant, {})
         folder = store.root / "samples" / record.stages.get("samples", "none")[:32]
         file = folder / "samples.safetensors"
-        if record.method in rows or not file.exists():
+        if record.row in rows or not file.exists():
             continue
         with safe_open(file, framework="numpy") as archive:
             stored = archive.get_slice("images")
             # Slices of safetensors end inside the tensor, unlike numpy's.
             images = stored[: min(count, stored.get_shape()[0])]
-        rows[record.method] = images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
+        rows[record.row] = images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
     return grids
 
 

@@ -105,6 +105,8 @@ def _facts(cell: Cell, device: str) -> dict[str, Any]:
         "forget": cell.task.forget,
         "forget_images": None if cell.task.forget_images == "all" else cell.task.forget_images,
         "method": cell.method,
+        "task_changes": cell.task.changes,
+        "method_changes": dict(cell.changes),
         **_who(cell),
         "seeds": Seeds(train=0 if recipe is None else recipe.training.seed, unlearn=unlearn, sample=cell.seed),
         "protocol": None,

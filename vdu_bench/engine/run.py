@@ -60,6 +60,7 @@ def run_cells(
     if missing:
         executor.check(missing)
     _require_writable(out)
+    _require_same(cells, out)
     for record in found.values():
         admit(record)
         write_record(record, out)
@@ -79,6 +80,20 @@ def run_cells(
         [cell.name for cell in cells if cell.name in found],
         [name for name, record in made.items() if record.status == "failed"],
     )
+
+
+def _require_same(cells: Sequence[Cell], out: Path) -> None:
+    """Raise UserError for a record that would be replaced by one of other settings, whose name in short is the same."""
+    for cell in cells:
+        file = out / "records" / f"{cell.name}.json"
+        if not file.is_file():
+            continue
+        there = read_record(file)
+        if (there.task_changes, there.method_changes) != (cell.task.changes, dict(cell.changes)):
+            raise UserError(
+                f"{file} is of {there.task_changes | there.method_changes}, and this run of "
+                f"{cell.task.changes | dict(cell.changes)}: name another --out"
+            )
 
 
 def find_record(cell: Cell, store: Store) -> Record | None:

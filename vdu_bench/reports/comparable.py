@@ -60,8 +60,8 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
         results = [(record, record.metrics[metric]) for record in group if metric in record.metrics]
         for field in ("label", "unit", "better"):
             _agree(where, f"{metric}'s {field}", [(record, getattr(result, field)) for record, result in results])
-    for method in sorted({record.method for record in group}):
-        rows = [record for record in group if record.method == method]
+    for method in sorted({record.row for record in group}):
+        rows = [record for record in group if record.row == method]
         _agree(f"{where}/{method}", "settings", [(record, record.settings) for record in rows])
         _agree(f"{where}/{method}", "regime", [(record, record.regime) for record in rows])
 

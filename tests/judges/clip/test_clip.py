@@ -111,7 +111,7 @@ def test_specifications_are_without_torch_and_open_clip_is_imported_by_a_scorer_
 import sys
 import vdu_bench.judges.clip.specs
 assert "torch" not in sys.modules
-from vdu_bench.judges import clip, clip_check, clip_in_domain, clip_pretrained, clip_training, clip_words
+from vdu_bench.judges.clip import check, in_domain, pretrained, scorer, training, words
 assert "open_clip" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -80,7 +80,7 @@ def gate_metrics(
     sides = [originals(one_set) for one_set in (reference, records)]
     tests: list[GatedMetric] = []
     notices: list[Notice] = []
-    for _, group in groupby(pairs, key=lambda pair: (pair.new.variant, pair.new.method)):
+    for _, group in groupby(pairs, key=lambda pair: (pair.new.variant, pair.new.row)):
         measured = [pair for pair in group if pair.old.status == pair.new.status == "ok"]
         for metric in _gated(measured):
             kept, lost = _with_values(measured, metric)
@@ -148,7 +148,7 @@ def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance | None, sides
             losses, variances = (100.0 if rises else -100.0) * change, 100.0**2 * variance
     return GatedMetric(
         first.variant,
-        first.method,
+        first.row,
         metric,
         facts,
         tuple(pair.new.seeds.sample for pair in pairs),

@@ -82,7 +82,8 @@ def pair_cells(
     old, new = {_key(record): record for record in reference}, {_key(record): record for record in records}
     pairs = [Pair(old[key], new[key]) for key in sorted(old.keys() & new.keys())]
     if not pairs:
-        raise UserError("the reference and the new records have no cell (task, method, seed) in common")
+        why = _apart(old, new)
+        raise UserError(f"the reference and the new records have no cell (task, method, seed) in common{why}")
     for pair in pairs:
         _check_pair(pair)
     notices = [*_missing(old, new, allow_missing), *_extra(old, new), *_statuses(pairs), *_settings(pairs)]
@@ -94,8 +95,17 @@ def seeds_words(seeds: Sequence[int]) -> str:
     return f"seed{'s' * (len(seeds) > 1)} {seeds_text(seeds)}"
 
 
+def _apart(old: dict[Key, Record], new: dict[Key, Record]) -> str:
+    """What was changed of a task or method that both sets have, where nothing but that keeps them apart."""
+    for one in new.values():
+        for other in old.values():
+            if (one.task, one.method, one.seeds.sample) == (other.task, other.method, other.seeds.sample):
+                return f": {one.cell_name} is not {other.cell_name}; run both alike"
+    return ""
+
+
 def _key(record: Record) -> Key:
-    return record.variant, record.method, record.seeds.sample
+    return record.variant, record.row, record.seeds.sample
 
 
 def _check_pair(pair: Pair) -> None:
@@ -163,7 +173,7 @@ def _statuses(pairs: Iterable[Pair]) -> list[Notice]:
 
 def _settings(pairs: Iterable[Pair]) -> list[Notice]:
     notices = []
-    for where, group in groupby(pairs, key=lambda pair: f"{pair.new.variant}/{pair.new.method}"):
+    for where, group in groupby(pairs, key=lambda pair: f"{pair.new.variant}/{pair.new.row}"):
         # Settings are those of the method, the same in all its seeds.
         pair = next(group)
         names = sorted(pair.old.settings.keys() | pair.new.settings.keys())
@@ -193,7 +203,7 @@ def _made_with(record: Record) -> str:
 
 
 def _by_method(records: Iterable[Record]) -> list[tuple[str, str]]:
-    groups = groupby(records, key=lambda record: f"{record.variant}/{record.method}")
+    groups = groupby(records, key=lambda record: f"{record.variant}/{record.row}")
     return [(where, seeds_words([record.seeds.sample for record in group])) for where, group in groups]
 
 

@@ -61,7 +61,7 @@ def best_group(board: Leaderboard, column: Column, records: Sequence[Record]) ->
     best = (max if column.better == "higher" else min)(means, key=means.__getitem__)
     others = [method for method in means if method != best]
     competing = {
-        method: {record.seeds.sample: record for record in records if record.method == method} for method in means
+        method: {record.seeds.sample: record for record in records if record.row == method} for method in means
     }
     sampled = column.gate in BY_SAMPLES
     by_noise = _by_noise(competing, best, others, column.name, records) if sampled else None

@@ -48,7 +48,7 @@ def _rows(record: Record, scale: str) -> list[dict[str, Any]]:
         "task": record.task,
         "forget_images": record.forget_images,
         "scale": scale,
-        "method": record.method,
+        "method": record.row,
         "seed": record.seeds.sample,
         "status": record.status,
     }

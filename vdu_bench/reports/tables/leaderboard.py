@@ -48,6 +48,7 @@ class Row:
     """A method of the task."""
 
     method: str
+    """With what was changed of its settings (`Record.row`)."""
     role: Role
     regime: str
     seeds: tuple[int, ...]
@@ -112,7 +113,7 @@ def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
 
 def _leaderboard(records: Sequence[Record]) -> Leaderboard:
     columns = _columns(records)
-    groups = [list(group) for _, group in groupby(records, key=lambda record: record.method)]
+    groups = [list(group) for _, group in groupby(records, key=lambda record: record.row)]
     rows = tuple(sorted((_row(group, columns) for group in groups), key=lambda row: _order(row, columns)))
     protocols = [record.protocol for record in records if record.protocol is not None]
     first = records[0]
@@ -140,7 +141,7 @@ def _row(records: Sequence[Record], columns: Iterable[Column]) -> Row:
     status: Status = "failed" if "failed" in statuses else "diverged" if "diverged" in statuses else "ok"
     estimates = {column.name: _aggregate(records, column.name, status) for column in columns}
     return Row(
-        method=first.method,
+        method=first.row,
         role=first.role,
         regime=first.regime,
         seeds=tuple(record.seeds.sample for record in records),
@@ -175,7 +176,7 @@ def _order(row: Row, columns: Sequence[Column]) -> tuple[int, float, str]:
 def troubles(records: Sequence[Record]) -> list[str]:
     """A sentence for each cell that diverged or failed."""
     return [
-        f"{record.method}, seed {record.seeds.sample}: {record.status}: {record.reason or 'no reason given'}"
+        f"{record.row}, seed {record.seeds.sample}: {record.status}: {record.reason or 'no reason given'}"
         for record in records
         if record.status != "ok"
     ]

@@ -1,0 +1,89 @@
+"""What a command changes of a task or a method is a part of the cell's name, and nothing replaces anything else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import cli
+
+from vdu_bench.records import read_records
+
+
+@pytest.fixture(scope="module")
+def variants(tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``store`` and ``out``: one task as it is, and with four things changed."""
+    root = tmp_path_factory.mktemp("variants")
+    place = ["--task", tiny_file, "--store", root / "store", "--out", root / "out"]
+    for changes in (
+        [],
+        ["--set", "vdu.gamma=0.3"],
+        ["--set", "task.forget=3"],
+        ["--samples", "20"],
+        ["--regime", "forget_only"],
+    ):
+        cli("run", "-q", "--methods", "vdu", *place, *changes)
+    return root
+
+
+def test_each_has_records_of_its_own(variants: Path) -> None:
+    found = {
+        file.parent.relative_to(variants / "out" / "records").as_posix(): file
+        for file in variants.glob("out/**/seed0.json")
+    }
+    rows = ("original", "retrain", "vdu")
+    assert set(found) == {
+        *(f"tiny/{row}" for row in (*rows, "vdu+gamma=0.3", "vdu+regime=forget_only")),
+        *(f"tiny+{change}/{row}" for change in ("forget=3", "samples=20") for row in rows),
+    }
+    plain, changed = (json.loads(found[name].read_text()) for name in ("tiny/vdu", "tiny/vdu+gamma=0.3"))
+    assert (plain["settings"]["gamma"], changed["settings"]["gamma"]) == (0.1, 0.3)
+    assert changed["method_changes"] == {"gamma": 0.3}
+    other = json.loads(found["tiny+forget=3/vdu"].read_text())
+    assert (other["task"], other["forget"], other["task_changes"]) == ("tiny", "3", {"forget": "3"})
+
+
+def test_tables_show_them_side_by_side(variants: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli("table", variants / "out", "--format", "markdown")
+    text = capsys.readouterr().out
+    for row in ("vdu", "vdu[gamma=0.3]", "vdu[regime=forget_only]"):
+        assert f"| {row} " in text
+    for title in ("## tiny\n", "## tiny+forget=3\n", "## tiny+samples=20\n"):
+        assert title in text
+
+
+def test_the_gate_pairs_what_was_changed_alike(
+    variants: Path, tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--task", tiny_file, "--store", variants / "store", "--out", tmp_path / "new"]
+    cli("run", "-q", "--methods", "vdu", "--samples", "20", *place)
+    cli("check", "--records", tmp_path / "new", "--reference", variants / "out", "--allow-missing")
+    capsys.readouterr()
+    kept = [record for record in read_records(variants / "out") if record.variant == "tiny"]
+    for record in kept:
+        file = tmp_path / "reference" / f"{record.cell_name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(record.to_json())
+    cli("check", "--records", tmp_path / "new", "--reference", tmp_path / "reference", "--allow-missing", code=2)
+    assert "tiny+samples=20/original/seed0 is not tiny/original/seed0; run both alike" in capsys.readouterr().err
+
+
+def test_what_is_called_the_same_in_short_is_refused(
+    tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vdu_bench.engine.run import record_path, write_record
+    from vdu_bench.records import Record
+
+    record = Record.model_validate(
+        {
+            "task": "tiny", "task_changes": {"title": "a/b"}, "forget": "5", "method": "vdu", "role": "contestant",
+            "regime": "full", "settings": {}, "seeds": {"train": 0, "unlearn": 0, "sample": 0}, "protocol": None,
+            "ledger": None, "timings": {}, "environment": {}, "stages": {}, "status": "ok", "metrics": {},
+        }
+    )  # fmt: skip
+    write_record(record, tmp_path / "out")
+    assert record_path(record, tmp_path / "out").parent.parent.name == "tiny+title=b"
+    place = ["--task", tiny_file, "--store", tmp_path / "store", "--out", tmp_path / "out"]
+    cli("run", "-q", "--methods", "vdu", *place, "--set", "task.title=c/b", code=2)
+    assert "name another --out" in capsys.readouterr().err

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from vdu_bench.engine.progress import Progress
-from vdu_bench.engine.recipes import RecipeStages
 from vdu_bench.engine.shipped import shipped_artifacts
 from vdu_bench.engine.store import Store
+from vdu_bench.engine.workshop import Workshop
 from vdu_bench.tasks.loading import find_task
 from vdu_bench.tasks.task import Task
 
@@ -35,6 +35,6 @@ def task() -> Task:
 
 
 @pytest.fixture(scope="session")
-def recipes(tmp_path_factory: pytest.TempPathFactory) -> RecipeStages:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """The shipped models."""
-    return RecipeStages(Store(tmp_path_factory.mktemp("store"), shipped_artifacts()), "cpu", Progress(quiet=True))
+    return Workshop(Store(tmp_path_factory.mktemp("store"), shipped_artifacts()), "cpu", Progress(quiet=True))

@@ -10,11 +10,13 @@ from diffusers import DPMSolverMultistepScheduler
 
 from vdu_bench.engine.cells import expand
 from vdu_bench.engine.progress import Progress
-from vdu_bench.engine.recipes import RecipeStages
 from vdu_bench.engine.recording import make_record
 from vdu_bench.engine.shipped import shipped_artifacts
-from vdu_bench.engine.stages import CellStages
+from vdu_bench.engine.stages.base import base
+from vdu_bench.engine.stages.judge import judge
 from vdu_bench.engine.store import Store
+from vdu_bench.engine.weights import ready_model
+from vdu_bench.engine.workshop import Workshop
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.sampling import initial_noise
 from vdu_bench.tasks.task import Task
@@ -48,18 +50,19 @@ def bare_training(model: UnconditionalDDPM, steps: int, batch: int) -> None:
 def test_overhead_of_a_whole_run(benchmark, task: Task, tmp_path: Path) -> None:
     """`original` and `vdu` from shipped models to records, against the same samples and steps bare."""
     progress = Progress(quiet=True)
-    recipes = RecipeStages(Store(tmp_path / "shared", shipped_artifacts()), "cpu", progress)
+    shared = Workshop(Store(tmp_path / "shared", shipped_artifacts()), "cpu", progress)
     cells = [cell for cell in expand([task], ["vdu"], [0], "full", {}, "cpu")[0] if cell.method != "retrain"]
-    model = recipes.load_model(task, recipes.base(task))
-    recipes.judge(task)
+    model = ready_model(task, base(shared, task), "cpu")
+    judge(shared, task)
     bare_sampling(model, task.model_copy(update={"samples": 250}), 0)
     measured = []
 
     def both() -> None:
         store = Store(tmp_path / f"store{len(measured)}", shipped_artifacts())
-        stages = CellStages(store, recipes, "cpu", progress)
+        shop = Workshop(store, "cpu", progress)
+        shop.splits(task)
         started = time.perf_counter()
-        records = [make_record(cell, stages, "cpu") for cell in cells]
+        records = [make_record(cell, shop) for cell in cells]
         whole = time.perf_counter() - started
         settings = records[-1].settings
         started = time.perf_counter()

@@ -7,7 +7,10 @@ import time
 
 import pytest
 
-from vdu_bench.engine.recipes import RecipeStages
+from vdu_bench.engine.stages.base import base
+from vdu_bench.engine.stages.posterior import load_posterior
+from vdu_bench.engine.weights import ready_model
+from vdu_bench.engine.workshop import Workshop
 from vdu_bench.methods.catalog import make_method
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.models.training.fitting import Fit
@@ -20,20 +23,20 @@ BATCH = 128
 class Stepper:
     """A method in the middle of its fit."""
 
-    def __init__(self, name: str, task: Task, recipes: RecipeStages) -> None:
+    def __init__(self, name: str, task: Task, shop: Workshop) -> None:
         self.method = make_method(name, {"batch_size": BATCH})
-        base = recipes.load_model(task, recipes.base(task))
+        model = ready_model(task, base(shop, task), "cpu")
         self.context = UnlearningContext(
-            base,
-            recipes.splits(task).train,
+            model,
+            shop.splits(task).train,
             task.forget,
             "full",
             self.method.needs,
             0,
-            lambda names: recipes.load_posterior(task, base, names),
+            lambda names: load_posterior(shop, task, model, names),
             lambda: pytest.fail("nobody asked for it"),
         )
-        self.model = base.clone()
+        self.model = model.clone()
         self.model.denoiser.requires_grad_(True).train()
         self.method.start(self.model, self.context)
         self.fit = Fit(self.method.parameters(self.model), self.method.settings)
@@ -45,8 +48,8 @@ class Stepper:
         return time.perf_counter() - started
 
 
-def test_vdu_step_over_finetuning_step(benchmark, task: Task, recipes: RecipeStages) -> None:
-    vdu, rival = Stepper("vdu", task, recipes), Stepper("finetune", task, recipes)
+def test_vdu_step_over_finetuning_step(benchmark, task: Task, shop: Workshop) -> None:
+    vdu, rival = Stepper("vdu", task, shop), Stepper("finetune", task, shop)
     for stepper in (vdu, rival):
         stepper.step()
     ratios = []

@@ -28,7 +28,13 @@ def readings(concepts: Tensor, images: Tensor | None = None, junk: int = 0) -> R
     n = len(concepts)
     if images is None:
         images = torch.zeros(n, 3, 2, 2, dtype=torch.uint8)
-    return Readings(images, concepts, torch.zeros(n, 4), torch.arange(n) < junk)
+    return Readings(concepts, torch.zeros(n, 4), torch.arange(n) < junk, lambda: images)
+
+
+def sampled(forget: Readings, retain: Readings, pairs: Readings | None = None) -> Samples:
+    """One model's samples; of an unconditional one `retain` is `forget`."""
+    samples = {"forget": forget} if retain is forget else {"forget": forget, "retain": retain}
+    return Samples({"samples": samples, **({} if pairs is None else {"pairs": {"pairs": pairs}})})
 
 
 def evidence(

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from vdu_bench.engine.progress import Progress
-from vdu_bench.engine.recipes import RecipeStages
 from vdu_bench.engine.shipped import ASSETS, shipped_artifacts
+from vdu_bench.engine.stages.base import base
+from vdu_bench.engine.stages.clip import clip
+from vdu_bench.engine.stages.judge import judge
+from vdu_bench.engine.stages.posterior import load_posterior
+from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import Artifact, Store, read_artifact
+from vdu_bench.engine.weights import ready_model
+from vdu_bench.engine.workshop import Workshop
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.training.autoencoder import reconstruction_error
@@ -18,9 +27,13 @@ SHIPPED = [task for task in catalog().values() if task.scale == "embedded"]
 """The tasks whose models ship."""
 
 
-def _shared(stages: RecipeStages, task: Task) -> list[Artifact]:
-    clip = stages.clip(task)
-    return [stages.base(task), stages.retrain(task), stages.judge(task), *([] if clip is None else [clip])]
+def _shared(shop: Workshop, task: Task) -> list[Artifact]:
+    found = [make(shop, task) for make in (base, retrained, judge, clip)]
+    return [artifact for artifact in found if artifact is not None]
+
+
+def _workshop(root: Path, say: Callable[[str], None] = lambda _: None) -> Workshop:
+    return Workshop(Store(root, shipped_artifacts(), say), "cpu", Progress(quiet=True))
 
 
 def test_every_task_whose_models_ship_starts_at_once(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,16 +42,16 @@ def test_every_task_whose_models_ship_starts_at_once(tmp_path, monkeypatch: pyte
     def untrained(*_: object) -> None:
         pytest.fail("a recipe or the data changed: vdu-bench prepare --rebuild --export vdu_bench/assets")
 
-    monkeypatch.setattr("vdu_bench.engine.recipes.train", untrained)
-    monkeypatch.setattr("vdu_bench.engine.recipes.train_judge", untrained)
-    monkeypatch.setattr("vdu_bench.engine.recipes.train_clip", untrained)
+    monkeypatch.setattr("vdu_bench.engine.stages.trained.train", untrained)
+    monkeypatch.setattr("vdu_bench.engine.stages.judge.train_judge", untrained)
+    monkeypatch.setattr("vdu_bench.engine.stages.clip.train_clip", untrained)
     said: list[str] = []
-    stages = RecipeStages(Store(tmp_path, shipped_artifacts(), said.append), "cpu", Progress(quiet=True))
+    shop = _workshop(tmp_path, said.append)
     for task in SHIPPED:
-        for artifact in _shared(stages, task):
+        for artifact in _shared(shop, task):
             assert artifact.folder.is_relative_to(ASSETS)
             assert artifact.facts["environment"]["packages"]["torch"]
-        training = stages.base(task).facts["training"]
+        training = base(shop, task).facts["training"]
         assert training["losses"][-1] < 0.4 * training["losses"][0]
     assert said == []
 
@@ -50,17 +63,17 @@ def test_every_file_matches_its_checksum(folder) -> None:
 
 
 def test_no_asset_belongs_to_nothing(tmp_path) -> None:
-    stages = RecipeStages(Store(tmp_path, shipped_artifacts()), "cpu", Progress(quiet=True))
-    used = {artifact.hash for task in SHIPPED for artifact in _shared(stages, task)}
+    shop = _workshop(tmp_path)
+    used = {artifact.address for task in SHIPPED for artifact in _shared(shop, task)}
     assert used == set(shipped_artifacts())
 
 
 def test_the_posterior_is_of_the_base(tmp_path) -> None:
-    stages = RecipeStages(Store(tmp_path, shipped_artifacts()), "cpu", Progress(quiet=True))
+    shop = _workshop(tmp_path)
     for task in SHIPPED:
-        model = stages.load_model(task, stages.base(task))
+        model = ready_model(task, base(shop, task), "cpu")
         weights = dict(model.denoiser.named_parameters())
-        posterior: WeightPosterior = stages.load_posterior(task, model, list(weights))
+        posterior: WeightPosterior = load_posterior(shop, task, model, list(weights))
         assert {name: p.shape for name, p in weights.items()} == {n: s.shape for n, s in posterior.std.items()}
         # Snapshots scatter around where the training ended, on the scale of their own deviation.
         distance = sum(float(((p - posterior.mean[n]) ** 2).sum()) for n, p in weights.items())
@@ -75,8 +88,8 @@ def test_assets_are_fewer_than_thirty_megabytes() -> None:
 
 
 def test_the_autoencoder_holds_portraits_it_never_saw(tmp_path) -> None:
-    stages = RecipeStages(Store(tmp_path, shipped_artifacts()), "cpu", Progress(quiet=True))
+    shop = _workshop(tmp_path)
     task = next(task for task in SHIPPED if task.family == "faces")
-    model = stages.load_model(task, stages.base(task))
+    model = ready_model(task, base(shop, task), "cpu")
     assert isinstance(model, TextToImage)
-    assert reconstruction_error(model.vae, stages.splits(task).held_out.images) < 0.01
+    assert reconstruction_error(model.vae, shop.splits(task).held_out.images) < 0.01

@@ -10,7 +10,7 @@ import pytest
 from vdu_bench.engine.shipped import exported
 from vdu_bench.engine.store import MANIFEST, read_artifact
 from vdu_bench.records import Record, read_records
-from vdu_bench.reports.tables.layouts import render_table
+from vdu_bench.reports.layouts import render_table
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "mnist_small"

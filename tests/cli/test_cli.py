@@ -379,12 +379,12 @@ def test_a_failed_cell_is_exit_1_and_in_the_table(
 def test_ctrl_c_says_how_to_go_on(
     tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import vdu_bench.engine.recipes
+    import vdu_bench.engine.stages.judge
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(vdu_bench.engine.recipes, "train_judge", interrupted)
+    monkeypatch.setattr(vdu_bench.engine.stages.judge, "train_judge", interrupted)
     cli(
         "run",
         "-q",

@@ -13,13 +13,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import vdu_bench.engine.recipes
+import vdu_bench.engine.stages.judge
 from vdu_bench.engine.cells import Cell, expand, request
 from vdu_bench.engine.evaluate import evaluate_cells, evaluation_cells
 from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import Outcome, run_cells
-from vdu_bench.engine.store import Store
+from vdu_bench.engine.store import Store, read_artifact
+from vdu_bench.engine.weights import CHANGED, Weights, read_model
 from vdu_bench.errors import UserError
 from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.records import Record, read_records
@@ -69,10 +70,15 @@ def root(finished: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def published(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(finished: Path, tiny_task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What vdu made in that run, as a folder that somebody else would publish."""
-    (model,) = (finished / "store" / "unlearned").glob("*/model")
-    return Path(shutil.copytree(model, tmp_path_factory.mktemp("published") / "VDU of 5s"))
+    (changed,) = (finished / "store" / "unlearned").glob(f"*/{CHANGED}")
+    (base,) = (finished / "store" / "base").glob("*")
+    whole, own = (read_artifact(folder)[0] for folder in (base, changed.parent))
+    assert whole is not None
+    folder = tmp_path_factory.mktemp("published") / "VDU of 5s"
+    read_model(tiny_task, Weights(whole, own)).save(folder)
+    return folder
 
 
 def test_a_method_s_own_model_gets_the_method_s_own_numbers(root: Path, published: Path, tiny_task: Task) -> None:
@@ -281,7 +287,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_before_a_judge_is_trained(
     def trained(*_: object) -> None:
         raise AssertionError("the judge was trained for nothing")
 
-    monkeypatch.setattr(vdu_bench.engine.recipes, "train_judge", trained)
+    monkeypatch.setattr(vdu_bench.engine.stages.judge, "train_judge", trained)
     state = load_file(published / WEIGHTS)
     file = tmp_path / "other.safetensors"
     save_file({**state, "left.over": torch.ones(1)}, file)
@@ -344,4 +350,4 @@ def test_cells_of_methods_are_what_they_were(tiny_task: Task, tmp_path: Path) ->
     cell = expand([tiny_task], ["vdu"], (0,), "full", {}, "cpu")[0][-1]
     assert isinstance(cell, Cell)
     assert cell.external is None
-    assert {"source", "settings"} <= set(request(cell, Store(tmp_path)))
+    assert {"code", "settings"} <= set(request(cell, Store(tmp_path)))

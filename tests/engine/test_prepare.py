@@ -47,8 +47,8 @@ def test_what_was_exported_starts_another_store_at_once(
     def untrained(*_: object) -> None:
         pytest.fail("it was there to be imported")
 
-    monkeypatch.setattr("vdu_bench.engine.recipes.train", untrained)
-    monkeypatch.setattr("vdu_bench.engine.recipes.train_judge", untrained)
+    monkeypatch.setattr("vdu_bench.engine.stages.trained.train", untrained)
+    monkeypatch.setattr("vdu_bench.engine.stages.judge.train_judge", untrained)
     command = ("prepare", "-q", "--task", tiny_file, "--store", tmp_path, "--import", exported)
     cli(*command)
     ours = {file: file.stat().st_mtime_ns for file in tmp_path.glob(f"*/*/{MANIFEST}")}

@@ -14,10 +14,11 @@ import torch
 from comparing import comparable
 from killing import die_in, kill_after
 
-import vdu_bench.engine.recipes
 import vdu_bench.engine.recording
 import vdu_bench.engine.run
-import vdu_bench.engine.stages
+import vdu_bench.engine.stages.judge
+import vdu_bench.engine.stages.trained
+import vdu_bench.engine.stages.unlearned
 import vdu_bench.engine.worker
 import vdu_bench.models.training.resuming
 from vdu_bench.data.sources.digits import load_digits
@@ -26,6 +27,7 @@ from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import run_cells
 from vdu_bench.engine.store import Store
+from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
@@ -128,11 +130,12 @@ def test_fresh_makes_the_cells_again_and_not_the_base(finished: Path, tiny_task:
 
 
 KILLS: dict[str, Callable[[], None]] = {
-    "judge": lambda: kill_after(vdu_bench.engine.recipes, "train_judge"),
+    "judge": lambda: kill_after(vdu_bench.engine.stages.judge, "train_judge"),
     "base, in the middle": lambda: kill_after(Fit, "advance", 60 + 10),  # the judge has 60 steps
-    "base, at its end": lambda: kill_after(vdu_bench.engine.recipes, "train"),
-    "retrain": lambda: kill_after(vdu_bench.engine.recipes, "train", 2),
-    "unlearned": lambda: kill_after(UnconditionalDDPM, "save", 3),
+    "base, at its end": lambda: kill_after(vdu_bench.engine.stages.trained, "train"),
+    "retrain": lambda: kill_after(vdu_bench.engine.stages.trained, "train", 2),
+    "unlearned": lambda: kill_after(vdu_bench.engine.stages.unlearned, "save_model"),
+    "readings": lambda: kill_after(Judge, "read", 3),  # the real images come first, in two parts
     "samples": lambda: kill_after(UnconditionalDDPM, "sample"),
     "metrics": lambda: kill_after(vdu_bench.engine.recording, "measure"),
     "record, before it is kept": lambda: kill_after(vdu_bench.engine.worker, "make_record", 2),
@@ -159,14 +162,14 @@ def test_two_processes_on_one_store_share_the_work(finished: Path, tiny_task: Ta
     log = tmp_path / "log"
 
     def work(number: int) -> None:
-        original = vdu_bench.engine.recipes.train
+        original = vdu_bench.engine.stages.trained.train
 
         def noted(*args: Any) -> Any:
             with log.open("a") as stream:
                 stream.write("train\n")
             return original(*args)
 
-        vdu_bench.engine.recipes.train = noted
+        vdu_bench.engine.stages.trained.train = noted
         store = Store(tmp_path / "store")
         progress = Progress(quiet=True)
         out = tmp_path / f"out{number}"

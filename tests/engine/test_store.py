@@ -81,7 +81,7 @@ def test_damage_is_noticed_named_and_mended(tmp_path: Path, damage) -> None:
     assert read_artifact(again.folder)[0] is not None
     assert len(said) == 1
     assert "damaged" in said[0]
-    assert again.hash[:12] in said[0]
+    assert again.address[:12] in said[0]
 
 
 def test_a_failure_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_failure_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
 def test_shipped_artifacts_are_used_and_own_ones_come_first(tmp_path: Path) -> None:
     shipped, _ = Store(tmp_path / "a").build("kind", SPEC, make)
     said: list[str] = []
-    store = Store(tmp_path / "b", {shipped.hash: shipped.folder}, said.append)
+    store = Store(tmp_path / "b", {shipped.address: shipped.folder}, said.append)
     found, made = store.build("kind", SPEC, never)
     assert not made
     assert found.folder == shipped.folder

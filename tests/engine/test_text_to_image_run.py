@@ -14,7 +14,7 @@ from commands import cli
 from comparing import comparable
 from killing import die_in, kill_after
 
-import vdu_bench.engine.recipes
+import vdu_bench.engine.stages.trained
 import vdu_bench.models.training.resuming
 from vdu_bench.data.sources.faces import NAMES
 from vdu_bench.engine.cells import expand
@@ -146,7 +146,7 @@ def test_made_afresh_it_is_the_same_to_the_bit_and_draws_from_no_global_generato
 KILLS: dict[str, Callable[[], None]] = {
     # The judge has 60 steps, and the autoencoder comes next.
     "autoencoder, in the middle": lambda: kill_after(Fit, "advance", 60 + 5),
-    "base, at its end": lambda: kill_after(vdu_bench.engine.recipes, "train"),
+    "base, at its end": lambda: kill_after(vdu_bench.engine.stages.trained, "train"),
 }
 
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from planted import evidence, readings, shown
+from planted import evidence, readings, sampled, shown
 from torch import Tensor
 
 from vdu_bench.metrics.alignment import NO_CLIP, ClipChange, ClipScore
-from vdu_bench.metrics.evidence import Evidence, Readings, Samples
+from vdu_bench.metrics.evidence import Evidence, Readings
 from vdu_bench.stats.paired_change import paired_change
 from vdu_bench.tasks.task import Task
 
@@ -51,7 +51,7 @@ def scorer() -> Scorer:
 
 @pytest.fixture
 def planted(tiny_faces_task: Task, scorer: Scorer) -> Evidence:
-    sides = (Samples(FORGET, retained(levels)) for levels in (BEFORE, AFTER))
+    sides = (sampled(FORGET, retained(levels)) for levels in (BEFORE, AFTER))
     return evidence(tiny_faces_task, *sides, clip=scorer)
 
 
@@ -72,14 +72,14 @@ def test_the_change_is_paired_by_noise_with_the_prompt_as_its_unit(planted: Evid
 
 def test_no_images_are_scored_twice(planted: Evidence, scorer: Scorer) -> None:
     """The original's are read by every cell of its seed, and a method's own by two metrics."""
-    for after in (planted.after, Samples(FORGET, retained(BEFORE))):
+    for after in (planted.after, sampled(FORGET, retained(BEFORE))):
         for metric in (ClipScore, ClipChange):
             metric().compute(replace(planted, after=after))
     assert len(scorer.asked) == 3
 
 
 def test_the_original_does_not_change(tiny_faces_task: Task, scorer: Scorer) -> None:
-    samples = Samples(FORGET, retained(BEFORE))
+    samples = sampled(FORGET, retained(BEFORE))
     estimate = ClipChange().compute(evidence(tiny_faces_task, samples, samples, clip=scorer)).estimate
     assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
 
@@ -91,7 +91,7 @@ def test_the_label_carries_whose_score_it_is(planted: Evidence, metric: type[Cli
 
 @pytest.mark.parametrize("metric", [ClipScore, ClipChange])
 def test_without_a_clip_there_is_a_reason(tiny_faces_task: Task, metric: type[ClipScore | ClipChange]) -> None:
-    samples = Samples(FORGET, retained(BEFORE))
+    samples = sampled(FORGET, retained(BEFORE))
     e = evidence(tiny_faces_task, samples, samples)
     assert math.isnan(metric().compute(e).estimate.value)
     assert metric().compute(e).estimate.reason == NO_CLIP

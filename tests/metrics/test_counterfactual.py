@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from planted import evidence, readings, shown
+from planted import evidence, readings, sampled, shown
 from scipy.stats import ttest_1samp
 from torch import Tensor
 
 from vdu_bench.data.counterfactuals import CounterfactualPairs
 from vdu_bench.data.sources.faces import NAMES
 from vdu_bench.metrics.counterfactual import NO_PAIRS, PairDrift, PairForget
-from vdu_bench.metrics.evidence import Evidence, Samples
+from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.tasks.task import Task
 
 NOTHING = readings(shown("", ""))
@@ -34,7 +34,7 @@ def planted(
 ) -> Evidence:
     """Both models' redrawn pairs: what the judge sees in them, and the pictures."""
     sides = (
-        Samples(NOTHING, NOTHING, readings(shown(*names), pictures))
+        sampled(NOTHING, NOTHING, readings(shown(*names), pictures))
         for names, pictures in ((before, images), (after, made))
     )
     return evidence(task, *sides, pairs())
@@ -85,7 +85,7 @@ def test_the_original_does_not_drift_from_itself(tiny_faces_task: Task) -> None:
 
 @pytest.mark.parametrize("metric", [PairForget, PairDrift])
 def test_without_pairs_there_is_a_reason(tiny_faces_task: Task, metric: type[PairForget | PairDrift]) -> None:
-    samples = Samples(NOTHING, NOTHING)
+    samples = sampled(NOTHING, NOTHING)
     estimate = metric().compute(evidence(tiny_faces_task, samples, samples, pairs())).estimate
     assert math.isnan(estimate.value)
     assert estimate.reason == NO_PAIRS

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from planted import sampled
 
 from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.judges.classifier.judge import Judge
@@ -33,8 +34,8 @@ def samples(labels: list[int], junk: int = 0) -> Samples:
     images = load_digits().train.images[: len(labels)]
     features = torch.randn(len(labels), 8, generator=torch.Generator().manual_seed(0))
     shown = torch.nn.functional.one_hot(torch.tensor(labels), 10).bool()
-    readings = Readings(images, shown, features, torch.arange(len(labels)) < junk)
-    return Samples(readings, readings)
+    readings = Readings(shown, features, torch.arange(len(labels)) < junk, lambda: images)
+    return sampled(readings, readings)
 
 
 def evidence(task: Task, judge: Judge, before: list[int], after: list[int], junk: int = 0) -> Evidence:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 
 import pytest
-from planted import evidence, readings, shown
+from planted import evidence, readings, sampled, shown
 from scipy.stats import binomtest
 
 from vdu_bench.data.sources.faces import NAMES
-from vdu_bench.metrics.evidence import Evidence, Samples
+from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.metrics.fidelity import JunkRate
 from vdu_bench.metrics.forgetting import PUL, ForgetRate
 from vdu_bench.metrics.retention import Interference, RetainAccuracy
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.task import Task
 
-BEFORE = Samples(
+BEFORE = sampled(
     forget=readings(shown("hat", "hat beard", "hat", "")),
     retain=readings(shown("", "eyeglasses", "long_hair beard", "bangs", "eyeglasses", "long_hair beard")),
 )
-AFTER = Samples(
+AFTER = sampled(
     forget=readings(shown("", "beard", "", "hat beard"), junk=1),
     retain=readings(shown("", "eyeglasses", "long_hair", "bangs", "bangs", "long_hair beard hat"), junk=2),
 )
@@ -44,7 +44,7 @@ def test_retain_accuracy_is_the_share_of_asked_features_that_came(planted: Evide
 
 def test_features_that_nobody_asked_for_do_not_count(tiny_faces_task: Task) -> None:
     for features, share in ((" ".join(NAMES), 100), ("", 0)):
-        after = Samples(BEFORE.forget, readings(shown(*[features] * 6)))
+        after = sampled(BEFORE.forget, readings(shown(*[features] * 6)))
         assert RetainAccuracy().compute(evidence(tiny_faces_task, BEFORE, after)).estimate.value == share
 
 
@@ -86,7 +86,7 @@ def test_interference_is_the_mean_change_of_all_columns_but_the_forgotten_one_s(
 
 
 def test_forgetting_alone_is_no_interference(tiny_faces_task: Task) -> None:
-    after = Samples(readings(shown("", "beard", "", "")), BEFORE.retain)
+    after = sampled(readings(shown("", "beard", "", "")), BEFORE.retain)
     e = evidence(tiny_faces_task, BEFORE, after)
     found = Interference().compute(e)
     assert found.estimate.value == 0

@@ -58,8 +58,8 @@ def table(
     """
     from vdu_bench.records import read_records
     from vdu_bench.reports.families import of_scale
+    from vdu_bench.reports.layouts import format_of, render_table
     from vdu_bench.reports.publish import print_leaderboard
-    from vdu_bench.reports.tables.layouts import format_of, render_table
 
     form = format_of(layout, format, published)
     found = read_records(records)

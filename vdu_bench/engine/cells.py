@@ -1,4 +1,4 @@
-"""Cells: which of them a command asks for, and the digest by which a finished one is recognised.
+"""Cells: which of them a command asks for, and the request by which the record of a finished one is found.
 
 Nothing here imports torch, so that a command whose cells are all done answers at once.
 """
@@ -10,20 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vdu_bench.data.catalog import data_stamp
-from vdu_bench.engine.digests import EVERYTHING, code_digest, source_digest
+from vdu_bench.data.catalog import SOURCES, data_stamp
+from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.store import Store
+from vdu_bench.engine.usage import pipeline_code
 from vdu_bench.errors import UserError
 from vdu_bench.files import stamp
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.regime import Regime, forbidden_needs
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.models.files.external_files import ExternalFiles
+from vdu_bench.probes.catalog import PROBES
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import changed, file_name, variant_name
 
 REFERENCES = ("original", "retrain")
-RECORD = "record.json"
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,12 @@ class Cell:
 
 def request(cell: Cell, store: Store) -> dict[str, Any]:
     """All that decides a cell's record, as far as it can be known without importing anything heavy."""
+    # What no import reaches, since it is found by its name.
+    entries = [SOURCES.entry(cell.task.data.source), *METRICS.entries().values(), *PROBES.entries().values()]
     who: dict[str, Any]
     if cell.external is None:
-        who = {"source": source_digest(METHODS.entry(cell.method)), "settings": dict(cell.overrides)}
+        who = {"settings": dict(cell.overrides)}
+        entries.append(METHODS.entry(cell.method))
     else:
         who = {"external": cell.external.settings, "seconds": cell.external.seconds}
     return {
@@ -108,8 +112,9 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         "device": cell.device,
         "data": cell.data_stamp,
         "models": cell.models_stamp,
-        "code": code_digest(EVERYTHING),
-        "metrics": {name: source_digest(entry) for name, entry in METRICS.entries().items()},
+        "code": code_digest(["vdu_bench.engine.worker", *pipeline_code(cell.task), *entries]),
+        "metrics": {name: entry.target for name, entry in METRICS.entries().items()},
+        "probes": {name: entry.target for name, entry in PROBES.entries().items()},
         "made_of": store.digests(
             ("base", "judge", "clip", *(["retrain"] if cell.may_retrain else [])), cell.task.family, cell.task.forget
         ),

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from vdu_bench.engine.store import Store
 from vdu_bench.records import Record
 
+IMAGES = "images.safetensors"
+
 
 def first_samples(records: Sequence[Record], store: Store, count: int = 16) -> dict[str, dict[str, NDArray[np.uint8]]]:
     """By variant and method, uint8 ``[n, H, W]`` (grey) or ``[n, H, W, 3]``, of each method's first seed.
@@ -23,12 +25,12 @@ def first_samples(records: Sequence[Record], store: Store, count: int = 16) -> d
     grids: dict[str, dict[str, Any]] = {}
     for record in records:
         rows = grids.setdefault(record.variant, {})
-        folder = store.root / "samples" / record.stages.get("samples", "none")[:32]
-        file = folder / "samples.safetensors"
+        folder = store.root / "images" / record.stages.get("samples", "none")[:32]
+        file = folder / IMAGES
         if record.row in rows or not file.exists():
             continue
         with safe_open(file, framework="numpy") as archive:
-            stored = archive.get_slice("images")
+            stored = archive.get_slice("forget")
             # Slices of safetensors end inside the tensor, unlike numpy's.
             images = stored[: min(count, stored.get_shape()[0])]
         rows[record.row] = images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)

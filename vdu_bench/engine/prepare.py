@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vdu_bench.engine.progress import Progress
-from vdu_bench.engine.recipes import RecipeStages
 from vdu_bench.engine.shipped import exported
+from vdu_bench.engine.stage import LASTING
+from vdu_bench.engine.stages.base import base
+from vdu_bench.engine.stages.clip import clip
+from vdu_bench.engine.stages.judge import judge
+from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import MANIFEST, Artifact, Store, read_artifact
 from vdu_bench.engine.team_store import TeamStore
+from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import UserError
 from vdu_bench.models.training.processes import team_on
 from vdu_bench.tasks.task import Task
-
-KINDS = ("base", "retrain", "judge", "clip")
 
 
 def import_prepared(folder: Path, store: Store) -> list[Artifact]:
@@ -29,8 +32,8 @@ def import_prepared(folder: Path, store: Store) -> list[Artifact]:
         if artifact is None:
             raise UserError(f"--import {place}: {damage}")
         # A kind is a folder's name in the store, and this one comes from somebody else.
-        if (kind := artifact.manifest["kind"]) not in KINDS:
-            raise UserError(f"--import {place}: it is a {kind!r}, not one of {', '.join(KINDS)}")
+        if (kind := artifact.manifest["kind"]) not in LASTING:
+            raise UserError(f"--import {place}: it is a {kind!r}, not one of {', '.join(LASTING)}")
         found.append(artifact)
     if not found:
         raise UserError(f"--import {folder}: there is no FAMILY/NAME/{MANIFEST} in it, as prepare --export writes it")
@@ -53,7 +56,7 @@ def prepare_tasks(
     with team_on(device) as team:
         if team.size > 1:
             store = TeamStore(store, team)
-        artifacts = _prepared(tasks, RecipeStages(store, device, progress, rebuild, data_dir, team))
+        artifacts = _prepared(tasks, Workshop(store, device, progress, data_dir, LASTING if rebuild else (), team))
     if not team.is_first:
         return {}
     if export is not None:
@@ -65,13 +68,13 @@ def prepare_tasks(
     return artifacts
 
 
-def _prepared(tasks: Sequence[Task], stages: RecipeStages) -> dict[str, Artifact]:
+def _prepared(tasks: Sequence[Task], shop: Workshop) -> dict[str, Artifact]:
     artifacts: dict[str, Artifact] = {}
     for task in tasks:
-        artifacts[f"{task.family}/judge"] = stages.judge(task)
-        artifacts[f"{task.family}/base"] = stages.base(task)
+        artifacts[f"{task.family}/judge"] = judge(shop, task)
+        artifacts[f"{task.family}/base"] = base(shop, task)
         if task.recipe is not None:
-            artifacts[f"{task.family}/retrain_{task.forget}"] = stages.retrain(task)
-        if (clip := stages.clip(task)) is not None:
-            artifacts[f"{task.family}/clip"] = clip
+            artifacts[f"{task.family}/retrain_{task.forget}"] = retrained(shop, task)
+        if (scorer := clip(shop, task)) is not None:
+            artifacts[f"{task.family}/clip"] = scorer
     return artifacts

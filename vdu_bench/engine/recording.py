@@ -2,64 +2,94 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from vdu_bench.engine.cells import RECORD, Cell, request
+from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.environment import describe_environment
-from vdu_bench.engine.recipes import weak_judge
-from vdu_bench.engine.stages import CellStages
-from vdu_bench.engine.store import Store
+from vdu_bench.engine.stages.base import base
+from vdu_bench.engine.stages.clip import load_clip
+from vdu_bench.engine.stages.external import external
+from vdu_bench.engine.stages.images import images, probes_of
+from vdu_bench.engine.stages.judge import judge, load_judge, weak_judge
+from vdu_bench.engine.stages.readings import readings
+from vdu_bench.engine.stages.real import load_real
+from vdu_bench.engine.stages.unlearned import unlearned
+from vdu_bench.engine.store import Artifact
+from vdu_bench.engine.weights import Weights
+from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import Diverged, one_line
 from vdu_bench.methods.catalog import make_method
-from vdu_bench.metrics.evidence import Evidence
+from vdu_bench.metrics.evidence import Evidence, Samples
 from vdu_bench.metrics.inception import EXTRACTOR, Inception
 from vdu_bench.metrics.measure import measure
 from vdu_bench.records import Ledger, Protocol, Record, Seeds, Timings
+from vdu_bench.tasks.task import Task
 
 
-def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
+def make_record(cell: Cell, shop: Workshop) -> Record:
     """Run what is missing of a cell, measure it, and write it down. A divergence is a result."""
-    facts = _facts(cell, device)
-    recipes, task = stages.recipes, cell.task
-    unlearned = stages.unlearned(cell)
-    rests_on = {"base": recipes.base(task)}
-    if unlearned.weights is not None and unlearned.weights.kind == "retrain":
-        rests_on["retrain"] = unlearned.weights
-    facts["stages"] = {**{kind: model.hash for kind, model in rests_on.items()}, "unlearned": unlearned.stage}
+    facts = _facts(cell, shop.device)
+    task = cell.task
+    whole = base(shop, task)
+    done = unlearned(shop, cell) if cell.external is None else external(shop, cell, cell.external)
+    rests_on = {"base": whole}
+    if done.weights is not None and done.weights.whole.kind == "retrain":
+        rests_on["retrain"] = done.weights.whole
+    facts["stages"] = {**{kind: model.address for kind, model in rests_on.items()}, "unlearned": done.stage}
     facts["digests"] = {kind: model.digest for kind, model in rests_on.items()}
-    facts["ledger"], timings = unlearned.ledger, unlearned.timings
-    if unlearned.weights is None:
-        return Record(**facts, timings=timings, status="diverged", reason=unlearned.reason)
-    before = stages.samples(task, recipes.base(task), cell.seed, f"{task.name}/original/seed{cell.seed}")
+    facts["ledger"], timings = done.ledger, done.timings
+    if done.weights is None:
+        return Record(**facts, timings=timings, status="diverged", reason=done.reason)
+    original = _drawn(shop, task, Weights(whole), cell.seed, f"{task.name}/original/seed{cell.seed}")
     try:
-        after = stages.samples(task, unlearned.weights, cell.seed, cell.name)
+        drawn = _drawn(shop, task, done.weights, cell.seed, cell.name)
     except Diverged as error:
         return Record(**facts, timings=timings, status="diverged", reason=str(error))
-    timings.sample_seconds = after.facts["seconds"]
-    judge = recipes.load_judge(task)
+    timings.sample_seconds = drawn["samples"].facts["seconds"]
     evidence = Evidence(
         task,
-        recipes.splits(task),
-        judge,
-        stages.readings(task, before),
-        stages.readings(task, after),
+        shop.splits(task),
+        load_judge(shop, task),
+        _read(shop, task, original),
+        _read(shop, task, drawn),
         facts["ledger"],
         timings,
         cell.seed,
-        recipes.load_clip(task),
-        None if task.inception is None else Inception.find(task.inception.file, device),
-        real=stages.real(task),
+        load_clip(shop, task),
+        None if task.inception is None else Inception.find(task.inception.file, shop.device),
+        real=load_real(shop, task),
     )
-    facts["stages"] |= {"judge": recipes.judge(task).hash, "samples": after.hash, "original_samples": before.hash}
-    train = evidence.splits.train
-    facts["forget_set"] = int(train.shows(task.forget).sum())
-    facts["protocol"] = Protocol(
+    facts["stages"]["judge"] = judge(shop, task).address
+    facts["stages"] |= {name: artifact.address for name, artifact in drawn.items()}
+    facts["stages"] |= {f"original_{name}": artifact.address for name, artifact in original.items()}
+    facts["forget_set"] = int(evidence.splits.train.shows(task.forget).sum())
+    facts["protocol"] = _protocol(evidence, shop.fingerprint(task), drawn["samples"].facts["dtype"])
+    measured = measure(evidence)
+    facts |= {"metrics": measured.metrics, "outcomes": measured.outcomes, "matrices": measured.matrices}
+    warnings = [line for line in (weak_judge(task, evidence.judge.accuracy), done.remark) if line]
+    return Record(**facts, timings=timings, status="ok", warnings=warnings)
+
+
+def _drawn(shop: Workshop, task: Task, weights: Weights, seed: int, label: str) -> dict[str, Artifact]:
+    """By probe, the images that it drew. Raises Diverged."""
+    return {
+        name: images(shop, task, weights, name, probe, seed, label) for name, probe in probes_of(shop, task).items()
+    }
+
+
+def _read(shop: Workshop, task: Task, drawn: dict[str, Artifact]) -> Samples:
+    return Samples({name: readings(shop, task, artifact) for name, artifact in drawn.items()})
+
+
+def _protocol(evidence: Evidence, fingerprint: str, dtype: str) -> Protocol:
+    """How a cell is measured."""
+    task, judge, train = evidence.task, evidence.judge, evidence.splits.train
+    return Protocol(
         version=task.protocol,
         scale=task.scale,
         sampler=task.sampler.model_dump(mode="json"),
         samples=task.samples,
-        dtype=after.facts["dtype"],
+        dtype=dtype,
         extractor=judge.name,
         extractor_digest=judge.digest(),
         reference=f"{int((~train.shows(task.forget)).sum())} training images that do not show {task.forget}",
@@ -67,7 +97,7 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
         judge_digest=judge.digest(),
         confusion=judge.confusion.tolist(),
         classes=list(judge.names),
-        data_fingerprint=recipes.fingerprint(task),
+        data_fingerprint=fingerprint,
         prompts={} if task.prompts is None else task.prompts.model_dump(mode="json"),
         clip="" if evidence.clip is None else evidence.clip.name,
         clip_digest="" if evidence.clip is None else evidence.clip.digest(),
@@ -75,20 +105,6 @@ def make_record(cell: Cell, stages: CellStages, device: str) -> Record:
         inception_digest="" if evidence.inception is None else evidence.inception.digest(),
         pairs=0 if evidence.after.pairs is None else len(evidence.after.pairs),
     )
-    measured = measure(evidence)
-    facts |= {"metrics": measured.metrics, "outcomes": measured.outcomes, "matrices": measured.matrices}
-    warnings = [line for line in (weak_judge(task, judge.accuracy), unlearned.remark) if line]
-    return Record(**facts, timings=timings, status="ok", warnings=warnings)
-
-
-def keep_record(cell: Cell, record: Record, store: Store) -> None:
-    """Put a finished record where the same request finds it."""
-
-    def make(folder: Path) -> dict[str, str]:
-        (folder / RECORD).write_text(record.to_json())
-        return {}
-
-    store.build("record", request(cell, store), make, rebuild=True)
 
 
 def failed_record(cell: Cell, device: str, error: Exception) -> Record:

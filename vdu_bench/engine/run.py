@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vdu_bench.engine.cells import RECORD, Cell, request
+from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.executors import Executor
 from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.stages.record import find_record
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.files import write_atomically
@@ -94,12 +95,6 @@ def _require_same(cells: Sequence[Cell], out: Path) -> None:
                 f"{file} is of {there.task_changes | there.method_changes}, and this run of "
                 f"{cell.task.changes | dict(cell.changes)}: name another --out"
             )
-
-
-def find_record(cell: Cell, store: Store) -> Record | None:
-    """The finished record of a cell, if the store has it."""
-    artifact = store.find("record", request(cell, store))
-    return read_record(artifact.folder / RECORD) if artifact is not None else None
 
 
 def record_path(record: Record, out: Path) -> Path:

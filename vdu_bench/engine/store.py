@@ -1,8 +1,11 @@
 """A content-addressed store of stages on disk.
 
-A stage is addressed by the hash of its spec (which names its inputs by their digests). It is built in a temporary
-folder, checksummed and renamed into place, so that what is found whole was finished; a lock keeps two processes off one
-stage.
+A stage is found by its address, the sha256 of its kind and spec (which names its inputs by their digests). It is built
+in a temporary folder, checksummed and renamed into place, so that what is found whole was finished; a lock keeps two
+processes off one stage.
+
+Three words for identity: the *address* of a stage is known before it is made; the *digest* of an artifact is that of
+its content; a *stamp* (`vdu_bench.files.stamp`) is taken of files that are not read.
 """
 
 from __future__ import annotations
@@ -23,7 +26,6 @@ from vdu_bench.files import digest_of_file
 from vdu_bench.spec import digest_of
 
 MANIFEST = "manifest.json"
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Artifact:
         return self.manifest["kind"]
 
     @property
-    def hash(self) -> str:
-        """The address: hash of kind and spec."""
+    def address(self) -> str:
+        """sha256 of kind and spec: where it is looked for."""
         return self.manifest["hash"]
 
     @property
@@ -60,7 +62,7 @@ class Artifact:
 
 
 def address(kind: str, spec: Mapping[str, Any]) -> str:
-    """The hash of a stage."""
+    """sha256 of a stage's kind and spec; ``hash`` in its manifest."""
     return digest_of({"kind": kind, "spec": spec})
 
 
@@ -69,7 +71,7 @@ class Store:
 
     Args:
         root: the folder; made when something is first written.
-        shipped: artifact folders by hash, used where the store itself has none.
+        shipped: artifact folders by address, used where the store itself has none.
         say: called with a line when something is worth knowing (a damaged artifact).
     """
 
@@ -192,7 +194,7 @@ def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         artifact = Artifact(folder, manifest)
-        if address(manifest["kind"], manifest["spec"]) != artifact.hash:
+        if address(manifest["kind"], manifest["spec"]) != artifact.address:
             return None, "its manifest was changed"
         expected, _ = manifest["files"], manifest["facts"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -8,10 +8,15 @@ from pathlib import Path
 from vdu_bench.engine.cells import Cell, tasks_of
 from vdu_bench.engine.device import resolve_device
 from vdu_bench.engine.progress import Progress
-from vdu_bench.engine.recipes import RecipeStages
-from vdu_bench.engine.recording import failed_record, keep_record, make_record
-from vdu_bench.engine.stages import CellStages
+from vdu_bench.engine.recording import failed_record, make_record
+from vdu_bench.engine.stages.base import base, check_prompt_lengths
+from vdu_bench.engine.stages.clip import clip
+from vdu_bench.engine.stages.external import external
+from vdu_bench.engine.stages.judge import judge
+from vdu_bench.engine.stages.record import keep_record
+from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import Store
+from vdu_bench.engine.workshop import Workshop
 from vdu_bench.methods.catalog import make_method
 from vdu_bench.metrics.inception import Inception
 from vdu_bench.records import Record
@@ -23,6 +28,10 @@ def check_settings(cells: Iterable[Cell]) -> None:
     for cell in cells:
         if cell.external is None:
             make_method(cell.method, dict(cell.overrides))
+
+
+OF_CELLS = ("unlearned", "external", "images", "readings")
+"""Kinds of stages that --fresh makes again; the others are shared by many."""
 
 
 class Worker:
@@ -37,43 +46,42 @@ class Worker:
     """
 
     def __init__(self, device: str, data_dir: Path | None, store: Store, progress: Progress, fresh: bool) -> None:
-        self._device, self._store = resolve_device(device), store
-        self._recipes = RecipeStages(store, self._device, progress, data_dir=data_dir)
-        self._stages = CellStages(store, self._recipes, self._device, progress, fresh)
+        self._shop = Workshop(store, resolve_device(device), progress, data_dir, OF_CELLS if fresh else ())
 
     def check_data(self, tasks: Sequence[Task]) -> None:
         """Raise UserError for a task whose data, or whose base from elsewhere, are not there or not what it needs."""
         for task in tasks:
-            self._recipes.splits(task)
+            self._shop.splits(task)
             if task.inception is not None:
-                Inception.find(task.inception.file, self._device)
+                Inception.find(task.inception.file, self._shop.device)
             if task.recipe is None:
-                self._recipes.base(task)
+                base(self._shop, task)
 
     def prepare(self, cells: Sequence[Cell]) -> None:
         """Find or make what cells share, so that a record's request names what the record was made of.
 
         Raises UserError for a model from elsewhere that cannot be judged by its task.
         """
+        shop = self._shop
         for cell in cells:
             if cell.external is not None:
                 # First, so that a wrong one is refused before anything is trained to judge it.
-                self._stages.external(cell, cell.external)
-        retrained = {cell.task.name for cell in cells if cell.may_retrain}
+                external(shop, cell, cell.external)
+        with_retrained = {cell.task.name for cell in cells if cell.may_retrain}
         for task in tasks_of(cells):
-            self._recipes.judge(task)
-            self._recipes.base(task)
-            self._recipes.check_prompt_lengths(task)
-            if task.recipe is not None and task.name in retrained:
-                self._recipes.retrain(task)
-            self._recipes.clip(task)
+            judge(shop, task)
+            base(shop, task)
+            check_prompt_lengths(shop, task)
+            if task.recipe is not None and task.name in with_retrained:
+                retrained(shop, task)
+            clip(shop, task)
 
     def record(self, cell: Cell) -> Record:
         """The cell's record; one that broke off with an error says so, and is not kept for reuse."""
         try:
-            record = make_record(cell, self._stages, self._device)
+            record = make_record(cell, self._shop)
         except Exception as error:
             # One method's bug must not cost the other cells.
-            return failed_record(cell, self._device, error)
-        keep_record(cell, record, self._store)
+            return failed_record(cell, self._shop.device, error)
+        keep_record(cell, record, self._shop.store)
         return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from torch import Tensor
 
 from vdu_bench.data.splits import DataSplits
 from vdu_bench.judges.classifier.judge import Judge
-from vdu_bench.judges.classifier.junk import JunkDetector
 from vdu_bench.metrics.memo import Memo
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.seeds import derive_seed
@@ -26,30 +26,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Readings:
-    """Images with what the judge says of them.
+    """What the judge says of images. They themselves are not held in memory.
 
     Attributes:
-        images: uint8 ``[N, C, H, W]``.
         shown: bool ``[N, K]``, which concepts the judge sees.
         features: float32 ``[N, F]``.
         junk: bool ``[N]``, off the data manifold.
+        read_images: gives the images, uint8 ``[N, C, H, W]``.
         memo: what metrics work out of these images.
     """
 
-    images: Tensor
     shown: Tensor
     features: Tensor
     junk: Tensor
+    read_images: Callable[[], Tensor]
     memo: Memo = field(default_factory=Memo, repr=False, compare=False)
 
     def __len__(self) -> int:
-        return len(self.junk)
+        return len(self.shown)
 
-    @classmethod
-    def take(cls, images: Tensor, judge: Judge, detector: JunkDetector) -> Readings:
-        """Let the judge read `images`."""
-        shown, features = judge.read(images)
-        return cls(images, shown, features, detector.flags(features))
+    @property
+    def images(self) -> Tensor:
+        """uint8 ``[N, C, H, W]``, read each time it is asked for."""
+        return self.read_images()
 
     @property
     def labels(self) -> Tensor:
@@ -79,17 +78,34 @@ class RealReadings:
 
 @dataclass(frozen=True)
 class Samples:
-    """One model's samples: all of them from initial noise that the methods of a task share.
+    """What probes drew from one model, as the judge reads it.
+
+    All of it is from initial noise that the methods of a task share.
 
     Attributes:
-        forget: of the forget prompts; of an unconditional model simply all samples.
-        retain: of the retain prompts; the same as `forget` for an unconditional model.
-        pairs: counterfactual pairs that show the feature, redrawn under their captions; None where there are none.
+        by_probe: by probe, what it drew by its name.
     """
 
-    forget: Readings
-    retain: Readings
-    pairs: Readings | None = None
+    by_probe: Mapping[str, Mapping[str, Readings]]
+
+    def of(self, probe: str) -> Mapping[str, Readings]:
+        """What a probe drew, by name; empty where the task is not probed so."""
+        return self.by_probe.get(probe, {})
+
+    @property
+    def forget(self) -> Readings:
+        """Of the forget prompts; of an unconditional model simply all samples."""
+        return self.of("samples")["forget"]
+
+    @property
+    def retain(self) -> Readings:
+        """Of the retain prompts; the same as `forget` for an unconditional model."""
+        return self.of("samples").get("retain", self.forget)
+
+    @property
+    def pairs(self) -> Readings | None:
+        """Counterfactual pairs that show the feature, redrawn under their captions; None where there are none."""
+        return self.of("pairs").get("pairs")
 
     @property
     def junk(self) -> Tensor:

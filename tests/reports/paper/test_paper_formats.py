@@ -15,9 +15,9 @@ from latex import assert_balanced
 
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record
+from vdu_bench.reports.layouts import format_of
 from vdu_bench.reports.paper.formats import render_paper
 from vdu_bench.reports.paper.published import published_folder, read_published
-from vdu_bench.reports.tables.layouts import format_of
 from vdu_bench.reports.tables.leaderboard import leaderboards
 
 SUITE = read_published(published_folder())

@@ -1,0 +1,70 @@
+"""A third party's probe and the metric of it in a run: the images are a stage, and nothing of the engine knows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import relearning
+
+from vdu_bench.data.sources.digits import load_digits
+from vdu_bench.engine.cells import expand
+from vdu_bench.engine.cells import request as asked
+from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.recording import make_record
+from vdu_bench.engine.store import Store, read_artifact
+from vdu_bench.engine.workshop import Workshop
+from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.probes.catalog import PROBES
+from vdu_bench.records import Record
+from vdu_bench.tasks.task import Task
+
+
+@pytest.fixture
+def relearn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe and its metric, registered."""
+    for registry, name, target in ((PROBES, "relearn", "Relearn"), (METRICS, "relearned", "Relearned")):
+        monkeypatch.setattr(registry, "_entries", dict(registry.entries()))
+        registry.add(name, f"relearning:{target}", Path(relearning.__file__))
+
+
+def recorded(task: Task, root: Path) -> Record:
+    shop = Workshop(Store(root), "cpu", Progress(quiet=True))
+    record = make_record(expand([task], ["finetune"], (0,), "full", {}, "cpu")[0][-1], shop)
+    assert record.status == "ok"
+    return record
+
+
+@pytest.mark.usefixtures("relearn")
+def test_its_images_are_a_stage(tiny_task: Task, tmp_path: Path) -> None:
+    record = recorded(tiny_task, tmp_path)
+    stages = {name: record.stages[name] for name in ("samples", "original_samples", "relearn", "original_relearn")}
+    assert len(set(stages.values())) == 4
+    artifact, _ = read_artifact(tmp_path / "images" / stages["relearn"][:32])
+    assert artifact is not None
+    assert artifact.manifest["spec"]["settings"]["given"] == 6
+    assert artifact.manifest["spec"]["data"] == load_digits().fingerprint()
+    assert artifact.facts["ledger"] == {
+        "forget_images": 6, "retain_images": 0, "forward": 3 * 4 + 3 * 40, "backward": 3 * 4,
+    }  # fmt: skip
+    assert record.metrics["relearned"].estimate.n == 40
+    assert record.metrics["relearned"].probe == "relearn"
+    assert record.ledger.forget_images == 0, "the prober's images are not the method's"
+    times = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("manifest.json")}
+    assert recorded(tiny_task, tmp_path).stages == record.stages
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("manifest.json")} == times
+
+
+def test_without_a_metric_that_reads_them_nothing_is_drawn(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("relearn")
+    monkeypatch.setattr(METRICS, "_entries", {k: v for k, v in METRICS.entries().items() if k != "relearned"})
+    assert "relearn" not in recorded(tiny_task, tmp_path).stages
+
+
+def test_with_it_a_record_is_another(tiny_task: Task, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    cell = expand([tiny_task], ["vdu"], (0,), "full", {}, "cpu")[0][-1]
+    before = asked(cell, Store(tmp_path))
+    request.getfixturevalue("relearn")
+    assert asked(cell, Store(tmp_path)) != before

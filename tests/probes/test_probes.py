@@ -1,0 +1,121 @@
+"""The built-in probes draw what they always drew, and a context counts what it hands out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from prompted import IMAGES, NAMES, PROMPTS
+from relearning import Relearn
+
+from vdu_bench.data.captions import Captions
+from vdu_bench.data.counterfactuals import CounterfactualPairs
+from vdu_bench.data.sources.digits import load_digits
+from vdu_bench.errors import UserError
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.sampling import initial_noise
+from vdu_bench.probes.catalog import PROBES
+from vdu_bench.probes.context import ProbeContext
+from vdu_bench.probes.needs import ProbeNeed
+from vdu_bench.probes.pairs import Pairs
+from vdu_bench.probes.samples import Samples
+from vdu_bench.tasks.task import Task
+
+SHOWN = torch.tensor([[False, True], [False, False]])
+WITH_HATS = SHOWN | torch.tensor([True, False])
+PAIRS = CounterfactualPairs("hat", NAMES, IMAGES.images[:2], IMAGES.images[2:4], SHOWN, WITH_HATS)
+
+
+@pytest.fixture
+def faces(tiny_faces_task: Task) -> Task:
+    return tiny_faces_task.model_copy(update={"samples": 4, "prompts": PROMPTS})
+
+
+def digits_context(task: Task, model: UnconditionalDDPM, *needs: ProbeNeed, seed: int = 0) -> ProbeContext:
+    return ProbeContext(task, model, "any", needs, seed, load_digits().train)
+
+
+def faces_context(task: Task, model: TextToImage, *needs: ProbeNeed) -> ProbeContext:
+    return ProbeContext(task, model, "any", needs, 0, IMAGES, PAIRS)
+
+
+def test_they_are_found_by_name() -> None:
+    assert {"samples", "pairs"} <= set(PROBES.entries())
+    assert PROBES.get("samples") is Samples
+    assert PROBES.get("pairs") is Pairs
+
+
+def test_samples_are_the_model_s_own_from_the_shared_noise(tiny_task: Task, tiny_model: UnconditionalDDPM) -> None:
+    seen: list[int] = []
+    context = digits_context(tiny_task, tiny_model, seed=7)
+    context.on_batch = seen.append
+    drawn = Samples().draw(tiny_model, context)
+    noise = initial_noise(40, tiny_model.latent_shape, 7)
+    assert set(drawn) == {"forget"}
+    assert torch.equal(drawn["forget"], tiny_model.sample(40, None, noise, tiny_task.sampler))
+    assert sum(seen) == Samples().images(context) == 40
+
+
+def test_both_sets_of_prompts_are_asked_from_the_same_noise(faces: Task, tiny_text_to_image: TextToImage) -> None:
+    context = faces_context(faces, tiny_text_to_image)
+    drawn = Samples().draw(tiny_text_to_image, context)
+    noise = initial_noise(4, tiny_text_to_image.latent_shape, 0)
+    assert list(drawn) == ["forget", "retain"]
+    assert Samples().images(context) == 8
+    for name, images in drawn.items():
+        prompts = PROMPTS.cycled(name, 4)
+        assert torch.equal(images, tiny_text_to_image.sample(4, prompts, noise, faces.sampler))
+
+
+def test_pairs_are_redrawn_under_their_captions(faces: Task, tiny_text_to_image: TextToImage) -> None:
+    context = faces_context(faces, tiny_text_to_image, "pairs")
+    (images,) = Pairs().draw(tiny_text_to_image, context).values()
+    prompts = Captions(PROMPTS.captions, NAMES).plain(WITH_HATS)
+    noise = initial_noise(2, tiny_text_to_image.latent_shape, 0, "pairs")
+    expected = tiny_text_to_image.redraw(PAIRS.with_, prompts, noise, faces.sampler, faces.pair_strength)
+    assert torch.equal(images, expected)
+    assert Pairs().images(context) == 2
+
+
+def test_a_probe_says_what_it_works_on(tiny_task: Task, faces: Task) -> None:
+    assert Samples.applies(tiny_task)
+    assert Samples.applies(faces)
+    assert Pairs.applies(faces)
+    assert not Pairs.applies(tiny_task)
+
+
+def test_what_was_not_declared_is_not_given(tiny_task: Task, tiny_model: UnconditionalDDPM) -> None:
+    context = digits_context(tiny_task, tiny_model)
+    for name, need in (
+        ("forget", "forget_images"),
+        ("retain", "retain_images"),
+        ("pairs", "pairs"),
+        ("pair_strength", "pairs"),
+    ):
+        with pytest.raises(ValueError, match=f"uses {need} without naming it"):
+            getattr(context, name)
+
+
+def test_a_probe_that_trains_is_counted_and_leaves_the_model_alone(
+    tiny_task: Task, tiny_model: UnconditionalDDPM
+) -> None:
+    before = {name: t.clone() for name, t in tiny_model.denoiser.state_dict().items()}
+    context = digits_context(tiny_task, tiny_model, "forget_images")
+    plain = Samples().draw(tiny_model, digits_context(tiny_task, tiny_model))["forget"]
+    drawn = Relearn(given=5).draw(tiny_model, context)["relearned"]
+    assert not torch.equal(drawn, plain)
+    assert all(torch.equal(t, before[name]) for name, t in tiny_model.denoiser.state_dict().items())
+    ledger = digits_context(tiny_task, tiny_model, "forget_images").ledger()
+    assert (ledger.forget_images, ledger.forward) == (0, 0), "each probe has a ledger of its own"
+    again = digits_context(tiny_task, tiny_model, "forget_images")
+    assert torch.equal(Relearn(given=5).draw(tiny_model, again)["relearned"], drawn)
+    # Three steps of four images, and forty samples in three steps.
+    assert again.ledger().model_dump() == {
+        "forget_images": 5, "retain_images": 0, "forward": 3 * 4 + 3 * 40, "backward": 3 * 4,
+    }  # fmt: skip
+
+
+def test_settings_are_checked() -> None:
+    assert Relearn(steps=9).settings.steps == 9
+    with pytest.raises(UserError, match="Relearn has no setting 'stepz'; did you mean 'steps'"):
+        Relearn(stepz=9)

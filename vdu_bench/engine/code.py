@@ -1,0 +1,197 @@
+"""The digest of the code that decides something: of the modules that are really imported, without their comments.
+
+Imports are read from the sources, wherever in a file they stand, and nothing is imported for it. Modules of the suite
+are followed, and those beside the one that is asked for: of a package, its own; of a plug-in file, its folder's. What
+a registry reaches by name alone no import tells of, so whoever asks names that entry too.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import hashlib
+import importlib.util
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from vdu_bench.errors import UserError
+from vdu_bench.registry import Entry
+from vdu_bench.spec import digest_of
+
+OURS = ("vdu_bench", "vdu_baselines")
+"""Packages that are followed whoever imports them. What their own ``__init__`` says decides nothing."""
+
+
+def code_digest(follow: Sequence[str | Entry], alone: Sequence[str] = ()) -> str:
+    """sha256 over the code that some modules run, comments and docstrings apart.
+
+    Args:
+        follow: modules by dotted name, or registered entries; with all that they import.
+        alone: modules whose imports are not followed: those that only hand over what the others work on.
+
+    Raises:
+        UserError: there is no such module.
+    """
+    found: dict[str, str] = {}
+    for start in follow:
+        name = start if isinstance(start, str) else start.module
+        file = None if isinstance(start, str) else start.file
+        found |= _closure(name, file)
+    for name in alone:
+        found[name] = _read(_file_of(name)).digest
+    return digest_of(found)
+
+
+def modules_of(name: str) -> list[str]:
+    """The modules whose code counts for a module, by dotted name, sorted."""
+    return sorted(_closure(name, None))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file: the digest of what it runs, and the modules it may import.
+
+    Each import is a dotted name with the number of its leading dots; ``from a import b`` counts as ``a`` and ``a.b``.
+    """
+
+    digest: str
+    imports: tuple[tuple[int, str], ...] = field(default=())
+
+
+@cache
+def _closure(start: str, plugin: Path | None) -> dict[str, str]:
+    """Digests by module of what `start` imports from the suite and from beside itself, itself included."""
+    folder = None if plugin is None else plugin.parent
+    tops = {*OURS, start.partition(".")[0]}
+    first = _file_of(start) if plugin is None else plugin
+    digests: dict[str, str] = {}
+    waiting = [(start, first), *_packages(start)] if plugin is None else [(start, first)]
+    while waiting:
+        name, file = waiting.pop()
+        if name in digests:
+            continue
+        source = _read(file)
+        digests[name] = source.digest
+        for dots, imported in source.imports:
+            target = _absolute(name, file, dots, imported)
+            if target.partition(".")[0] in tops:
+                waiting += [*_found(target), *_packages(target)]
+            elif folder is not None and (beside := _under(folder, target)) is not None:
+                waiting.append((target, beside))
+    return digests
+
+
+def _found(name: str) -> list[tuple[str, Path]]:
+    file = _locate(name)
+    return [] if file is None or name in OURS else [(name, file)]
+
+
+def _packages(name: str) -> Iterator[tuple[str, Path]]:
+    """The packages around a module, which run before it."""
+    while name := name.rpartition(".")[0]:
+        yield from _found(name)
+
+
+def _absolute(name: str, file: Path, dots: int, imported: str) -> str:
+    if not dots:
+        return imported
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    for _ in range(dots - 1):
+        package = package.rpartition(".")[0]
+    return f"{package}.{imported}".strip(".")
+
+
+def _file_of(name: str) -> Path:
+    if (file := _locate(name)) is None:
+        raise UserError(f"there is no module {name}")
+    return file
+
+
+@cache
+def _locate(name: str) -> Path | None:
+    """The source file of a module, found without importing anything; None where `name` is no module of Python's."""
+    top, _, rest = name.partition(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if not rest:
+        return None if spec.origin is None or not Path(spec.origin).is_file() else Path(spec.origin)
+    found = (_under(Path(place), rest) for place in spec.submodule_search_locations or ())
+    return next((file for file in found if file is not None), None)
+
+
+def _under(folder: Path, name: str) -> Path | None:
+    place = folder.joinpath(*name.split("."))
+    return next((file for file in (place / "__init__.py", place.with_name(f"{place.name}.py")) if file.is_file()), None)
+
+
+@cache
+def _read(file: Path) -> _Source:
+    # Once in a process, whose code stays what it was when it began, whatever becomes of the files.
+    content = file.read_bytes()
+    try:
+        with _no_collection():
+            tree = ast.parse(content)
+            _strip(tree.body)
+            imports = tuple(dict.fromkeys(_imports(tree.body)))
+            text = ast.dump(tree)
+    except (SyntaxError, ValueError):  # compiled, or broken: then it counts as it lies there
+        return _Source(hashlib.sha256(content).hexdigest())
+    return _Source(hashlib.sha256(text.encode()).hexdigest(), imports)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """The collector would look through a syntax tree again and again while it grows."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    for name in ("body", "orelse", "finalbody"):
+        if block := getattr(statement, name, None):
+            yield block
+    for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        yield part.body
+
+
+def _strip(body: list[ast.stmt]) -> None:
+    """Take out what is a lone string: docstrings, of attributes too."""
+    body[:] = [s for s in body if not (isinstance(s, ast.Expr) and _is_text(s.value))]
+    for statement in body:
+        for block in _blocks(statement):
+            _strip(block)
+
+
+def _is_text(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def _imports(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
+    for statement in body:
+        if isinstance(statement, ast.Import):
+            yield from ((0, alias.name) for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            module = statement.module or ""
+            yield statement.level, module
+            yield from ((statement.level, f"{module}.{alias.name}".strip(".")) for alias in statement.names)
+        elif isinstance(statement, ast.If) and _is_type_checking(statement.test):
+            yield from _imports(statement.orelse)
+        else:
+            for block in _blocks(statement):
+                yield from _imports(block)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return getattr(test, "id", getattr(test, "attr", "")) == "TYPE_CHECKING"

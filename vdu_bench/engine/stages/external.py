@@ -1,0 +1,52 @@
+"""A model that somebody else unlearned, read once and kept in the suite's own form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vdu_bench.engine.cells import Cell, External
+from vdu_bench.engine.code import code_digest
+from vdu_bench.engine.stage import Stage
+from vdu_bench.engine.stages.base import base
+from vdu_bench.engine.stages.unlearned import Unlearned
+from vdu_bench.engine.usage import pipeline_code
+from vdu_bench.engine.weights import Weights, read_model, save_model
+from vdu_bench.engine.workshop import Workshop
+from vdu_bench.models.files.external import load_external
+from vdu_bench.records import Timings
+
+
+def external(shop: Workshop, cell: Cell, checkpoint: External) -> Unlearned:
+    """The model of a checkpoint.
+
+    Raises:
+        UserError: it cannot be read, or is not of the kind and shape of the task's base.
+    """
+    task, whole = cell.task, base(shop, cell.task)
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        # Reading it uses up the base that it goes onto.
+        model, own = load_external(checkpoint.files, read_model(task, whole))
+        return {"own": own, "stored": save_model(model, read_model(task, whole), folder)}
+
+    spec = {"sha256": checkpoint.sha256, "form": checkpoint.files.form}
+    code = code_digest(
+        ["vdu_bench.models.files.external", *pipeline_code(task)], alone=[__name__, "vdu_bench.engine.weights"]
+    )
+    stage = Stage("external", spec, make, {"base": whole}, code)
+    known = shop.known(stage)
+    artifact = shop.get(stage)
+    own = artifact.facts["own"]
+    if not known:
+        shop.progress.say(f"{task.name}/{cell.method}: {own}")
+    seconds = math.nan if checkpoint.seconds is None else checkpoint.seconds
+    return Unlearned(
+        artifact.address,
+        Weights.of(artifact.facts["stored"], artifact, whole),
+        None,
+        Timings(unlearn_seconds=seconds, unlearn_forward=None, unlearn_backward=None),
+        remark=f"{cell.method}: {own}" if checkpoint.files.form == "file" else "",
+    )

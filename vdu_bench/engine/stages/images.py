@@ -1,0 +1,83 @@
+"""What a probe draws from a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from vdu_bench.engine.code import code_digest
+from vdu_bench.engine.grids import IMAGES
+from vdu_bench.engine.stage import Stage
+from vdu_bench.engine.store import Artifact
+from vdu_bench.engine.usage import pipeline_code, usage
+from vdu_bench.engine.weights import Weights, ready_model
+from vdu_bench.engine.workshop import Workshop
+from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.probes.catalog import PROBES
+from vdu_bench.probes.context import ProbeContext
+from vdu_bench.probes.probe import Probe
+from vdu_bench.registry import Entry
+from vdu_bench.tasks.task import Task
+
+
+def probes_of(shop: Workshop, task: Task) -> dict[str, Probe]:
+    """The probes that a task's models are looked at by: the samples, and those whose images a metric reads."""
+    metrics = [METRICS.get(name) for name in METRICS.entries()]
+    names = {"samples", *(metric.probe for metric in metrics if metric.applies(task))} - {""}
+    probes = {name: PROBES.get(name)() for name in sorted(names)}
+    return {
+        name: probe
+        for name, probe in probes.items()
+        if probe.applies(task) and ("pairs" not in probe.needs or shop.pairs(task) is not None)
+    }
+
+
+def images(shop: Workshop, task: Task, weights: Weights, name: str, probe: Probe, seed: int, label: str) -> Artifact:
+    """The images that a probe draws from a model.
+
+    Args:
+        shop: where they are made.
+        task: the model's.
+        weights: the model.
+        name: the probe's.
+        probe: with its settings.
+        seed: the sample seed.
+        label: the cell's name.
+
+    Raises:
+        Diverged: a sample is not finite.
+    """
+    pairs = shop.pairs(task) if "pairs" in probe.needs else None
+    spec = {
+        "probe": name,
+        "settings": probe.settings.model_dump(mode="json"),
+        "sampler": task.sampler.model_dump(mode="json"),
+        "samples": task.samples,
+        "seed": seed,
+        **usage(task),
+        "device": shop.device,
+    }
+    if pairs is not None:
+        spec["pairs"] = {"images": shop.pairs_fingerprint(task, pairs), "strength": task.pair_strength}
+    if {"forget_images", "retain_images"} & set(probe.needs):
+        spec |= {"data": shop.fingerprint(task), "forget": task.forget}
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        model = ready_model(task, weights, shop.device)
+        context = ProbeContext(task, model, name, probe.needs, seed, shop.splits(task).train, pairs)
+        with shop.progress.bar(f"{label}: {name}", probe.images(context)) as context.on_batch:
+            started = time.perf_counter()
+            drawn = probe.draw(model, context)
+            seconds = time.perf_counter() - started
+        # A convolution may give its channels last, and a decoder hands that on.
+        save_file({key: found.contiguous() for key, found in drawn.items()}, folder / IMAGES)
+        dtype = str(model.autocast or model.dtype).removeprefix("torch.")
+        return {"seconds": seconds, "dtype": dtype, "ledger": context.ledger().model_dump()}
+
+    follow: list[str | Entry] = [PROBES.entry(name), "vdu_bench.probes.context", *pipeline_code(task)]
+    code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights"])
+    return shop.get(Stage("images", spec, make, weights.inputs, code))

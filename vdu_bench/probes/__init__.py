@@ -1,0 +1,1 @@
+"""Probes: ways of looking at a model. Sampling it is one; an attack is one."""

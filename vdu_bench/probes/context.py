@@ -1,0 +1,127 @@
+"""What a probe works with: the task's way of asking, its own generators, real images where it needs them, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vdu_bench.data.captions import Captions
+from vdu_bench.data.counterfactuals import CounterfactualPairs
+from vdu_bench.data.image_set import ImageSet
+from vdu_bench.methods.pools import Batch, ImagePool
+from vdu_bench.models.counting import EvaluationCounter
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.sampling import initial_noise
+from vdu_bench.models.specs import SamplerSpec
+from vdu_bench.probes.ledger import ProbeLedger
+from vdu_bench.probes.needs import ProbeNeed
+from vdu_bench.seeds import derive_seed
+from vdu_bench.tasks.prompts import PromptSpec
+from vdu_bench.tasks.task import Task
+
+
+class ProbeContext:
+    """Hands a probe what it declared, and keeps the ledger of it.
+
+    Nothing of a task decides a probe's images but what stands here: the address of the images names all of it.
+
+    Args:
+        task: whose models are probed.
+        model: the model that is probed; its evaluations, and those of its clones, are counted from here on.
+        name: the probe's.
+        needs: what the probe declared.
+        seed: the sample seed.
+        train: the task's training images.
+        pairs: the data's counterfactual pairs of what is to be forgotten; None where there are none.
+        on_batch: called with the number of images of each finished batch.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        model: DiffusionModel,
+        name: str,
+        needs: tuple[ProbeNeed, ...],
+        seed: int,
+        train: ImageSet,
+        pairs: CounterfactualPairs | None = None,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> None:
+        self.samples = task.samples
+        """How many images stand for a model."""
+        self.sampler: SamplerSpec = task.sampler
+        self.prompts: PromptSpec | None = task.prompts
+        """What a text-to-image model is asked for: the judged prompts too, since this is the judging."""
+        self.seed = derive_seed(seed, "probe", name)
+        """For the probe's own draws."""
+        self.generator = torch.Generator().manual_seed(self.seed)
+        """A CPU generator for the probe's own draws; move what it gives to the model's device."""
+        self.on_batch = on_batch
+        self._strength, self._pairs = task.pair_strength, pairs
+        self._model, self._needs, self._sample_seed = model, needs, seed
+        self._captions = None if task.prompts is None else Captions(task.prompts.captions, train.names)
+        shown = train.shows(task.forget)
+        sides = (("forget", shown), ("retain", ~shown))
+        self._forget, self._retain = (
+            ImagePool(train, which.nonzero().flatten(), derive_seed(self.seed, side), self._batch)
+            for side, which in sides
+        )
+        model.counter = EvaluationCounter()
+
+    def noise(self, n: int, purpose: str = "samples") -> Tensor:
+        """Initial noise that all methods of a task share, standard normal ``[n, *latent_shape]`` on the CPU."""
+        return initial_noise(n, self._model.latent_shape, self._sample_seed, purpose)
+
+    def noise_like(self, x0: Tensor) -> Tensor:
+        """Standard normal of the probe's own, shaped and placed as `x0`."""
+        return torch.randn(x0.shape, generator=self.generator).to(x0)
+
+    def timesteps(self, n: int) -> Tensor:
+        """Uniform training times of the probe's own, int64 ``[n]``, on the model's device."""
+        t = torch.randint(self._model.train_timesteps, (n,), generator=self.generator)
+        return t.to(self._model.device)
+
+    @property
+    def forget(self) -> ImagePool:
+        """Real images of what is to be forgotten. Raises ValueError where ``forget_images`` are not declared."""
+        self._require("forget_images")
+        return self._forget
+
+    @property
+    def retain(self) -> ImagePool:
+        """All other real images. Raises ValueError where ``retain_images`` are not declared."""
+        self._require("retain_images")
+        return self._retain
+
+    @property
+    def pairs(self) -> CounterfactualPairs:
+        """The data's counterfactual pairs. Raises ValueError where ``pairs`` are not declared."""
+        self._require("pairs")
+        assert self._pairs is not None  # a task that lacks them is not probed by what needs them
+        return self._pairs
+
+    @property
+    def pair_strength(self) -> float:
+        """Which part of the sampler's way pairs are noised back. Raises ValueError as `pairs`."""
+        self._require("pairs")
+        return self._strength
+
+    def ledger(self) -> ProbeLedger:
+        """What was handed out and evaluated so far."""
+        counter = self._model.counter
+        return ProbeLedger(
+            forget_images=self._forget.distinct,
+            retain_images=self._retain.distinct,
+            forward=counter.forward,
+            backward=counter.backward,
+        )
+
+    def _batch(self, images: ImageSet) -> Batch:
+        captions = None if self._captions is None else self._captions.drawn(images.concepts, self.generator)
+        return Batch(self._model.encode(images.images), self._model.condition(captions), captions, images.concepts)
+
+    def _require(self, need: ProbeNeed) -> None:
+        if need not in self._needs:
+            raise ValueError(f"the probe uses {need} without naming it in its needs {list(self._needs)}")

@@ -1,0 +1,32 @@
+"""Counterfactual pairs, redrawn: does the feature go from a real picture, and does the rest of it stay?"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from vdu_bench.data.captions import Captions
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.probes.context import ProbeContext
+from vdu_bench.probes.probe import Probe
+
+
+class Pairs(Probe):
+    """The pairs' pictures that show the feature, noised part of the way and denoised under their captions (SDEdit).
+
+    Meng et al. 2022. How far they are noised is the task's ``pair_strength``.
+    """
+
+    supports = ("text_to_image",)
+    needs = ("pairs",)
+
+    def images(self, context: ProbeContext) -> int:
+        return len(context.pairs)
+
+    def draw(self, model: DiffusionModel, context: ProbeContext) -> dict[str, Tensor]:
+        if context.prompts is None:
+            raise ValueError("pairs are redrawn under their captions, and there are no prompts")
+        pairs = context.pairs
+        prompts = Captions(context.prompts.captions, pairs.names).plain(pairs.concepts_with)
+        noise = context.noise(len(pairs), "pairs")
+        strength = context.pair_strength
+        return {"pairs": model.redraw(pairs.with_, prompts, noise, context.sampler, strength, context.on_batch)}

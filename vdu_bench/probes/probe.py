@@ -1,0 +1,59 @@
+"""The base class of probes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from vdu_bench.methods.settings import checked_settings
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.specs import ModelKind
+from vdu_bench.probes.context import ProbeContext
+from vdu_bench.probes.needs import ProbeNeed
+from vdu_bench.spec import Spec
+from vdu_bench.tasks.task import Task
+
+
+class Probe(ABC):
+    """Looks at a model: gives images that the judge then reads.
+
+    A subclass says what it works on and what it needs in class attributes (as literals), what can be set in `Settings`,
+    and in its docstring what it does and where it comes from.
+
+    Args:
+        settings: all of them, or, as keywords, those that differ from the defaults.
+
+    Raises:
+        UserError: a setting is unknown or out of range.
+    """
+
+    supports: ClassVar[tuple[ModelKind, ...]] = ("unconditional", "text_to_image")
+    needs: ClassVar[tuple[ProbeNeed, ...]] = ()
+
+    class Settings(Spec):
+        """What can be set, with ranges and a description each; an unknown setting is an error."""
+
+    def __init__(self, settings: Spec | None = None, /, **values: Any) -> None:
+        if settings is not None and values:
+            raise TypeError(f"{type(self).__name__} is given its settings twice: as a whole, and {', '.join(values)}")
+        self.settings = settings or checked_settings(type(self).__name__, self.Settings, values)
+
+    @classmethod
+    def applies(cls, task: Task) -> bool:
+        """Whether a task's models are looked at in this way: by their kind, unless a subclass knows more."""
+        return task.model.kind in cls.supports
+
+    def images(self, context: ProbeContext) -> int:
+        """How many images it will draw: the units of the progress bar."""
+        return context.samples
+
+    @abstractmethod
+    def draw(self, model: DiffusionModel, context: ProbeContext) -> Mapping[str, Tensor]:
+        """Images by what they are called, uint8 ``[N, C, H, W]``; `model` stays as it is.
+
+        The number of images is for the task and the settings alone to decide. Raises Diverged where the model's images
+        are not finite.
+        """

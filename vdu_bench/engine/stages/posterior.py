@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from vdu_bench.engine.stage import Stage
 from vdu_bench.engine.stages.base import POSTERIOR, base
 from vdu_bench.engine.usage import pipeline_code, usage
 from vdu_bench.engine.workshop import Workshop
-from vdu_bench.models.counting import EvaluationCounter
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.checkpoints import checkpoint_posterior
 from vdu_bench.models.posterior.gaussian import WeightPosterior
@@ -64,12 +62,9 @@ def _laplace(
     }
 
     def make(folder: Path) -> Mapping[str, Any]:
-        # What a method costs must not hang on whether its posterior was there already.
-        uncounted = copy.copy(model)
-        uncounted.counter = EvaluationCounter()
         prompts = None if task.prompts is None else task.prompts.cycled("retain", posterior.samples)
         with shop.progress.bar(label, posterior.samples) as advance:
-            laplace_posterior(uncounted, names, posterior, task.sampler, prompts, advance).save(folder / POSTERIOR)
+            laplace_posterior(model, names, posterior, task.sampler, prompts, advance).save(folder / POSTERIOR)
         return {}
 
     code = code_digest([*CODE, *pipeline_code(task)], alone=[__name__])

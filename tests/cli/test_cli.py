@@ -215,7 +215,8 @@ def test_show_tells_everything(name: str, words: list[str], capsys: pytest.Captu
 
 PLUGIN = '''
 from vdu_bench.methods.method import LossMethod
-from vdu_bench.metrics.metric import Metric, without_interval
+from vdu_bench.metrics.metric import Measurement, Metric, without_interval
+from vdu_bench.stats.proportion import proportion
 
 class PullDown(LossMethod):
     """Weights towards zero."""
@@ -230,7 +231,20 @@ class MeanGrey(Metric):
     """Mean pixel of the samples."""
 
     def compute(self, evidence):
-        return without_interval(float(evidence.after.forget.images.float().mean()), 1, "an example")
+        return Measurement(without_interval(float(evidence.after.forget.images.float().mean()), 1, "an example"))
+
+class NothingShown(Metric):
+    """Share of samples in which the judge sees nothing."""
+    unit = "%"
+    better = "lower"
+    group = "robustness"
+    headline = True
+    gate = "sampled"
+    tolerance = "2"
+
+    def compute(self, evidence):
+        nothing = ~evidence.after.forget.shown.any(1).numpy()
+        return Measurement(proportion(int(nothing.sum()), len(nothing)), outcomes=nothing)
 '''
 
 
@@ -247,9 +261,31 @@ def test_a_plug_in_file_adds_a_method_and_a_metric(
     record = json.loads((tmp_path / "out/records/tiny/pull_down/seed0.json").read_text())
     assert record["settings"]["steps"] == 2
     assert record["metrics"]["mean_grey"]["estimate"]["value"] > 0
+    assert record["metrics"]["mean_grey"]["group"] == "quality"
+    assert (record["metrics"]["nothing_shown"]["gate"], record["outcomes"]["nothing_shown"]["n"]) == ("sampled", 40)
     capsys.readouterr()
+    check_gate_and_table(tmp_path, capsys)
     cli("list", "methods", "--plugin", plugin, "--format", "json")
     assert "pull_down" in {row["name"] for row in json.loads(capsys.readouterr().out)}
+
+
+def check_gate_and_table(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the plug-in's rate: its column stands in its group, and the gate tests it over the noise of one seed."""
+    cli("table", root / "out", "--format", "json")
+    (board,) = json.loads(capsys.readouterr().out)
+    names = [column["name"] for column in board["columns"]]
+    assert names.index("mean_grey") < names.index("nothing_shown") < names.index("unlearn_seconds")
+    for side, share in (("old", 0.0), ("new", 100.0)):
+        shutil.copytree(root / "out", root / side)
+        file = root / side / "records/tiny/pull_down/seed0.json"
+        record = json.loads(file.read_text())
+        record["metrics"]["nothing_shown"]["estimate"]["value"] = share
+        record["outcomes"]["nothing_shown"]["bits"] = ("ff" if share else "00") * 5
+        file.write_text(json.dumps(record))
+    cli("check", "--reference", root / "old", "--records", root / "new", "--format", "json", code=1)
+    (loss,) = [found for found in json.loads(capsys.readouterr().out)["verdicts"] if found["kind"] == "worse"]
+    assert (loss["method"], loss["metric"], loss["loss"], loss["tolerance"]) == ("pull_down", "nothing_shown", 100, "2")
+    assert loss["p_value"] < 1e-4
 
 
 def bad_file(folder: Path, name: str, content: str) -> Path:

@@ -119,6 +119,7 @@ class MetricResult(MetricFacts):
     """An estimate with what is needed to read it without the code."""
 
     estimate: Estimate
+    """The number."""
 
 
 class Outcomes(Schema):
@@ -153,6 +154,7 @@ class Matrix(Schema):
     columns: list[str]
     """What each column is about."""
     unit: str
+    """Of all its numbers."""
     before: list[list[Number]]
     """The original model's, row by row."""
     after: list[list[Number]]

@@ -120,6 +120,7 @@ class Record(Schema):
     """One cell's result."""
 
     schema_version: int = SCHEMA_VERSION
+    """Of this schema; records of an earlier one are made into it when they are read."""
     task: str
     """Task name."""
     family: str = ""
@@ -143,11 +144,13 @@ class Record(Schema):
     method_changes: dict[str, Any] = Field(default_factory=dict)
     """By name, what a command gave the method otherwise than the task does; a `regime` other than full among it."""
     seeds: Seeds
+    """What was drawn from."""
     protocol: Protocol | None
     """None when the cell failed before anything was measured."""
     ledger: Ledger | None
     """None, not known, of an external checkpoint."""
     timings: Timings
+    """What it took."""
     environment: dict[str, Any]
     """Package versions, device, git commit and dirty flag."""
     stages: dict[str, str]
@@ -156,6 +159,7 @@ class Record(Schema):
     """What the models hold that all numbers rest on, ``base`` and ``retrain``: a sha256 over their files' sha256. Empty
     in records of schema 1."""
     status: Status
+    """``diverged`` is a result: of numbers that are not finite; ``failed`` is an error."""
     reason: str = ""
     """Why the status is not ``ok``."""
     metrics: dict[str, MetricResult]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from cells import cells
 
+from vdu_bench.measured import Outcomes
 from vdu_bench.records import Record
 from vdu_bench.reports.gate.tolerances import Tolerance
 from vdu_bench.reports.gate.verdicts import Comparison, Verdict, compare
@@ -152,6 +153,24 @@ def test_an_unknown_metric_is_gated_by_its_direction() -> None:
             record.metrics["clip_score"] = metric
     assert "vdu.clip_score" in found(compare(*sides))["worse"]
     assert compare(*reversed(sides)).passed
+
+
+def test_no_change_loosens_its_own_gate() -> None:
+    new = cells({"vdu": 0.9})
+    for record in new:
+        record.metrics["pul"].tolerance = "100"
+        record.metrics["pul"].gate = "never"
+    verdict = one(compare(cells(), new), "vdu.pul")
+    assert (verdict.kind, str(verdict.tolerance)) == ("worse", "2")
+
+
+def test_outcomes_of_other_samples_are_no_pairs() -> None:
+    """The loss is that of the estimates then, and held against the seeds."""
+    new = cells(draw=1)
+    for record in new:
+        record.outcomes["junk"] = Outcomes.of(record.outcomes["junk"].flags[:1000])
+    verdict = one(compare(cells(), new), "vdu.junk_rate")
+    assert verdict.loss == pytest.approx(verdict.new - verdict.old)
 
 
 def test_a_metric_that_can_no_longer_be_estimated_is_a_loss() -> None:

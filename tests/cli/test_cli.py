@@ -216,6 +216,7 @@ def test_show_tells_everything(name: str, words: list[str], capsys: pytest.Captu
 PLUGIN = '''
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.metrics.metric import Measurement, Metric, without_interval
+from vdu_bench.probes.probe import Probe
 from vdu_bench.stats.proportion import proportion
 
 class PullDown(LossMethod):
@@ -231,7 +232,23 @@ class MeanGrey(Metric):
     """Mean pixel of the samples."""
 
     def compute(self, evidence):
-        return Measurement(without_interval(float(evidence.after.forget.images.float().mean()), 1, "an example"))
+        grey = float(evidence.after.forget.images.float().mean())
+        return Measurement(without_interval(grey, 1, "an example"))
+
+class Few(Probe):
+    """Three samples of noise of its own."""
+
+    def draw(self, model, context):
+        noise = context.noise(3, "few")
+        return {"few": model.sample(3, None, noise, context.sampler, context.on_batch)}
+
+class FewJunk(Metric):
+    """Share of those that are junk."""
+    unit, better, probe = "%", "lower", "few"
+
+    def compute(self, evidence):
+        junk = evidence.after.of("few")["few"].junk
+        return Measurement(without_interval(100 * float(junk.float().mean()), len(junk), "an example"))
 
 class NothingShown(Metric):
     """Share of samples in which the judge sees nothing."""
@@ -248,7 +265,7 @@ class NothingShown(Metric):
 '''
 
 
-def test_a_plug_in_file_adds_a_method_and_a_metric(
+def test_a_plug_in_file_adds_a_method_a_probe_and_metrics(
     done: Path, tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plugin = tmp_path / "mine.py"
@@ -258,11 +275,13 @@ def test_a_plug_in_file_adds_a_method_and_a_metric(
         "run", "-q", "--task", tiny_file, "--methods", "pull_down", "--set", "pull_down.steps=2",
         "--plugin", plugin, "--store", tmp_path / "store", "--out", tmp_path / "out",
     )  # fmt: skip
-    record = json.loads((tmp_path / "out/records/tiny/pull_down/seed0.json").read_text())
+    record = json.loads(next((tmp_path / "out/records/tiny").glob("pull_down*/seed0.json")).read_text())
     assert record["settings"]["steps"] == 2
     assert record["metrics"]["mean_grey"]["estimate"]["value"] > 0
     assert record["metrics"]["mean_grey"]["group"] == "quality"
     assert (record["metrics"]["nothing_shown"]["gate"], record["outcomes"]["nothing_shown"]["n"]) == ("sampled", 40)
+    assert record["metrics"]["few_junk"]["estimate"]["n"] == 3
+    assert {"samples", "few", "original_few"} <= set(record["stages"])
     capsys.readouterr()
     check_gate_and_table(tmp_path, capsys)
     cli("list", "methods", "--plugin", plugin, "--format", "json")
@@ -341,7 +360,7 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(
     [
         ("import nothing_of_this_name\n", "fails to import: ModuleNotFoundError"),
         ("1 +\n", "fails to import: SyntaxError"),
-        ("x = 1\n", "defines no Method, no Metric and no DataSource"),
+        ("x = 1\n", "defines no Method, no Probe, no Metric and no DataSource"),
         (PLUGIN.replace('"pull_down"', '"vdu"'), "two methods are called 'vdu'"),
     ],
 )

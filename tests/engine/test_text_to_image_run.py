@@ -104,13 +104,13 @@ def test_the_original_is_what_everything_is_measured_against(done: Path) -> None
 
 def test_the_ledger_says_who_saw_what(done: Path) -> None:
     assert {method: tuple(record.ledger.model_dump().values()) for method, record in records(done).items()} == {
-        # Forget images, retained images, posterior, prompts.
-        "original": (0, 0, False, False),
-        "retrain": (0, 64, False, False),
-        "vdu": (8, 0, True, False),
-        "esd": (0, 0, False, True),
-        "finetune": (0, 8, False, False),
-        "gradient_ascent": (8, 0, False, False),
+        # Forget images, retained images, posterior, prompts, images replayed.
+        "original": (0, 0, False, False, 0),
+        "retrain": (0, 64, False, False, 0),
+        "vdu": (8, 0, True, False, 0),
+        "esd": (0, 0, False, True, 0),
+        "finetune": (0, 8, False, False, 0),
+        "gradient_ascent": (8, 0, False, False, 0),
     }
 
 

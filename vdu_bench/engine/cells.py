@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vdu_bench.data.catalog import SOURCES, data_stamp
 from vdu_bench.engine.code import code_digest
@@ -19,10 +19,13 @@ from vdu_bench.files import stamp
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.regime import Regime, forbidden_needs
 from vdu_bench.metrics.catalog import METRICS
-from vdu_bench.models.files.external_files import ExternalFiles
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import changed, file_name, variant_name
+
+if TYPE_CHECKING:
+    # It brings the hub's client, which a command whose cells are done has no use for.
+    from vdu_bench.models.files.external_files import ExternalFiles
 
 REFERENCES = ("original", "retrain")
 
@@ -78,9 +81,9 @@ class Cell:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def may_retrain(self) -> bool:
-        """Whether the retrained model can decide its record."""
-        return self.external is None and self.method != "original"
+    def needs_retrained(self) -> bool:
+        """Whether the retrained model decides its record."""
+        return self.external is None and "retrained" in method_facts(self.method).needs
 
     @property
     def name(self) -> str:
@@ -97,6 +100,7 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
     """All that decides a cell's record, as far as it can be known without importing anything heavy."""
     # What no import reaches, since it is found by its name.
     entries = [SOURCES.entry(cell.task.data.source), *METRICS.entries().values(), *PROBES.entries().values()]
+    kinds = ("base", "judge", "clip", *(["retrain"] if cell.needs_retrained else []))
     who: dict[str, Any]
     if cell.external is None:
         who = {"settings": dict(cell.overrides)}
@@ -115,9 +119,7 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         "code": code_digest(["vdu_bench.engine.worker", *pipeline_code(cell.task), *entries]),
         "metrics": {name: entry.target for name, entry in METRICS.entries().items()},
         "probes": {name: entry.target for name, entry in PROBES.entries().items()},
-        "made_of": store.digests(
-            ("base", "judge", "clip", *(["retrain"] if cell.may_retrain else [])), cell.task.family, cell.task.forget
-        ),
+        "made_of": store.digests(kinds, cell.task.family, cell.task.forget),
     }
 
 

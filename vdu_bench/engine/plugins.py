@@ -1,4 +1,4 @@
-"""Methods, metrics and data sources from a file of one's own."""
+"""Methods, probes, metrics and data sources from a file of one's own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from vdu_bench.data.catalog import SOURCES
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.probes.catalog import PROBES
 from vdu_bench.registry import Registry, import_plugin
 
 
 def load_plugin(file: Path) -> list[str]:
-    """Register every method, metric and data source that the file defines; their names.
+    """Register every method, probe, metric and data source that the file defines; their names.
 
     A class is called by its ``name`` attribute, or by its own name in snake case (``MyMethod``: ``my_method``). A
     function that is annotated as giving `DataSplits` is a data source; it is called by its own name without ``load_``.
@@ -34,7 +35,7 @@ def load_plugin(file: Path) -> list[str]:
             registry.add(name, f"{module_name}:{attribute}", file.resolve())
             names.append(name)
     if not names:
-        raise UserError(f"plug-in {file} defines no Method, no Metric and no DataSource")
+        raise UserError(f"plug-in {file} defines no Method, no Probe, no Metric and no DataSource")
     return names
 
 
@@ -55,6 +56,7 @@ def _places(attribute: str, value: Any) -> Iterator[tuple[str, Registry[Any]]]:
         yield name, SOURCES
     for module, base, registry in (
         ("vdu_bench.methods.method", "Method", METHODS),
+        ("vdu_bench.probes.probe", "Probe", PROBES),
         ("vdu_bench.metrics.metric", "Metric", METRICS),
     ):
         # What a plug-in has not imported it cannot have a class of.

@@ -67,7 +67,7 @@ class Worker:
             if cell.external is not None:
                 # First, so that a wrong one is refused before anything is trained to judge it.
                 external(shop, cell, cell.external)
-        with_retrained = {cell.task.name for cell in cells if cell.may_retrain}
+        with_retrained = {cell.task.name for cell in cells if cell.needs_retrained}
         for task in tasks_of(cells):
             judge(shop, task)
             base(shop, task)

@@ -11,6 +11,7 @@ import ast
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any, Generic, TypeVar
 from vdu_bench.errors import UserError, did_you_mean, one_line, warn
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 OURS = ("vdu_bench.", "vdu_bench:", "vdu_baselines.")
 """How the targets of the suite's own entry points begin."""
@@ -129,6 +131,7 @@ class Registry(Generic[T]):
         self._group = group
         self._entries: dict[str, Entry] = {}
         self._loaded: dict[str, T] = {}
+        self._left_out: set[str] = set()
         self._scanned = False
 
     def add(self, name: str, target: str, file: Path | None = None) -> None:
@@ -164,15 +167,31 @@ class Registry(Generic[T]):
             self._loaded[name] = self.entry(name).load()
         return self._loaded[name]
 
-    def working(self) -> dict[str, T]:
-        """All objects by name, imported now; one that fails to import is warned of and left out."""
+    def each(self, read: Callable[[str], R]) -> dict[str, R]:
+        """What `read` gives of each name; one of which it raises UserError is warned of, once, and left out."""
         found = {}
         for name in self.entries():
             try:
-                found[name] = self.get(name)
+                found[name] = read(name)
             except UserError as error:
-                warn(f"the {self.kind} {name} is left out: {error}")
+                if name not in self._left_out:
+                    self._left_out.add(name)
+                    warn(f"the {self.kind} {name} is left out: {error}")
         return found
+
+    def working(self) -> dict[str, T]:
+        """All objects by name, imported now, but those that fail to import, as `each`."""
+        return self.each(self.get)
+
+    def present(self) -> dict[str, Entry]:
+        """All entries by name, but those whose module is not there, as `each`; nothing is imported."""
+
+        def entry(name: str) -> Entry:
+            found = self.entry(name)
+            found.source_file()
+            return found
+
+        return self.each(entry)
 
 
 def import_plugin(file: Path) -> str:

@@ -129,6 +129,18 @@ def test_a_broken_entry_point_is_named_and_the_list_goes_on(
         assert any(name in line for line in warnings), (name, done.stderr)
 
 
+def test_a_run_goes_on_without_a_broken_metric_and_names_it_once(
+    broken_package: dict[str, str], tiny_file: Path, tmp_path: Path
+) -> None:
+    place = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    done = run(broken_package, "run", "--task", str(tiny_file), "--methods", "vdu", *place)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("warning: the metric gone_metric is left out") == 1
+    record = json.loads((tmp_path / "out" / "records" / "tiny" / "vdu" / "seed0.json").read_text())
+    assert "pul" in record["metrics"]
+    assert "gone_metric" not in record["metrics"]
+
+
 def test_what_works_can_be_shown_and_what_does_not_is_an_error_where_it_is_asked_for(
     broken_package: dict[str, str],
 ) -> None:

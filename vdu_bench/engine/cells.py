@@ -99,7 +99,7 @@ class Cell:
 def request(cell: Cell, store: Store) -> dict[str, Any]:
     """All that decides a cell's record, as far as it can be known without importing anything heavy."""
     # What no import reaches, since it is found by its name.
-    entries = [SOURCES.entry(cell.task.data.source), *METRICS.entries().values(), *PROBES.entries().values()]
+    entries = [SOURCES.entry(cell.task.data.source), *METRICS.present().values(), *PROBES.present().values()]
     kinds = ("base", "judge", "clip", *(["retrain"] if cell.needs_retrained else []))
     who: dict[str, Any]
     if cell.external is None:
@@ -117,8 +117,8 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         "data": cell.data_stamp,
         "models": cell.models_stamp,
         "code": code_digest(["vdu_bench.engine.worker", *pipeline_code(cell.task), *entries]),
-        "metrics": {name: entry.target for name, entry in METRICS.entries().items()},
-        "probes": {name: entry.target for name, entry in PROBES.entries().items()},
+        "metrics": {name: entry.target for name, entry in METRICS.present().items()},
+        "probes": {name: entry.target for name, entry in PROBES.present().items()},
         "made_of": store.digests(kinds, cell.task.family, cell.task.forget),
     }
 
@@ -143,7 +143,7 @@ def expand(
             and cannot be run; a task's data are not there.
     """
     everything = list(methods) == ["all"]
-    chosen = list(METHODS.entries()) if everything else list(methods)
+    chosen = list(METHODS.each(method_facts)) if everything else list(methods)
     names = list(dict.fromkeys([*REFERENCES, *chosen]))
     for name in names:
         METHODS.entry(name)

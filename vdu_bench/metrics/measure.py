@@ -33,8 +33,8 @@ def measure(evidence: Evidence) -> Measured:
             metrics' outcomes of one name differ.
     """
     found = Measured()
-    for name in METRICS.entries():
-        metric = METRICS.get(name)()
+    for name, metric_class in METRICS.working().items():
+        metric = metric_class()
         if not metric.applies(evidence.task):
             continue
         measurement = metric.compute(evidence)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vdu_bench.errors import UserError, did_you_mean, warn
+from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.metrics.catalog import METRICS, metric_facts
-from vdu_bench.registry import Registry
 from vdu_bench.tasks.loading import catalog
-
-T = TypeVar("T")
 
 
 def listing(kind: str) -> list[dict[str, Any]]:
@@ -34,7 +30,7 @@ def listing(kind: str) -> list[dict[str, Any]]:
             for task in catalog().values()
         ]
     if kind == "methods":
-        facts = list(_readable(METHODS, method_facts).values())
+        facts = list(METHODS.each(method_facts).values())
         return [
             {
                 "name": method.name,
@@ -46,20 +42,10 @@ def listing(kind: str) -> list[dict[str, Any]]:
             for method in facts
         ]
     rows = []
-    for name, metric in _readable(METRICS, metric_facts).items():
+    for name, metric in METRICS.each(metric_facts).items():
         about = METRICS.entry(name).static_class().summary
         rows.append({"name": name, "group": metric.group, "unit": metric.unit, "better": metric.better, "about": about})
     return rows
-
-
-def _readable(registry: Registry[Any], read: Callable[[str], T]) -> dict[str, T]:
-    found = {}
-    for name in registry.entries():
-        try:
-            found[name] = read(name)
-        except UserError as error:
-            warn(f"the {registry.kind} {name} is left out: {error}")
-    return found
 
 
 def print_listing(kind: str, rows: list[dict[str, Any]]) -> None:

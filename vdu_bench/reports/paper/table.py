@@ -165,7 +165,7 @@ def _columns(board: Leaderboard) -> list[Column]:
 
 def _unmeasured() -> list[Column]:
     """The columns of forgetting, as the installed metrics have them."""
-    installed = ((name, metric_facts(name)) for name in METRICS.entries())
+    installed = METRICS.each(metric_facts).items()
     found = [Column.of(name, facts) for name, facts in installed if facts.axis == "forgetting"]
     return sorted(found, key=lambda column: column.place)
 

@@ -14,7 +14,8 @@ from vdu_bench.data.captions import Captions
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.errors import RegimeError
 from vdu_bench.methods.concept import Concept
-from vdu_bench.methods.pools import Batch, ImagePool
+from vdu_bench.methods.draws import Draws
+from vdu_bench.methods.pools import ImagePool
 from vdu_bench.methods.regime import Need, Regime, forbidden_needs
 from vdu_bench.models.counting import EvaluationCounter
 from vdu_bench.models.diffusion import DiffusionModel
@@ -43,7 +44,7 @@ class Replay:
     captions: list[str] | None
 
 
-class UnlearningContext:
+class UnlearningContext(Draws):
     """Hands a method what it declared and its regime allows, and keeps the ledger of it.
 
     Args:
@@ -78,19 +79,18 @@ class UnlearningContext:
         sampler: SamplerSpec | None = None,
         role: Role = "contestant",
     ) -> None:
+        captions = None if prompts is None else Captions(prompts.captions, train.names)
+        super().__init__(model, derive_seed(seed, "method"), captions)
         self.seed = seed
-        self.generator = torch.Generator().manual_seed(derive_seed(seed, "method"))
-        """A CPU generator for the method's own draws; move what it gives to the model's device."""
         self.on_step = on_step
         self.names = train.names
         """The K concepts that images are labelled with, in the order of a batch's `concepts`."""
         self.retraining: TrainingLog | None = None
-        self._model, self._regime, self._needs, self._role = model, regime, needs, role
+        self._regime, self._needs, self._role = regime, needs, role
         self._posterior = cache(posterior)
         self._retrain = retrain
         self._retrained: DiffusionModel | None = None
         self._concept = None if prompts is None else Concept.of(prompts, self.generator)
-        self._captions = None if prompts is None else Captions(prompts.captions, train.names)
         self._sampler = sampler or SamplerSpec()
         self._replaying = torch.Generator().manual_seed(derive_seed(seed, "replay"))
         self._replayed = 0
@@ -185,15 +185,6 @@ class UnlearningContext:
             return "base"
         return "retrain" if model is self._retrained else "own"
 
-    def noise_like(self, x0: Tensor) -> Tensor:
-        """Standard normal, shaped and placed as `x0`."""
-        return torch.randn(x0.shape, generator=self.generator).to(x0)
-
-    def timesteps(self, n: int) -> Tensor:
-        """Uniform training times, int64 ``[n]``, on the model's device."""
-        t = torch.randint(self._model.train_timesteps, (n,), generator=self.generator)
-        return t.to(self._model.device)
-
     def ledger(self) -> Ledger:
         """What was handed out so far."""
         retrained_on = self.retraining.images if self.retraining is not None else 0
@@ -204,10 +195,6 @@ class UnlearningContext:
             prompts="prompts" in self._used,
             replayed=self._replayed,
         )
-
-    def _batch(self, images: ImageSet) -> Batch:
-        captions = None if self._captions is None else self._captions.drawn(images.concepts, self.generator)
-        return Batch(self._model.encode(images.images), self._model.condition(captions), captions, images.concepts)
 
     def _require(self, need: Need) -> None:
         if need not in self._needs:

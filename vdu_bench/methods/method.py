@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.regime import Need
-from vdu_bench.methods.settings import checked_settings
+from vdu_bench.methods.settings import Configured
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.selection import Weights, selected_parameters
 from vdu_bench.models.specs import FitSpec, ModelKind
@@ -19,10 +19,9 @@ from vdu_bench.models.training.dropout import seeded_dropout
 from vdu_bench.models.training.fitting import Backward, Fit
 from vdu_bench.records import Role
 from vdu_bench.seeds import derive_seed
-from vdu_bench.spec import Spec
 
 
-class Method(ABC):
+class Method(Configured, ABC):
     """Takes a base model and gives one that has forgotten.
 
     A subclass says what it works on and what it needs in class attributes (as literals: listings read them without
@@ -39,20 +38,12 @@ class Method(ABC):
     needs: ClassVar[tuple[Need, ...]] = ()
     role: ClassVar[Role] = "contestant"
 
-    class Settings(Spec):
-        """What can be set, with ranges and a description each; an unknown setting is an error."""
-
-    def __init__(self, settings: Spec | None = None, /, **values: Any) -> None:
-        if settings is not None and values:
-            raise TypeError(f"{type(self).__name__} is given its settings twice: as a whole, and {', '.join(values)}")
-        self.settings = settings or checked_settings(type(self).__name__, self.Settings, values)
-
     @property
     def steps(self) -> int:
         """How often `unlearn` calls the context's ``on_step``: the length of a progress bar."""
         return 1
 
-    def prepare(self, model: DiffusionModel, context: UnlearningContext) -> None:  # noqa: B027 - most need nothing
+    def prepare(self, model: DiffusionModel, context: UnlearningContext) -> None:
         """What is not to be timed as unlearning, such as making or reading the posterior; before `unlearn`."""
 
     @abstractmethod

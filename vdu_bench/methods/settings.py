@@ -1,4 +1,4 @@
-"""A method's settings from what a user says. Without torch."""
+"""Settings of methods and probes, from what a user says. Without torch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,26 @@ from pydantic import ValidationError
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.spec import Spec
 
-Settings = TypeVar("Settings", bound=Spec)
+AnySettings = TypeVar("AnySettings", bound=Spec)
 
 
-def checked_settings(method: str, settings: type[Settings], values: Mapping[str, Any]) -> Settings:
+class Configured:
+    """Something with settings: given as a whole, or, as keywords, those that differ from the defaults.
+
+    Raises:
+        UserError: a setting is unknown or out of range.
+    """
+
+    class Settings(Spec):
+        """What can be set, with ranges and a description each; an unknown setting is an error."""
+
+    def __init__(self, settings: Spec | None = None, /, **values: Any) -> None:
+        if settings is not None and values:
+            raise TypeError(f"{type(self).__name__} is given its settings twice: as a whole, and {', '.join(values)}")
+        self.settings = settings or checked_settings(type(self).__name__, self.Settings, values)
+
+
+def checked_settings(method: str, settings: type[AnySettings], values: Mapping[str, Any]) -> AnySettings:
     """The settings with some of them changed.
 
     Raises UserError, naming the method and the setting, for one that is unknown or out of range.

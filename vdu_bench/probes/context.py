@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from vdu_bench.data.captions import Captions
 from vdu_bench.data.counterfactuals import CounterfactualPairs
 from vdu_bench.data.image_set import ImageSet
-from vdu_bench.methods.pools import Batch, ImagePool
+from vdu_bench.methods.draws import Draws
+from vdu_bench.methods.pools import ImagePool
 from vdu_bench.models.counting import EvaluationCounter
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.sampling import initial_noise
@@ -22,7 +22,7 @@ from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.task import Task
 
 
-class ProbeContext:
+class ProbeContext(Draws):
     """Hands a probe what it declared, and keeps the ledger of it.
 
     Nothing of a task decides a probe's images but what stands here: the address of the images names all of it.
@@ -49,19 +49,18 @@ class ProbeContext:
         pairs: CounterfactualPairs | None = None,
         on_batch: Callable[[int], None] | None = None,
     ) -> None:
+        self.seed = derive_seed(seed, "probe", name)
+        """For the probe's own draws."""
+        captions = None if task.prompts is None else Captions(task.prompts.captions, train.names)
+        super().__init__(model, self.seed, captions)
         self.samples = task.samples
         """How many images stand for a model."""
         self.sampler: SamplerSpec = task.sampler
         self.prompts: PromptSpec | None = task.prompts
         """What a text-to-image model is asked for: the judged prompts too, since this is the judging."""
-        self.seed = derive_seed(seed, "probe", name)
-        """For the probe's own draws."""
-        self.generator = torch.Generator().manual_seed(self.seed)
-        """A CPU generator for the probe's own draws; move what it gives to the model's device."""
         self.on_batch = on_batch
         self._strength, self._pairs = task.pair_strength, pairs
-        self._model, self._needs, self._sample_seed = model, needs, seed
-        self._captions = None if task.prompts is None else Captions(task.prompts.captions, train.names)
+        self._needs, self._sample_seed = needs, seed
         shown = train.shows(task.forget)
         sides = (("forget", shown), ("retain", ~shown))
         self._forget, self._retain = (
@@ -73,15 +72,6 @@ class ProbeContext:
     def noise(self, n: int, purpose: str = "samples") -> Tensor:
         """Initial noise that all methods of a task share, standard normal ``[n, *latent_shape]`` on the CPU."""
         return initial_noise(n, self._model.latent_shape, self._sample_seed, purpose)
-
-    def noise_like(self, x0: Tensor) -> Tensor:
-        """Standard normal of the probe's own, shaped and placed as `x0`."""
-        return torch.randn(x0.shape, generator=self.generator).to(x0)
-
-    def timesteps(self, n: int) -> Tensor:
-        """Uniform training times of the probe's own, int64 ``[n]``, on the model's device."""
-        t = torch.randint(self._model.train_timesteps, (n,), generator=self.generator)
-        return t.to(self._model.device)
 
     @property
     def forget(self) -> ImagePool:
@@ -117,10 +107,6 @@ class ProbeContext:
             forward=counter.forward,
             backward=counter.backward,
         )
-
-    def _batch(self, images: ImageSet) -> Batch:
-        captions = None if self._captions is None else self._captions.drawn(images.concepts, self.generator)
-        return Batch(self._model.encode(images.images), self._model.condition(captions), captions, images.concepts)
 
     def _require(self, need: ProbeNeed) -> None:
         if need not in self._needs:

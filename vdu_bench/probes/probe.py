@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
-from vdu_bench.methods.settings import checked_settings
+from vdu_bench.methods.settings import Configured
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.specs import ModelKind
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.needs import ProbeNeed
-from vdu_bench.spec import Spec
 from vdu_bench.tasks.task import Task
 
 
-class Probe(ABC):
+class Probe(Configured, ABC):
     """Looks at a model: gives images that the judge then reads.
 
     A subclass says what it works on and what it needs in class attributes (as literals), what can be set in `Settings`,
@@ -32,14 +31,6 @@ class Probe(ABC):
 
     supports: ClassVar[tuple[ModelKind, ...]] = ("unconditional", "text_to_image")
     needs: ClassVar[tuple[ProbeNeed, ...]] = ()
-
-    class Settings(Spec):
-        """What can be set, with ranges and a description each; an unknown setting is an error."""
-
-    def __init__(self, settings: Spec | None = None, /, **values: Any) -> None:
-        if settings is not None and values:
-            raise TypeError(f"{type(self).__name__} is given its settings twice: as a whole, and {', '.join(values)}")
-        self.settings = settings or checked_settings(type(self).__name__, self.Settings, values)
 
     @classmethod
     def applies(cls, task: Task) -> bool:

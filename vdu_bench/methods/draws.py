@@ -1,0 +1,39 @@
+"""What methods and probes have in common: draws of their own, and batches of real images as a model takes them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vdu_bench.data.captions import Captions
+from vdu_bench.data.image_set import ImageSet
+from vdu_bench.methods.pools import Batch
+from vdu_bench.models.diffusion import DiffusionModel
+
+
+class Draws:
+    """Noise, times and captions from one generator.
+
+    Args:
+        model: on whose device and in whose latents everything is.
+        seed: of the generator.
+        captions: puts images into words, for a text-to-image model.
+    """
+
+    def __init__(self, model: DiffusionModel, seed: int, captions: Captions | None) -> None:
+        self.generator = torch.Generator().manual_seed(seed)
+        """A CPU generator for draws of one's own; move what it gives to the model's device."""
+        self._model, self._captions = model, captions
+
+    def noise_like(self, x0: Tensor) -> Tensor:
+        """Standard normal, shaped and placed as `x0`."""
+        return torch.randn(x0.shape, generator=self.generator).to(x0)
+
+    def timesteps(self, n: int) -> Tensor:
+        """Uniform training times, int64 ``[n]``, on the model's device."""
+        t = torch.randint(self._model.train_timesteps, (n,), generator=self.generator)
+        return t.to(self._model.device)
+
+    def _batch(self, images: ImageSet) -> Batch:
+        captions = None if self._captions is None else self._captions.drawn(images.concepts, self.generator)
+        return Batch(self._model.encode(images.images), self._model.condition(captions), captions, images.concepts)

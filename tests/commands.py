@@ -20,3 +20,10 @@ def cli(*arguments: str | Path, code: int = 0) -> None:
     finally:
         sys.argv = old
     assert stop.value.code == code
+
+
+def bad_file(folder: Path, name: str, content: str) -> Path:
+    """Write a file that is somehow wrong; returns it."""
+    file = folder / name
+    file.write_text(content)
+    return file

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import cli
+from commands import bad_file, cli
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 HEAVY = ("torch", "diffusers", "pandas", "matplotlib", "scipy", "sklearn", "transformers")
@@ -305,102 +305,6 @@ def check_gate_and_table(root: Path, capsys: pytest.CaptureFixture[str]) -> None
     (loss,) = [found for found in json.loads(capsys.readouterr().out)["verdicts"] if found["kind"] == "worse"]
     assert (loss["method"], loss["metric"], loss["loss"], loss["tolerance"]) == ("pull_down", "nothing_shown", 100, "2")
     assert loss["p_value"] < 1e-4
-
-
-def bad_file(folder: Path, name: str, content: str) -> Path:
-    file = folder / name
-    file.write_text(content)
-    return file
-
-
-MISTAKES = {
-    "unknown task": (["--task", "digits_one"], "unknown task 'digits_one'"),
-    "unknown task, close": (["--task", "digit_1"], "did you mean 'digits_1'"),
-    "unknown method": (["--methods", "vdo"], "did you mean 'vdu'"),
-    "unknown setting": (["--set", "vdu.gama=1"], "did you mean 'gamma'"),
-    "setting out of range": (["--set", "vdu.gamma=2"], "vdu.gamma=2: Input should be less than or equal to 1"),
-    "setting of the wrong type": (["--set", "vdu.steps=many"], "vdu.steps='many'"),
-    "setting without an owner": (["--set", "gamma=1"], "OWNER.NAME=VALUE"),
-    "setting of a method that is not run": (["--set", "esd.eta=1"], "not among the methods"),
-    "unknown task setting": (["--set", "task.sampels=5"], "did you mean 'samples'"),
-    "regime that forbids": (["--methods", "finetune", "--regime", "forget_only"], "forbids"),
-    "samples of zero": (["--samples", "0"], "samples"),
-    "one sample": (["--samples", "1"], "at least 2"),
-    "negative samples": (["--samples", "-5"], "samples"),
-    "seed that is no number": (["--seeds", "0,x"], "'x' is not a whole number"),
-    "negative seed": (["--seeds", "-1"], "not a whole number"),
-    "seed twice": (["--seeds", "1,1"], "twice"),
-    "empty name": (["--methods", "vdu,"], "a name is empty"),
-    "missing task file": (["--task", "./nowhere.yaml"], "cannot read the task file"),
-    "missing plug-in": (["--plugin", "./nowhere.py"], "no plug-in file"),
-    "missing settings file": (["--settings", "./nowhere.yaml"], "cannot read the settings file"),
-    "unknown device": (["--device", "tpu"], "device"),
-    "a GPU that is not there": (["--device", "cuda:99"], "there is no device"),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line_exit_2_and_nothing_written(
-    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments, words = MISTAKES[mistake]
-    given = {"--task": "digits_1", "--methods": "vdu", "--store": str(tmp_path / "s"), "--out": str(tmp_path / "o")}
-    given |= dict(zip(arguments[::2], arguments[1::2], strict=True))
-    cli("run", "-q", *(word for pair in given.items() for word in pair), code=2)
-    said = capsys.readouterr()
-    assert words in said.err
-    assert said.err.startswith("vdu-bench: ")
-    assert said.err.count("\n") == 1
-    assert said.out == ""
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("import nothing_of_this_name\n", "fails to import: ModuleNotFoundError"),
-        ("1 +\n", "fails to import: SyntaxError"),
-        ("x = 1\n", "defines no Method, no Probe, no Metric and no DataSource"),
-        (PLUGIN.replace('"pull_down"', '"vdu"'), "two methods are called 'vdu'"),
-    ],
-)
-def test_a_broken_plug_in_is_named(
-    tmp_path: Path, content: str, words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plugin = bad_file(tmp_path, "broken.py", content)
-    out = tmp_path / "out"
-    cli("run", "-q", "--task", "digits_1", "--methods", "vdu", "--plugin", plugin, "--out", out, code=2)
-    said = capsys.readouterr().err
-    assert words in said
-    assert said.count("\n") == 1
-    assert not out.exists()
-
-
-def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    blocked = bad_file(tmp_path, "file", "")
-    cli("run", "-q", "--task", "digits_1", "--methods", "vdu", "--out", blocked / "out", code=2)
-    assert "cannot write to --out" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (["table", "nowhere"], "is not a folder of records"),
-        (["plot", "nowhere"], "is not a folder of records"),
-        (["table", str(REFERENCE), "--layout", "paper", "--format", "terminal"], "markdown or latex or csv"),
-        (["table", str(REFERENCE), "--layout", "paper", "--published", str(REFERENCE)], "no published numbers in"),
-        (["table", str(REFERENCE), "--published", "."], "--published goes with --layout paper"),
-        (["table", str(REFERENCE), "--scale", "full"], "there are of: embedded"),
-        (["show", "vdo"], "did you mean 'vdu'"),
-        (["list", "things"], "things"),
-        (["run"], "--task"),
-        (["runn"], "runn"),
-        (["run", "--task", "digits_1", "--regime", "none"], "none"),
-    ],
-)
-def test_other_mistakes(command: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    cli(*command, code=2)
-    assert words in capsys.readouterr().err
 
 
 def test_records_that_are_none_are_named(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, flat
 from vdu_bench.records import Record, records_by_file
 from vdu_bench.reports.comparable import by_variant, check_comparable
 from vdu_bench.reports.tables.text import seeds_text
@@ -165,7 +165,7 @@ def _statuses(pairs: Iterable[Pair]) -> list[Notice]:
     notices = []
     for pair in pairs:
         if pair.old.status != pair.new.status:
-            reason = " ".join(pair.new.reason.split())
+            reason = flat(pair.new.reason)
             text = f"{pair.old.status} before, {pair.new.status} now" + (f": {reason}" if reason else "")
             notices.append(Notice(pair.new.cell_name, "status", text, worse=pair.old.status == "ok"))
     return notices

@@ -13,7 +13,9 @@ from vdu_bench.engine.cells import request as asked
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recording import make_record
 from vdu_bench.engine.store import Store, read_artifact
+from vdu_bench.engine.worker import Worker
 from vdu_bench.engine.workshop import Workshop
+from vdu_bench.errors import UserError
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.records import Record
@@ -25,6 +27,7 @@ def relearn(monkeypatch: pytest.MonkeyPatch) -> None:
     """The probe and its metric, registered."""
     for registry, name, target in ((PROBES, "relearn", "Relearn"), (METRICS, "relearned", "Relearned")):
         monkeypatch.setattr(registry, "_entries", dict(registry.entries()))
+        monkeypatch.setattr(registry, "_loaded", dict(registry._loaded))
         registry.add(name, f"relearning:{target}", Path(relearning.__file__))
 
 
@@ -61,6 +64,16 @@ def test_without_a_metric_that_reads_them_nothing_is_drawn(
     request.getfixturevalue("relearn")
     monkeypatch.setattr(METRICS, "_entries", {k: v for k, v in METRICS.entries().items() if k != "relearned"})
     assert "relearn" not in recorded(tiny_task, tmp_path).stages
+
+
+def test_a_probe_that_nobody_knows_is_named_before_anything_runs(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(METRICS, "_entries", dict(METRICS.entries()))
+    METRICS.add("relearned", "relearning:Relearned", Path(relearning.__file__))
+    worker = Worker("cpu", None, Store(tmp_path), Progress(quiet=True), fresh=False)
+    with pytest.raises(UserError, match="unknown probe 'relearn'"):
+        worker.check_data([tiny_task])
 
 
 def test_with_it_a_record_is_another(tiny_task: Task, tmp_path: Path, request: pytest.FixtureRequest) -> None:

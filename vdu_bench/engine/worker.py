@@ -12,6 +12,7 @@ from vdu_bench.engine.recording import failed_record, make_record
 from vdu_bench.engine.stages.base import base, check_prompt_lengths
 from vdu_bench.engine.stages.clip import clip
 from vdu_bench.engine.stages.external import external
+from vdu_bench.engine.stages.images import probes_of
 from vdu_bench.engine.stages.judge import judge
 from vdu_bench.engine.stages.record import keep_record
 from vdu_bench.engine.stages.retrained import retrained
@@ -49,9 +50,10 @@ class Worker:
         self._shop = Workshop(store, resolve_device(device), progress, data_dir, OF_CELLS if fresh else ())
 
     def check_data(self, tasks: Sequence[Task]) -> None:
-        """Raise UserError for a task whose data, or whose base from elsewhere, are not there or not what it needs."""
+        """Raise UserError for a task whose data, base from elsewhere or probes are not there or not what it needs."""
         for task in tasks:
             self._shop.splits(task)
+            probes_of(self._shop, task)
             if task.inception is not None:
                 Inception.find(task.inception.file, self._shop.device)
             if task.recipe is None:

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from vdu_bench.errors import UserError
 from vdu_bench.models.files.external_files import find_external
-from vdu_bench.models.pipelines import pipeline_files
 from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.selection import selected_parameters
@@ -295,7 +294,7 @@ def test_the_hub_is_asked_for_what_it_may_have(
     def serve(folder: Path) -> None:
         asked.clear()
         answer = lambda _, allow_patterns: (asked.append(allow_patterns), str(folder))[1]  # noqa: E731
-        monkeypatch.setattr(pipeline_files, "snapshot_download", answer)
+        monkeypatch.setattr("huggingface_hub.snapshot_download", answer)
 
     serve(tiny_pipeline)
     files = find_external("somebody/unlearned", "text_to_image")

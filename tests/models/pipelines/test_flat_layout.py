@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 
 from vdu_bench.errors import UserError
 from vdu_bench.models.files.external_files import find_external
-from vdu_bench.models.pipelines import pipeline_files
 from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.posterior.checkpoints import checkpoint_posterior
@@ -176,8 +175,7 @@ def test_the_hub_is_asked_for_both_places_and_for_a_pickle_last(
     def serve(folder: Path) -> None:
         asked.clear()
         monkeypatch.setattr(
-            pipeline_files,
-            "snapshot_download",
+            "huggingface_hub.snapshot_download",
             lambda _, allow_patterns: (asked.extend(allow_patterns), str(folder))[1],
         )
 

@@ -22,7 +22,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vdu_bench.errors import UserError
-from vdu_bench.models.pipelines import pipeline_files
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 
@@ -220,20 +219,20 @@ def test_the_hub_is_asked_for_safetensors_first(
     def snapshot(folder: Path) -> Callable[..., str]:
         return lambda _, allow_patterns: (asked.append(allow_patterns), str(folder))[1]
 
-    monkeypatch.setattr(pipeline_files, "snapshot_download", snapshot(tiny_pipeline))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot(tiny_pipeline))
     TextToImage.load("somebody/something")
     assert len(asked) == 1
     assert not any(".bin" in pattern or "safety" in pattern for pattern in asked[0])
     safe, pickled = (copied_pipeline / "vae" / name for name in WEIGHTS["vae"])
     torch.save(load_file(safe), pickled)
     safe.unlink()
-    monkeypatch.setattr(pipeline_files, "snapshot_download", snapshot(copied_pipeline))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot(copied_pipeline))
     TextToImage.load("somebody/something")
     assert [pattern.partition("/")[0] for pattern in asked[2]] == ["vae"] * 3
 
     def offline(*_: object, **__: object) -> str:
         raise FileNotFoundError("offline")
 
-    monkeypatch.setattr(pipeline_files, "snapshot_download", offline)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
     with pytest.raises(UserError, match="could not be had from the Hugging Face hub"):
         TextToImage.load("somebody/something")

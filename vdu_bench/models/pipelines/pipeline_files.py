@@ -11,9 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError
-
 from vdu_bench.errors import UserError
 from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts, pipelines_of
 from vdu_bench.models.specs import ModelKind
@@ -136,6 +133,10 @@ def class_name(file: Path) -> str | None:
 
 def download(hub_id: str, wanted: Sequence[str]) -> Path:
     """The folder with those files of a hub id that match a pattern. Raises UserError as `pipeline_folder`."""
+    # Imported here: a command whose cells are done has no use for the hub's client, which takes a while to load.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
     try:
         return Path(snapshot_download(hub_id, allow_patterns=list(wanted)))
     except HFValidationError as error:

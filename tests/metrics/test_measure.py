@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from cells import cells
-from planted import evidence, readings, shown
+from planted import evidence, readings, sampled, shown
 
 from vdu_bench.measured import Estimate, Outcomes
 from vdu_bench.metrics.catalog import METRICS
-from vdu_bench.metrics.evidence import Evidence, Samples
+from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.metrics.measure import Measured, measure
 from vdu_bench.metrics.metric import Measurement, Metric
 from vdu_bench.reports.gate.verdicts import compare
@@ -21,8 +21,8 @@ from vdu_bench.stats.proportion import proportion
 from vdu_bench.tasks.task import Task
 
 OURS = ("pul", "forget_rate", "junk_rate")
-BEFORE = Samples(readings(shown("hat", "hat", "hat", "beard")), readings(shown("beard", "", "", ""), junk=1))
-AFTER = Samples(readings(shown("", "hat", "", "beard")), readings(shown("", "", "", ""), junk=2))
+BEFORE = sampled(readings(shown("hat", "hat", "hat", "beard")), readings(shown("beard", "", "", ""), junk=1))
+AFTER = sampled(readings(shown("", "hat", "", "beard")), readings(shown("", "", "", ""), junk=2))
 
 
 class Theirs(Metric):

@@ -37,7 +37,7 @@ def _workshop(root: Path, say: Callable[[str], None] = lambda _: None) -> Worksh
 
 
 def test_every_task_whose_models_ship_starts_at_once(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recipe hash and data fingerprint of every asset are those of the task files: nothing has to be trained."""
+    """Recipe hash and data digest of every asset are those of the task files: nothing has to be trained."""
 
     def untrained(*_: object) -> None:
         pytest.fail("a recipe or the data changed: vdu-bench prepare --rebuild --export vdu_bench/assets")

@@ -121,7 +121,7 @@ print("HEAVY:", [name for name in ("torch", "timm", "datasets", "pandas") if nam
     write_mnist(place / "mnist", zipped=True, seed=1)
     cli(*command)
     said = capsys.readouterr().err
-    assert "reused" not in said.replace("mnist_small: ", ""), "no cell and, by the fingerprint, no stage"
+    assert "reused" not in said.replace("mnist_small: ", ""), "no cell and, by the digest of its data, no stage"
     assert "mnist_small: judge: made" in said
     second = [record.protocol.data_fingerprint for record in records(tmp_path, "mnist_1_small") if record.protocol]
     assert len({*first, *second}) == 2

@@ -48,12 +48,12 @@ def test_pairs_that_differ_in_more_or_less_are_refused(changes: dict[str, Any], 
         pairs(**changes)
 
 
-def test_the_fingerprint_changes_with_either_half_and_with_the_concepts() -> None:
+def test_the_digest_changes_with_either_half_and_with_the_concepts() -> None:
     prints = {
-        pairs().fingerprint(),
-        pairs(without=torch.ones(3, 3, 2, 2, dtype=torch.uint8)).fingerprint(),
-        pairs(with_=torch.ones(3, 3, 2, 2, dtype=torch.uint8)).fingerprint(),
-        pairs(concepts_without=flipped(WITHOUT, 2, 1), concepts_with=flipped(WITH, 2, 1)).fingerprint(),
+        pairs().digest(),
+        pairs(without=torch.ones(3, 3, 2, 2, dtype=torch.uint8)).digest(),
+        pairs(with_=torch.ones(3, 3, 2, 2, dtype=torch.uint8)).digest(),
+        pairs(concepts_without=flipped(WITHOUT, 2, 1), concepts_with=flipped(WITH, 2, 1)).digest(),
     }
     assert len(prints) == 4
-    assert pairs().fingerprint() in prints
+    assert pairs().digest() in prints

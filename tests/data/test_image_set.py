@@ -38,7 +38,7 @@ def test_wrong_types_and_shapes_are_refused() -> None:
         ImageSet(images(2), torch.ones(3, 1, dtype=torch.bool), ("a",))
 
 
-def test_fingerprint_sees_pixels_labels_and_names() -> None:
+def test_the_digest_sees_pixels_labels_and_names() -> None:
     base = ImageSet.of_classes(images(3), torch.tensor([0, 1, 1]), ["a", "b"])
     changed = base.images.clone()
     changed[1, 0, 0, 0] ^= 1
@@ -47,8 +47,8 @@ def test_fingerprint_sees_pixels_labels_and_names() -> None:
         ImageSet.of_classes(base.images, torch.tensor([0, 1, 0]), ["a", "b"]),
         ImageSet(base.images, base.concepts, ("a", "c")),
     ]
-    assert base.fingerprint() == base.subset(torch.arange(3)).fingerprint()
-    assert len({base.fingerprint(), *(other.fingerprint() for other in others)}) == 4
+    assert base.digest() == base.subset(torch.arange(3)).digest()
+    assert len({base.digest(), *(other.digest() for other in others)}) == 4
 
 
 def test_a_split_is_stratified_whole_and_the_seed_s_alone() -> None:

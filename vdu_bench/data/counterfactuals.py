@@ -42,7 +42,7 @@ class CounterfactualPairs:
     def __len__(self) -> int:
         return len(self.without)
 
-    def fingerprint(self) -> str:
+    def digest(self) -> str:
         """sha256 over both halves' pixels and concepts."""
         images = torch.cat([self.without, self.with_])
-        return ImageSet(images, torch.cat([self.concepts_without, self.concepts_with]), self.names).fingerprint()
+        return ImageSet(images, torch.cat([self.concepts_without, self.concepts_with]), self.names).digest()

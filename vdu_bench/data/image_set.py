@@ -62,7 +62,7 @@ class ImageSet:
         """The images at `index` (bool mask or int64 positions)."""
         return ImageSet(self.images[index], self.concepts[index], self.names)
 
-    def fingerprint(self) -> str:
+    def digest(self) -> str:
         """sha256 over pixels, concepts and names: equal exactly when the data are."""
         digest = hashlib.sha256()
         digest.update(repr((tuple(self.images.shape), self.names)).encode())

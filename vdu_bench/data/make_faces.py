@@ -56,7 +56,7 @@ def make_faces(folder: Path, train: int = TRAIN, held_out: int = HELD_OUT, pairs
     ]
     _write_table(folder / "faces.csv", ["face", *NAMES, "hair"], rows)
     splits = DataSplits(faces.subset(torch.arange(train)), faces.subset(torch.arange(train, train + held_out)))
-    fingerprints = {"faces": splits.fingerprint()}
+    fingerprints = {"faces": splits.digest()}
 
     pictures = [faces.images]
     rows = []
@@ -67,7 +67,7 @@ def make_faces(folder: Path, train: int = TRAIN, held_out: int = HELD_OUT, pairs
         without, with_ = both.subset(torch.arange(0, 2 * pairs, 2)), both.subset(torch.arange(1, 2 * pairs, 2))
         fingerprints[f"pairs_{attribute}"] = CounterfactualPairs(
             attribute, NAMES, without.images, with_.images, without.concepts, with_.concepts
-        ).fingerprint()
+        ).digest()
         pictures.append(both.images)
         for number, ((_, before), (_, after)) in enumerate(zip(drawn[0::2], drawn[1::2], strict=True)):
             _check_toggled(attribute, before, after)

@@ -26,9 +26,9 @@ class DataSplits:
     titles: Mapping[str, str] = field(default_factory=dict)
     pairs: Mapping[str, CounterfactualPairs] = field(default_factory=dict)
 
-    def fingerprint(self) -> str:
+    def digest(self) -> str:
         """sha256 over both splits."""
-        return hashlib.sha256((self.train.fingerprint() + self.held_out.fingerprint()).encode()).hexdigest()
+        return hashlib.sha256((self.train.digest() + self.held_out.digest()).encode()).hexdigest()
 
     def only(self, names: Sequence[str]) -> DataSplits:
         """The images that show one of `names`, which are the concepts then. Raises UserError for one there is not."""

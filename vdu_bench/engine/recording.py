@@ -64,7 +64,7 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     facts["stages"] |= {name: artifact.address for name, artifact in drawn.items()}
     facts["stages"] |= {f"original_{name}": artifact.address for name, artifact in original.items()}
     facts["forget_set"] = int(evidence.splits.train.shows(task.forget).sum())
-    facts["protocol"] = _protocol(evidence, shop.fingerprint(task), drawn["samples"].facts["dtype"])
+    facts["protocol"] = _protocol(evidence, shop.data_digest(task), drawn["samples"].facts["dtype"])
     measured = measure(evidence)
     facts |= {"metrics": measured.metrics, "outcomes": measured.outcomes, "matrices": measured.matrices}
     warnings = [line for line in (weak_judge(task, evidence.judge.accuracy), done.remark) if line]

@@ -50,7 +50,7 @@ class Workshop:
         self._data_dir, self._again = data_dir, again
         self._artifacts: dict[str, Artifact] = {}
         self._splits: dict[str, DataSplits] = {}
-        self._fingerprints: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
         self._memos: dict[str, Memo] = {}
         self._held: dict[str, tuple[str, Any]] = {}
 
@@ -104,22 +104,22 @@ class Workshop:
             _check_prompts(task, task.prompts, splits)
         return splits
 
-    def fingerprint(self, task: Task) -> str:
-        """The fingerprint of the task's images, taken once: it reads them all."""
-        return self._fingerprint(task.data.model_dump_json(), lambda: self.splits(task).fingerprint())
+    def data_digest(self, task: Task) -> str:
+        """The digest of the task's images, taken once: it reads them all."""
+        return self._digest_once(task.data.model_dump_json(), lambda: self.splits(task).digest())
 
     def pairs(self, task: Task) -> CounterfactualPairs | None:
         """The data's counterfactual pairs of what is to be forgotten."""
         return self.splits(task).pairs.get(task.forget)
 
-    def pairs_fingerprint(self, task: Task, pairs: CounterfactualPairs) -> str:
-        """Their fingerprint, taken once."""
-        return self._fingerprint(f"{task.data.model_dump_json()}/{task.forget}", pairs.fingerprint)
+    def pairs_digest(self, task: Task, pairs: CounterfactualPairs) -> str:
+        """Their digest, taken once."""
+        return self._digest_once(f"{task.data.model_dump_json()}/{task.forget}", pairs.digest)
 
-    def _fingerprint(self, key: str, take: Callable[[], str]) -> str:
-        if key not in self._fingerprints:
-            self._fingerprints[key] = take()
-        return self._fingerprints[key]
+    def _digest_once(self, key: str, take: Callable[[], str]) -> str:
+        if key not in self._digests:
+            self._digests[key] = take()
+        return self._digests[key]
 
 
 def _noting(stage: Stage) -> Callable[[Path], Mapping[str, Any]]:

@@ -55,7 +55,7 @@ def test_a_subset_is_a_part_of_the_whole_with_its_own_concepts(tmp_path: Path) -
     whole = CelebA(size=16, **ALL).load(tmp_path)
     some = CelebA(size=16, train_images=5, held_out_images=2).load(tmp_path)
     again = CelebA(size=16, train_images=5, held_out_images=2).load(tmp_path)
-    assert some.fingerprint() == again.fingerprint() != whole.fingerprint()
+    assert some.digest() == again.digest() != whole.digest()
     for part, of, count in ((some.train, whole.train, 5), (some.held_out, whole.held_out, 2)):
         assert len(part) == count
         found = [int((of.images == image).flatten(1).all(1).nonzero()) for image in part.images]
@@ -69,11 +69,11 @@ def test_only_the_images_that_are_drawn_have_to_be_there(tmp_path: Path, folder:
     roots = source.roots(tmp_path)
     assert [root.name for root in roots[:2]] == ["list_attr_celeba.txt", "list_eval_partition.txt"]
     assert len(roots) == 2 + 5 + 2
-    before = source.load(tmp_path).fingerprint()
+    before = source.load(tmp_path).digest()
     for file in (folder / "img_align_celeba").iterdir():
         if file not in roots:
             file.unlink()
-    assert source.load(tmp_path).fingerprint() == before
+    assert source.load(tmp_path).digest() == before
     with pytest.raises(UserError, match=r"\.jpg is not there, and list_eval_partition\.txt names it"):
         CelebA(**ALL).roots(tmp_path)
 

@@ -56,11 +56,11 @@ def test_counts_shapes_and_names(faces: DataSplits) -> None:
 
 
 def test_fingerprints_match_the_manifest(faces: DataSplits) -> None:
-    assert faces.fingerprint() == manifest()["fingerprints"]["faces"]
+    assert faces.digest() == manifest()["fingerprints"]["faces"]
     assert set(faces.pairs) == set(PAIRED)
     for attribute in PAIRED:
-        assert faces.pairs[attribute].fingerprint() == load_pairs(attribute).fingerprint()
-        assert load_pairs(attribute).fingerprint() == manifest()["fingerprints"][f"pairs_{attribute}"]
+        assert faces.pairs[attribute].digest() == load_pairs(attribute).digest()
+        assert load_pairs(attribute).digest() == manifest()["fingerprints"][f"pairs_{attribute}"]
 
 
 def test_the_data_are_small() -> None:

@@ -33,7 +33,7 @@ def test_a_local_folder_has_the_same_content_as_the_official_files(tmp_path: Pat
     write_mnist(tmp_path / "mnist")
     write_mnist_parquet(tmp_path / "ylecun" / "mnist")
     spec = DataSpec(source="hub", id="ylecun/mnist", mode="L", pad_to=32)
-    assert load_data(spec, tmp_path).fingerprint() == Mnist().load(tmp_path).fingerprint()
+    assert load_data(spec, tmp_path).digest() == Mnist().load(tmp_path).digest()
 
 
 @needs_datasets
@@ -48,7 +48,7 @@ def test_without_a_data_folder_it_comes_from_the_hub(tmp_path: Path, monkeypatch
         return str(tmp_path / "snapshot")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
-    assert Mnist().load(None).fingerprint() == Mnist().load(tmp_path).fingerprint()
+    assert Mnist().load(None).digest() == Mnist().load(tmp_path).digest()
     assert asked == [("ylecun/mnist", {"repo_type": "dataset", "revision": None, "allow_patterns": "*.parquet"})]
     assert stamp(Mnist().roots(None)) != stamp(Mnist().roots(tmp_path))
 

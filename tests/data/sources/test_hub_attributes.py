@@ -91,9 +91,9 @@ def test_a_local_folder_has_the_same_content_as_the_official_files(tmp_path: Pat
         faces = {number: Image.open(jpegs / f"{number:06d}.jpg") for number in numbers}
         write_celeba_parquet(tmp_path / "flwrlabs" / "celeba" / HUB_CONFIG / f"{part}-00000-of-00001.parquet", faces)
     official = CelebA(size=48, **ALL)
-    assert official.on_hub().load(tmp_path).fingerprint() == official.load(tmp_path).fingerprint()
+    assert official.on_hub().load(tmp_path).digest() == official.load(tmp_path).digest()
     some = CelebA(size=48, train_images=4, held_out_images=2)
-    assert some.on_hub().load(tmp_path).fingerprint() == some.load(tmp_path).fingerprint()
+    assert some.on_hub().load(tmp_path).digest() == some.load(tmp_path).digest()
 
 
 def test_pixels_and_truth_values_are_read_from_several_files(tmp_path: Path) -> None:
@@ -122,16 +122,16 @@ def test_without_a_data_folder_only_files_that_are_needed_are_fetched(tmp_path: 
     shutil.copytree(hub.files, tmp_path / "whole" / "flwrlabs" / "celeba")
     shutil.copytree(hub.snapshot, tmp_path / "some" / "flwrlabs" / "celeba")
     for copy in ("whole", "some"):
-        assert celeba.on_hub().load(tmp_path / copy).fingerprint() == splits.fingerprint()
+        assert celeba.on_hub().load(tmp_path / copy).digest() == splits.digest()
     assert len(CelebA(size=16, **ALL).load(None).train) == 24
     assert len(hub.fetched()) == 5
 
 
 def test_without_a_network_what_was_fetched_before_will_do(hub: Hub) -> None:
     celeba = CelebA(size=16, train_images=9, held_out_images=4)
-    before = celeba.load(None).fingerprint()
+    before = celeba.load(None).digest()
     hub.cut_off()
-    assert celeba.load(None).fingerprint() == before
+    assert celeba.load(None).digest() == before
 
 
 def test_without_a_network_the_message_names_the_other_way(hub: Hub) -> None:
@@ -161,7 +161,7 @@ def test_rows_that_are_not_drawn_are_not_looked_at(tmp_path: Path) -> None:
     for file in root.rglob("train-*.parquet"):
         numbers = range(6 * int(file.name[6:11]), 6 * int(file.name[6:11]) + 6)
         change(file, "image", {row: {"bytes": b"", "path": None} for row, n in enumerate(numbers) if n not in drawn})
-    assert some.load(tmp_path).fingerprint() == before.fingerprint()
+    assert some.load(tmp_path).digest() == before.digest()
     with pytest.raises(UserError, match="missing or damaged"):
         source(train_images="all", held_out_images=4).load(tmp_path)
 

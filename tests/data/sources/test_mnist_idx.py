@@ -30,7 +30,7 @@ def test_the_four_files_are_read_and_padded(tmp_path: Path) -> None:
 def test_zipped_is_the_same_as_plain(tmp_path: Path) -> None:
     write_mnist(tmp_path / "plain" / "mnist")
     write_mnist(tmp_path / "zipped" / "mnist", zipped=True)
-    prints = {Mnist().load(tmp_path / kind).fingerprint() for kind in ("plain", "zipped")}
+    prints = {Mnist().load(tmp_path / kind).digest() for kind in ("plain", "zipped")}
     assert len(prints) == 1
 
 

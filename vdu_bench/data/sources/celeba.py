@@ -49,7 +49,7 @@ class CelebA(OfficialSource):
     person is in two partitions.
 
     What is on the hub is the same, but in other files and without the images' names: the images drawn there are others,
-    and so is their fingerprint. Decoders of JPEG may differ in the last bit, and then so do fingerprints.
+    and so is their digest. Decoders of JPEG may differ in the last bit, and then so do digests.
 
     Source: Liu, Luo, Wang & Tang 2015, "Deep learning face attributes in the wild".
     """

@@ -26,7 +26,7 @@ class TinyImageNet(OfficialSource):
 
     Classes are named by their WordNet ids, as in the files and on the hub; `DataSplits.titles` has the words for them.
     The few grey images become three equal channels. Source: Le & Yang 2015, "Tiny ImageNet visual recognition
-    challenge", from ImageNet. Decoders of JPEG may differ in the last bit, and then so do fingerprints.
+    challenge", from ImageNet. Decoders of JPEG may differ in the last bit, and then so do digests.
     """
 
     folder: str = "tiny-imagenet-200"

@@ -34,7 +34,7 @@ def clip(shop: Workshop, task: Task) -> Artifact | None:
     spec = {
         "family": task.family,
         "recipe": recipe.model_dump(mode="json"),
-        "data": shop.fingerprint(task),
+        "data": shop.data_digest(task),
         "captions": words.model_dump(mode="json"),
     }
     label = f"{task.family}: CLIP"

@@ -61,9 +61,9 @@ def images(shop: Workshop, task: Task, weights: Weights, name: str, probe: Probe
         "device": shop.device,
     }
     if pairs is not None:
-        spec["pairs"] = {"images": shop.pairs_fingerprint(task, pairs), "strength": task.pair_strength}
+        spec["pairs"] = {"images": shop.pairs_digest(task, pairs), "strength": task.pair_strength}
     if {"forget_images", "retain_images"} & set(probe.needs):
-        spec |= {"data": shop.fingerprint(task), "forget": task.forget}
+        spec |= {"data": shop.data_digest(task), "forget": task.forget}
 
     def make(folder: Path) -> Mapping[str, Any]:
         model = ready_model(task, weights, shop.device)

@@ -18,7 +18,7 @@ from vdu_bench.tasks.task import Task
 
 def judge(shop: Workshop, task: Task) -> Artifact:
     """The judge, trained and calibrated; a weak one is said once."""
-    spec = {"family": task.family, "recipe": task.judge.model_dump(mode="json"), "data": shop.fingerprint(task)}
+    spec = {"family": task.family, "recipe": task.judge.model_dump(mode="json"), "data": shop.data_digest(task)}
     label = f"{task.family}: judge"
 
     def make(folder: Path) -> Mapping[str, Any]:

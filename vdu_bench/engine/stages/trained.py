@@ -45,7 +45,7 @@ Autoencoder = Callable[[LatentRecipe, ImageSet, Path], AutoencoderKL]
 def recipe_spec(shop: Workshop, task: Task) -> dict[str, Any]:
     """What decides a model that is trained by the task's recipe."""
     recipe = task.model.model_dump(mode="json")
-    spec = {"family": task.family, "recipe": recipe, "data": shop.fingerprint(task)}
+    spec = {"family": task.family, "recipe": recipe, "data": shop.data_digest(task)}
     return spec if task.prompts is None else {**spec, "captions": task.prompts.captions.model_dump(mode="json")}
 
 

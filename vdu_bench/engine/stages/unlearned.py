@@ -59,7 +59,7 @@ def unlearned(shop: Workshop, cell: Cell) -> Unlearned:
     task, method, whole = cell.task, make_method(cell.method, dict(cell.overrides)), base(shop, cell.task)
     spec = {
         "method": cell.method,
-        "data": shop.fingerprint(task),
+        "data": shop.data_digest(task),
         "settings": method.settings.model_dump(mode="json"),
         "regime": cell.regime,
         "sampler": task.sampler.model_dump(mode="json"),  # what a method replays the base by

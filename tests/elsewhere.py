@@ -10,12 +10,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from vdu_bench.engine.store import read_artifact
+from vdu_bench.engine.weights import CHANGED, Weights, read_model
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.files.external import load_external
 from vdu_bench.models.files.external_files import find_external
 from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.models.sampling import initial_noise
 from vdu_bench.models.specs import ModelKind, SamplerSpec
+from vdu_bench.tasks.task import Task
 
 WEIGHTS = "diffusion_pytorch_model"
 K = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
@@ -57,6 +60,16 @@ class Bomb:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (self.target,)
+
+
+def publish(store: Path, task: Task, folder: Path) -> Path:
+    """The one model that a run's method made of its own, as a folder that somebody else would publish."""
+    (changed,) = store.glob(f"unlearned/*/{CHANGED}")
+    (base,) = store.glob("base/*")
+    whole, own = (read_artifact(place)[0] for place in (base, changed.parent))
+    assert whole is not None
+    read_model(task, Weights(whole, own)).save(folder)
+    return folder
 
 
 def draw(model: DiffusionModel) -> Tensor:

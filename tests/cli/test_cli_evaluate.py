@@ -12,20 +12,21 @@ from typing import Any
 
 import pytest
 from commands import cli
-from elsewhere import Bomb
+from elsewhere import Bomb, publish
 from safetensors.torch import load_file, save_file
+
+from vdu_bench.tasks.task import Task
 
 HEAVY = ("torch", "diffusers", "pandas", "matplotlib", "scipy", "sklearn", "transformers", "peft")
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture(scope="module")
-def done(tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def done(tiny_file: Path, tiny_task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``store`` and ``out`` of a run, and the model that it made as ``published``."""
     root = tmp_path_factory.mktemp("done")
     cli("run", "-q", "--task", tiny_file, "--methods", "vdu", "--store", root / "store", "--out", root / "out")
-    (model,) = (root / "store" / "unlearned").glob("*/model")
-    shutil.copytree(model, root / "published")
+    publish(root / "store", tiny_task, root / "published")
     return root
 
 

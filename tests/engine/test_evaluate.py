@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from elsewhere import publish
 from safetensors.torch import load_file, save_file
 
 import vdu_bench.engine.stages.judge
@@ -19,8 +20,7 @@ from vdu_bench.engine.evaluate import evaluate_cells, evaluation_cells
 from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import Outcome, run_cells
-from vdu_bench.engine.store import Store, read_artifact
-from vdu_bench.engine.weights import CHANGED, Weights, read_model
+from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.records import Record, read_records
@@ -72,13 +72,7 @@ def root(finished: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def published(finished: Path, tiny_task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What vdu made in that run, as a folder that somebody else would publish."""
-    (changed,) = (finished / "store" / "unlearned").glob(f"*/{CHANGED}")
-    (base,) = (finished / "store" / "base").glob("*")
-    whole, own = (read_artifact(folder)[0] for folder in (base, changed.parent))
-    assert whole is not None
-    folder = tmp_path_factory.mktemp("published") / "VDU of 5s"
-    read_model(tiny_task, Weights(whole, own)).save(folder)
-    return folder
+    return publish(finished / "store", tiny_task, tmp_path_factory.mktemp("published") / "VDU of 5s")
 
 
 def test_a_method_s_own_model_gets_the_method_s_own_numbers(root: Path, published: Path, tiny_task: Task) -> None:
@@ -150,7 +144,7 @@ def test_the_original_is_made_for_seeds_that_lack_it(published: Path, tiny_task:
     assert [record.cell_name for record in made] == [
         "tiny/original/seed1", "tiny/vdu-of-5s/seed0", "tiny/vdu-of-5s/seed1",
     ]  # fmt: skip
-    assert in_out(tmp_path)["tiny/original/seed1"].regime == "forget_only"
+    assert in_out(tmp_path)["tiny/original/seed1"].regime == "full"
     check_comparable(in_out(tmp_path).values())
 
 

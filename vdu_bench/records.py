@@ -162,6 +162,9 @@ class Record(Schema):
     """``diverged`` is a result: of numbers that are not finite; ``failed`` is an error."""
     reason: str = ""
     """Why the status is not ``ok``."""
+    probes: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """By probe, what it was given and what it took: distinct real images, the denoiser's evaluations; empty in records
+    of schema 1."""
     metrics: dict[str, MetricResult]
     """By metric name; empty when the status is not ``ok``."""
     outcomes: dict[str, Outcomes] = Field(default_factory=dict)

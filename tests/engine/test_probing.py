@@ -19,6 +19,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.records import Record
+from vdu_bench.tasks.loading import with_overrides
 from vdu_bench.tasks.task import Task
 
 
@@ -50,12 +51,25 @@ def test_its_images_are_a_stage(tiny_task: Task, tmp_path: Path) -> None:
     assert artifact.facts["ledger"] == {
         "forget_images": 6, "retain_images": 0, "forward": 3 * 4 + 3 * 40, "backward": 3 * 4,
     }  # fmt: skip
+    assert record.probes["relearn"] == artifact.facts["ledger"]
+    assert record.probes["samples"]["forward"] == 3 * 40
     assert record.metrics["relearned"].estimate.n == 40
     assert record.metrics["relearned"].probe == "relearn"
     assert record.ledger.forget_images == 0, "the prober's images are not the method's"
     times = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("manifest.json")}
     assert recorded(tiny_task, tmp_path).stages == record.stages
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("manifest.json")} == times
+
+
+@pytest.mark.usefixtures("relearn")
+def test_a_task_changes_its_settings_and_a_wrong_one_is_named(tiny_task: Task, tmp_path: Path) -> None:
+    changed = with_overrides(tiny_task, {"probe_settings": {"relearn": {"given": 2, "steps": 1}}})
+    record = recorded(changed, tmp_path)
+    assert record.probes["relearn"]["forget_images"] == 2
+    assert record.variant == "tiny+probe_settings.relearn.given=2+probe_settings.relearn.steps=1"
+    wrong = with_overrides(tiny_task, {"probe_settings": {"relearn": {"give": 2}}})
+    with pytest.raises(UserError, match="Relearn has no setting 'give'; did you mean 'given'"):
+        Worker("cpu", None, Store(tmp_path), Progress(quiet=True), fresh=False).check_data([wrong])
 
 
 def test_without_a_metric_that_reads_them_nothing_is_drawn(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from vdu_bench.reports.listings import print_description
+import pytest
+import relearning
+
+from vdu_bench.probes.probe import Probe
+from vdu_bench.registry import Registry
+from vdu_bench.reports.listings import description, listing, print_description
 
 
 def test_paragraphs_are_folded_by_the_terminal_and_formulas_are_not(
@@ -25,3 +30,18 @@ def test_paragraphs_are_folded_by_the_terminal_and_formulas_are_not(
         "- one",
         "- two",
     ]
+
+
+def test_probes_are_listed_and_shown_with_their_settings(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [row["name"] for row in listing("probes")] == ["pairs", "samples"]
+    assert description("pairs")["models"] == ["text_to_image"]
+    registry = Registry[type[Probe]]("probe")
+    registry.add("relearn", "relearning:Relearn", Path(relearning.__file__))
+    monkeypatch.setattr("vdu_bench.reports.listings.PROBES", registry)
+    facts = description("relearn")
+    assert "steps" in {setting["name"] for setting in facts["settings"]}
+    assert facts["needs"] == ["forget_images"]
+    print_description(facts)
+    assert "--set task.probe_settings.relearn.NAME=VALUE" in capsys.readouterr().out

@@ -53,7 +53,7 @@ app = typer.Typer(
 
 
 ListFormat = Literal["text", "json"]
-Kind = Literal["tasks", "methods", "metrics"]
+Kind = Literal["tasks", "methods", "probes", "metrics"]
 
 Format = Annotated[ListFormat, typer.Option(help="text for people, json for programs.")]
 
@@ -254,7 +254,7 @@ def list_(
     plugin: Plugins = None,
     format: Format = "text",
 ) -> None:
-    """List tasks, methods or metrics, with a line about each."""
+    """List tasks, methods, probes or metrics, with a line about each."""
     from vdu_bench.reports.listings import listing, print_listing
 
     load_plugins(plugin)
@@ -267,11 +267,11 @@ def list_(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A task, a method or a metric.")],
+    name: Annotated[str, typer.Argument(help="A task, a method, a probe or a metric.")],
     plugin: Plugins = None,
     format: Format = "text",
 ) -> None:
-    """Everything about one task, method or metric: settings with defaults, formula, source, needs."""
+    """Everything about one task, method, probe or metric: settings with defaults, formula, source, needs."""
     from vdu_bench.reports.listings import description, print_description
 
     load_plugins(plugin)

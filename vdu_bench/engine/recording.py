@@ -63,6 +63,7 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     facts["stages"]["judge"] = judge(shop, task).address
     facts["stages"] |= {name: artifact.address for name, artifact in drawn.items()}
     facts["stages"] |= {f"original_{name}": artifact.address for name, artifact in original.items()}
+    facts["probes"] = {name: artifact.facts["ledger"] for name, artifact in drawn.items()}
     facts["forget_set"] = int(evidence.splits.train.shows(task.forget).sum())
     facts["protocol"] = _protocol(evidence, shop.data_digest(task), drawn["samples"].facts["dtype"])
     measured = measure(evidence)

@@ -13,11 +13,14 @@ from rich.text import Text
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.metrics.catalog import METRICS, metric_facts
+from vdu_bench.models.specs import KINDS
+from vdu_bench.probes.catalog import PROBES
+from vdu_bench.spec import Spec
 from vdu_bench.tasks.loading import catalog
 
 
 def listing(kind: str) -> list[dict[str, Any]]:
-    """A row for each task, method or metric, read without importing any; one that cannot be read is warned of."""
+    """A row for each task, method, probe or metric, read without importing any; what cannot be read is warned of."""
     if kind == "tasks":
         return [
             {
@@ -40,6 +43,17 @@ def listing(kind: str) -> list[dict[str, Any]]:
                 "about": method.summary,
             }
             for method in facts
+        ]
+    if kind == "probes":
+        static = PROBES.each(lambda name: PROBES.entry(name).static_class())
+        return [
+            {
+                "name": name,
+                "models": list(found.literals.get("supports", KINDS)),
+                "needs": list(found.literals.get("needs", ())),
+                "about": found.summary,
+            }
+            for name, found in static.items()
         ]
     rows = []
     for name, metric in METRICS.each(metric_facts).items():
@@ -67,10 +81,12 @@ def description(name: str) -> dict[str, Any]:
         return {"kind": "task", **tasks[name].model_dump(mode="json")}
     if name in METHODS.entries():
         return _method(name)
+    if name in PROBES.entries():
+        return _probe(name)
     if name in METRICS.entries():
         return _metric(name)
-    known = [*tasks, *METHODS.entries(), *METRICS.entries()]
-    raise UserError(f"no task, method or metric is called {name!r}{did_you_mean(name, known)}")
+    known = [*tasks, *METHODS.entries(), *PROBES.entries(), *METRICS.entries()]
+    raise UserError(f"no task, method, probe or metric is called {name!r}{did_you_mean(name, known)}")
 
 
 def print_description(facts: dict[str, Any]) -> None:
@@ -93,7 +109,8 @@ def print_description(facts: dict[str, Any]) -> None:
             table.add_row(setting["name"], str(setting["default"]), setting["range"], setting["about"])
         console.print()
         console.print(table)
-        console.print(Text(f"\nchange one with --set {facts['name']}.NAME=VALUE", style="dim"))
+        owner = facts["name"] if facts["kind"] == "method" else f"task.probe_settings.{facts['name']}"
+        console.print(Text(f"\nchange one with --set {owner}.NAME=VALUE", style="dim"))
 
 
 def _reflowed(docstring: str) -> str:
@@ -118,16 +135,33 @@ def _method(name: str) -> dict[str, Any]:
         "needs": list(facts.needs),
         "role": facts.role,
         "target": METHODS.entry(name).target,
-        "settings": [
-            {
-                "name": key,
-                "default": field.default,
-                "range": _range(field.annotation, field.metadata),
-                "about": field.description or "",
-            }
-            for key, field in method.Settings.model_fields.items()
-        ],
+        "settings": _settings(method.Settings),
     }
+
+
+def _probe(name: str) -> dict[str, Any]:
+    probe = PROBES.get(name)
+    return {
+        "kind": "probe",
+        "name": name,
+        "docstring": inspect.getdoc(probe) or "",
+        "models": list(probe.supports),
+        "needs": list(probe.needs),
+        "target": PROBES.entry(name).target,
+        "settings": _settings(probe.Settings),
+    }
+
+
+def _settings(settings: type[Spec]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": key,
+            "default": field.default,
+            "range": _range(field.annotation, field.metadata),
+            "about": field.description or "",
+        }
+        for key, field in settings.model_fields.items()
+    ]
 
 
 def _metric(name: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -28,6 +28,8 @@ from vdu_bench.variants import changed
 
 class Task(Spec):
     """A standard task: pure data, so that two runs of the same file are the same task."""
+
+    later: ClassVar[tuple[str, ...]] = ("probe_settings",)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="how the task is asked for")
     family: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="tasks that share data, model and judge")
@@ -61,6 +63,9 @@ class Task(Spec):
     )
     method_settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="settings of methods that this task changes"
+    )
+    probe_settings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="settings of probes that this task changes"
     )
 
     _changes: dict[str, Any] = PrivateAttr(default_factory=dict)

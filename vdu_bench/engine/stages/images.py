@@ -27,7 +27,7 @@ from vdu_bench.tasks.task import Task
 def probes_of(shop: Workshop, task: Task) -> dict[str, Probe]:
     """The probes that a task's models are looked at by: the samples, and those whose images a metric reads."""
     names = {"samples", *(metric.probe for metric in METRICS.working().values() if metric.applies(task))} - {""}
-    probes = {name: PROBES.get(name)() for name in sorted(names)}
+    probes = {name: PROBES.get(name)(**task.probe_settings.get(name, {})) for name in sorted(names)}
     return {
         name: probe
         for name, probe in probes.items()

@@ -9,6 +9,8 @@ def test_only_what_differs_counts_however_deep() -> None:
     assert changed(before, after) == {"b.c": 5, "b.d.f": None, "gone": None, "new": 6}
     assert changed(before, before) == {}
     assert changed({"a": {"b": 1}}, {"a": None}) == {"a": None}
+    assert changed({"a": None}, {"a": {"b": 1}}) == changed({}, {"a": {"b": 1}}) == {"a.b": 1}
+    assert changed({"a": None}, {"a": {}}) == {"a": {}}
 
 
 def test_names_hold_what_was_changed() -> None:

@@ -17,13 +17,14 @@ LONGEST = 100
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """What differs of two pieces of plain data: dotted names, sorted, with the values after.
 
-    A mapping is looked into where both sides have one; a name that only `before` has comes with None.
+    A mapping is looked into, and where `before` has none of it all of it is new; a name that only `before` has comes
+    with None.
     """
     found: dict[str, Any] = {}
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found |= {f"{name}.{inner}": value for inner, value in changed(old, new).items()}
+        if isinstance(new, Mapping) and (old is None or isinstance(old, Mapping)) and (old or new):
+            found |= {f"{name}.{inner}": value for inner, value in changed(old or {}, new).items()}
         elif old != new or (name in before) != (name in after):
             found[name] = new
     return found

@@ -13,7 +13,7 @@ import pytest
 from commands import cli
 from miniatures import FISH, ORANGE, write_cifar10, write_mnist, write_tiny_imagenet
 
-from vdu_bench.records import Record, read_record
+from vdu_bench.records import Record, read_records
 
 TINY = (
     "task.model.denoiser.block_out_channels=[8, 8, 8, 8]",
@@ -50,8 +50,8 @@ def arguments(command: str, task: str, root: Path, *settings: str) -> list[str]:
 
 
 def records(root: Path, task: str) -> Iterator[Record]:
-    for method in ("original", "retrain", "vdu"):
-        yield read_record(root / "out" / "records" / task / method / "seed0.json")
+    found = {record.method: record for record in read_records(root / "out") if record.task == task}
+    yield from (found[method] for method in ("original", "retrain", "vdu"))
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_the_method_in_the_readme_runs(tiny_file: Path, tmp_path: Path, monkeypa
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 0
-    record = json.loads((tmp_path / "out/records/tiny/weight_decayed_ascent/seed0.json").read_text())
+    record = json.loads((tmp_path / "out/records/tiny/weight_decayed_ascent+steps=2/seed0.json").read_text())
     assert record["status"] == "ok"
     assert record["ledger"]["forget_images"] > 0
 

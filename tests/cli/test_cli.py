@@ -22,8 +22,9 @@ def clean_registries(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a plug-in registers in one test is not there in the next."""
     from vdu_bench.methods.catalog import METHODS
     from vdu_bench.metrics.catalog import METRICS
+    from vdu_bench.probes.catalog import PROBES
 
-    for registry in (METHODS, METRICS):
+    for registry in (METHODS, METRICS, PROBES):
         registry.entries()
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
         monkeypatch.setattr(registry, "_loaded", dict(registry._loaded))

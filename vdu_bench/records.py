@@ -180,6 +180,11 @@ class Record(Schema):
         return variant_name(self.task, self.forget_images, self.task_changes)
 
     @property
+    def setup(self) -> str:
+        """The variant without its limit on forget images: what differs in that alone is a sweep."""
+        return variant_name(self.task, None, self.task_changes)
+
+    @property
     def row(self) -> str:
         """The method's name with what was changed of its settings: ``vdu[gamma=0.3]``, as tables call it."""
         return row_name(self.method, self.method_changes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -51,6 +53,24 @@ def test_tables_show_them_side_by_side(variants: Path, capsys: pytest.CaptureFix
         assert f"| {row} " in text
     for title in ("## tiny\n", "## tiny+forget=3\n", "## tiny+samples=20\n"):
         assert title in text
+
+
+def test_tidy_rows_and_plots_tell_them_apart(
+    variants: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli("table", variants / "out", "--layout", "long")
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert {row["task"] for row in rows} == {"tiny", "tiny+forget=3", "tiny+samples=20"}
+    assert {row["method"] for row in rows if row["task"] == "tiny"} == {
+        *("original", "retrain", "vdu", "vdu[gamma=0.3]", "vdu[regime=forget_only]")
+    }
+    cli("plot", variants / "out", "--out", tmp_path, "--store", variants / "store")
+    drawn = {Path(file).name for file in capsys.readouterr().out.split()}
+    for name in ("tiny_tradeoff.png", "tiny+forget=3_samples.png", "tiny+samples=20_metrics.png"):
+        assert name in drawn
+    assert not any("forget_images" in name for name in drawn), "other samples are no sweep over forget images"
+    cli("table", variants / "out", "--layout", "paper")
+    assert "tiny+samples=20" in capsys.readouterr().out
 
 
 def test_the_gate_pairs_what_was_changed_alike(

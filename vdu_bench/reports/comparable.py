@@ -17,10 +17,10 @@ def by_variant(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
     return [(variant, list(group)) for variant, group in groupby(ordered, key=lambda record: record.variant)]
 
 
-def by_task(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
-    """The records of each task, with all its variants, in their `Record.order`."""
-    ordered = sorted(records, key=lambda record: record.order)
-    return [(task, list(group)) for task, group in groupby(ordered, key=lambda record: record.task)]
+def by_setup(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
+    """The records of each task, and of each other thing that was made of it, with any number of forget images."""
+    ordered = sorted(records, key=lambda record: (record.setup, record.order))
+    return [(setup, list(group)) for setup, group in groupby(ordered, key=lambda record: record.setup)]
 
 
 def check_comparable(records: Iterable[Record]) -> None:
@@ -48,8 +48,8 @@ def check_sweep(records: Iterable[Record]) -> None:
     """
     records = list(records)
     check_comparable(records)
-    for task, group in by_task(records):
-        _check_alike(task, group)
+    for setup, group in by_setup(records):
+        _check_alike(setup, group)
 
 
 def _check_alike(where: str, group: Sequence[Record]) -> None:

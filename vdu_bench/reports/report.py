@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vdu_bench import __version__
 from vdu_bench.files import write_atomically
 from vdu_bench.records import Record
-from vdu_bench.reports.comparable import by_task, check_sweep
+from vdu_bench.reports.comparable import by_setup, check_sweep
 
 # pandas and matplotlib cost seconds to import: they wait until something has to be written.
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ def write_sweeps(records: Iterable[Record], out: Path) -> list[Path]:
     records = list(records)
     styles = looks(leaderboards(records))
     written: list[Path] = []
-    for task, group in by_task(records):
+    for setup, group in by_setup(records):
         if len({record.variant for record in group}) > 1:
             check_sweep(group)
-            written += draw_sweep(leaderboards(group), styles, out / f"{task}_forget_images")
+            written += draw_sweep(leaderboards(group), styles, out / f"{setup}_forget_images")
     return written
 
 

@@ -116,7 +116,7 @@ def _table(
     cited = _cited(boards, publications)
     places = [(home[board.variant], _class_title(board)) for board in boards]
     titles = [
-        title if places.count((family, title)) == 1 else board.variant
+        title if places.count((family, title)) == 1 and board.setup == board.task else board.variant
         for board, (family, title) in zip(boards, places, strict=True)
     ]
     classes = [_class(title, board, groups[board.variant], cited) for title, board in zip(titles, boards, strict=True)]
@@ -180,8 +180,8 @@ def _published(board: Leaderboard, column: Column, cited: Sequence[Publication])
 
 
 def _whole(board: Leaderboard) -> bool:
-    # As far as publications say, theirs are of the whole forget set.
-    return board.forget_images is None
+    # As far as publications say, theirs are of the whole forget set; and nothing else was changed.
+    return board.variant == board.task
 
 
 def _sections(classes: Sequence[PaperClass]) -> tuple[tuple[str, ...], ...]:

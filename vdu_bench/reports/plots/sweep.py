@@ -64,7 +64,7 @@ def _images(board: Leaderboard, boards: Sequence[Leaderboard]) -> int:
         return min([board.forget_images, *sizes])
     if not sizes:
         raise UserError(
-            f"{board.task}: no record says how many images show {board.forget!r}; run one of the cells again"
+            f"{board.setup}: no record says how many images show {board.forget!r}; run one of the cells again"
         )
     return max(sizes)
 
@@ -100,7 +100,7 @@ def _figure(
     }
     figure.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False)
     # In two lines, since a long one would run into the legend.
-    title = f"{boards[0].task}: forgetting {boards[0].forget} with some of its images\nbars are 95 % intervals"
+    title = f"{boards[0].setup}: forgetting {boards[0].forget} with some of its images\nbars are 95 % intervals"
     figure.suptitle(title)
     return figure
 

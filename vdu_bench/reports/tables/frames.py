@@ -23,6 +23,7 @@ LongFormat = Literal["csv", "json"]
 def long_frame(records: Iterable[Record]) -> pd.DataFrame:
     """A row per record and metric, in the order of the records, with the columns `COLUMNS`.
 
+    `task` is the task with what else was changed of it (`Record.setup`), `method` the row (`Record.row`);
     `forget_images` is the task's limit, Int64, missing for all of them; `scale` is as in
     `vdu_bench.reports.families.scales`; `seed` is the sample seed; `metric` the metric's name in the record; `value`,
     `low` and `high` are float64 in `unit`, NaN where there is none. A record without metrics (diverged, failed) keeps
@@ -45,7 +46,7 @@ def render_long(records: Iterable[Record], form: LongFormat) -> str:
 
 def _rows(record: Record, scale: str) -> list[dict[str, Any]]:
     cell = {
-        "task": record.task,
+        "task": record.setup,
         "forget_images": record.forget_images,
         "scale": scale,
         "method": record.row,

@@ -64,6 +64,8 @@ class Leaderboard:
     """The table of one variant of a task."""
 
     task: str
+    setup: str
+    """The task's name, and what was changed of it but the number of forget images (`Record.setup`)."""
     variant: str
     """The task's name, and what was changed of it (`Record.variant`): what the table is called."""
     forget: str
@@ -119,6 +121,7 @@ def _leaderboard(records: Sequence[Record]) -> Leaderboard:
     first = records[0]
     return Leaderboard(
         task=first.task,
+        setup=first.setup,
         variant=first.variant,
         forget=first.forget,
         forget_images=first.forget_images,

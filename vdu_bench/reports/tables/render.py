@@ -102,7 +102,7 @@ def to_csv(boards: Iterable[Leaderboard]) -> str:
                     f"{column.name}_high": estimate.high,
                 }
             rows.append(
-                {"task": board.task, "forget_images": board.forget_images, "scale": board.scale}
+                {"task": board.setup, "forget_images": board.forget_images, "scale": board.scale}
                 | {"method": row.method, "role": row.role, "regime": row.regime}
                 | {"seeds": " ".join(map(str, row.seeds)), "status": row.status}
                 | numbers
@@ -197,7 +197,7 @@ def to_json(boards: Iterable[Leaderboard]) -> str:
 
 def _plain(board: Leaderboard) -> dict[str, Any]:
     return {
-        "task": board.task,
+        "task": board.setup,
         "forget": board.forget,
         "forget_images": board.forget_images,
         "forget_set": board.forget_set,

@@ -69,6 +69,18 @@ def test_sample_grid(make_images, tmp_path, channels):
     assert [one.read_bytes() for one in first] == [other.read_bytes() for other in second]
 
 
+def test_photographs_are_drawn_as_small_as_a_page_shows_them(make_images, tmp_path):
+    large = {"original": make_images(3, 512, 3)}
+    (file, *_), (small, *_) = (
+        sample_grid(rows, tmp_path / name, "a title")
+        for name, rows in (("large", large), ("small", {"original": make_images(3, 128, 3)}))
+    )
+    assert file.stat().st_size < 1.5 * small.stat().st_size
+    # The mean of the pixels that are put together, so that brightness stays.
+    shrunk = matplotlib.image.imread(file)[..., :3].mean()
+    assert shrunk == pytest.approx(matplotlib.image.imread(small)[..., :3].mean(), abs=0.02)
+
+
 def test_samples_keep_their_colours(tmp_path):
     plain = np.full((3, 4, 4, 3), (200, 30, 90), dtype=np.uint8)
     png, _ = sample_grid({"original": plain}, tmp_path / "plain", "")

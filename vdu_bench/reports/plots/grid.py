@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from vdu_bench.reports.plots.style import draw
 
@@ -16,6 +17,7 @@ Images = NDArray[np.uint8]
 _CELL = 0.42  # inches, the side of a sample
 _GAP = 0.07  # of a sample's side
 _PIXELS = 64  # of a sample in the image that is drawn; about its share of the page at 200 dpi
+_LARGEST = 2 * _PIXELS
 _LONGEST = 7.0  # inches, the width of the samples together; more of them get smaller
 
 
@@ -62,8 +64,19 @@ def _figure(rows: Mapping[str, Images], title: str) -> Figure:
     return figure
 
 
+def _shrunk(images: Images) -> Images:
+    """Images of at most `_LARGEST` pixels on the longer side: a page shows no more, and photographs fill the memory."""
+    height, width = images.shape[1:3]
+    factor = _LARGEST / max(height, width)
+    if factor >= 1:
+        return images
+    size = max(1, round(factor * width)), max(1, round(factor * height))
+    return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)) for image in images])
+
+
 def _mosaic(rows: Sequence[Images]) -> tuple[Images, int, int]:
     """All samples on white, uint8 ``[height, width, 3]``; the side of one and the gap between two, in its pixels."""
+    rows = [_shrunk(images) for images in rows]
     count, height, width = rows[0].shape[:3]
     scale = max(1, round(_PIXELS / height))
     side, step = height * scale, width * scale

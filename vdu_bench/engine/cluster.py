@@ -42,14 +42,19 @@ class ClusterExecutor(ABC):
         self._root, self._plugins = store.root.resolve(), tuple(file.resolve() for file in plugins)
         self._open = ExitStack()
         self._client: Client | None = None
+        self._ready: list[Any] = []
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raise UserError for cells that cannot be run, or where there are no workers; these are kept for `run`."""
         try:
             self._client = self._open.enter_context(self._connected())
             self._open.enter_context(following(self._client, self._progress))
-            self._progress.say(f"{len(self._client.scheduler_info()['workers'])} Dask workers")
-            self._client.submit(_check_there, cells, *self._place(cells), pure=False).result()
+            workers = list(self._client.nthreads())
+            self._progress.say(f"{len(workers)} Dask workers")
+            place = self._place(cells)
+            # All at once: loading torch takes each of them as long as a small cell.
+            self._ready = [self._client.submit(_warm_up, *place, workers=[one], pure=False) for one in workers]
+            self._client.submit(_check_there, cells, *place, pure=False).result()
         except BaseException:
             self._open.close()
             raise
@@ -139,7 +144,7 @@ class JobsExecutor(ClusterExecutor):
         # What a worker that is stopped by Ctrl-C logs of its end helps nobody.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-            with _deaf_to_interrupts():
+            with _deaf_to_interrupts(), _plain_processes():
                 cluster = LocalCluster(
                     n_workers=self._jobs,
                     threads_per_worker=1,
@@ -148,10 +153,25 @@ class JobsExecutor(ClusterExecutor):
                     dashboard_address=None,
                     silence_logs=logging.CRITICAL,
                     local_directory=scratch,
-                    env={"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")},
                 )
                 stack.enter_context(cluster)
             yield stack.enter_context(Client(cluster))
+
+
+@contextmanager
+def _plain_processes() -> Iterator[None]:
+    """Workers with nothing of Dask's own settings for processes but their threads.
+
+    Its limit for malloc's trimming has torch ask the system for each tensor's memory anew, which doubles the time of a
+    small network; and its profiler looks at the stack a hundred times a second.
+    """
+    import dask
+
+    environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    with dask.config.set(
+        {"distributed.nanny.pre-spawn-environ": environment, "distributed.worker.profile.enabled": False}
+    ):
+        yield
 
 
 @contextmanager
@@ -174,6 +194,10 @@ def _worker_there(device: str, data_dir: Path | None, root: Path, fresh: bool, p
         load_plugin(file)
     progress = RemoteProgress()
     return Worker(device, data_dir, Store(root, shipped_artifacts(), progress.say), progress, fresh)
+
+
+def _warm_up(*place: Any) -> None:
+    _worker_there(*place)
 
 
 def _check_there(cells: Sequence[Cell], *place: Any) -> None:

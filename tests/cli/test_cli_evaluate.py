@@ -74,9 +74,10 @@ def test_what_is_stated_is_shown_and_several_seeds_are_one_row(root: Path, tiny_
         "--samples", "20", "--set", "task.sampler.steps=2", "--store", root / "store", "--out", root / "elsewhere",
     )  # fmt: skip
     found = rows(root / "elsewhere")
-    assert {method for _, method in found} == {"original", "published"}
-    assert found["tiny", "published"]["seeds"] == "0 1"
-    assert float(found["tiny", "published"]["unlearn_seconds"]) == 90
+    assert set(found) == {("tiny+sampler.steps=2+samples=20", method) for method in ("original", "published")}
+    published = found["tiny+sampler.steps=2+samples=20", "published"]
+    assert published["seeds"] == "0 1"
+    assert float(published["unlearn_seconds"]) == 90
 
 
 def test_the_same_again_is_reused_without_torch(

@@ -58,10 +58,10 @@ def run_cells(
     """
     found = {} if fresh else {cell.name: record for cell in cells if (record := find_record(cell, store)) is not None}
     missing = [cell for cell in cells if cell.name not in found]
+    _require_same(cells, out)
     if missing:
         executor.check(missing)
     _require_writable(out)
-    _require_same(cells, out)
     for record in found.values():
         admit(record)
         write_record(record, out)

@@ -110,20 +110,8 @@ class UnlearningContext(Draws):
         return self._model
 
     @property
-    def forget(self) -> ImagePool:
-        """The images that show the concept. Raises RegimeError where they are not declared or not allowed."""
-        self._require("forget_images")
-        return self._forget
-
-    @property
-    def retain(self) -> ImagePool:
-        """The images that do not show it. Raises RegimeError where they are not declared or not allowed."""
-        self._require("retain_images")
-        return self._retain
-
-    @property
     def concept(self) -> Concept:
-        """The concept in prompts. Raises RegimeError, as above, and ValueError for an unconditional model."""
+        """The concept in prompts. Raises RegimeError, as `forget`, and ValueError for an unconditional model."""
         self._require("prompts")
         if self._concept is None:
             raise ValueError("an unconditional model has no prompts")

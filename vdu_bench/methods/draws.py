@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from vdu_bench.data.captions import Captions
 from vdu_bench.data.image_set import ImageSet
-from vdu_bench.methods.pools import Batch
+from vdu_bench.methods.pools import Batch, ImagePool
 from vdu_bench.models.diffusion import DiffusionModel
 
 
-class Draws:
+class Draws(ABC):
     """Noise, times and captions from one generator.
 
     Args:
@@ -20,10 +23,29 @@ class Draws:
         captions: puts images into words, for a text-to-image model.
     """
 
+    _forget: ImagePool
+    _retain: ImagePool
+
     def __init__(self, model: DiffusionModel, seed: int, captions: Captions | None) -> None:
         self.generator = torch.Generator().manual_seed(seed)
         """A CPU generator for draws of one's own; move what it gives to the model's device."""
         self._model, self._captions = model, captions
+
+    @property
+    def forget(self) -> ImagePool:
+        """The images that show the concept. Raises RegimeError (a method's) or ValueError (a probe's) if undeclared."""
+        self._require("forget_images")
+        return self._forget
+
+    @property
+    def retain(self) -> ImagePool:
+        """The images that do not show it. Raises as `forget`."""
+        self._require("retain_images")
+        return self._retain
+
+    @abstractmethod
+    def _require(self, need: Literal["forget_images", "retain_images"]) -> None:
+        """Raises an error where it was not declared or is not allowed."""
 
     def noise_like(self, x0: Tensor) -> Tensor:
         """Standard normal, shaped and placed as `x0`."""

@@ -74,18 +74,6 @@ class ProbeContext(Draws):
         return initial_noise(n, self._model.latent_shape, self._sample_seed, purpose)
 
     @property
-    def forget(self) -> ImagePool:
-        """Real images of what is to be forgotten. Raises ValueError where ``forget_images`` are not declared."""
-        self._require("forget_images")
-        return self._forget
-
-    @property
-    def retain(self) -> ImagePool:
-        """All other real images. Raises ValueError where ``retain_images`` are not declared."""
-        self._require("retain_images")
-        return self._retain
-
-    @property
     def pairs(self) -> CounterfactualPairs:
         """The data's counterfactual pairs. Raises ValueError where ``pairs`` are not declared."""
         self._require("pairs")

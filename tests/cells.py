@@ -52,11 +52,11 @@ def cells(
             hits, junk = base & (rank < share), rng.random(PROTOCOL.samples) < 0.03
             values = {
                 "pul": 100 * (1 - hits.sum() / base.sum()),
-                "forget_rate": 100 * hits.mean(),
+                "concept_rate": 100 * hits.mean(),
                 "fd_judge": DISTANCES.get(method, 13.0) * rng.normal(1, 0.05),
                 "junk_rate": 100 * junk.mean(),
                 "unlearn_seconds": 2.0 + seed,
-                "unlearn_forward": 5120,
+                "nfe_forward": 5120,
                 "training_images": 132,
             }
             records.append(_record(task, method, seed, values, {"forget": hits, "junk": junk}))

@@ -85,7 +85,7 @@ def test_a_miniature_of_each_family_runs_whole(
         assert record.protocol is not None
         assert (record.protocol.scale, record.protocol.judge) == (scale, judge)
         assert len(record.protocol.classes) == classes
-        assert {"pul", "fd_judge", "junk_rate", "retained_balance"} <= set(record.metrics)
+        assert {"pul", "fd_judge", "junk_rate", "class_shift"} <= set(record.metrics)
         prints.add(record.protocol.data_fingerprint)
         assert bool(record.warnings) == weak
     assert len(prints) == 1

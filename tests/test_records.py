@@ -8,14 +8,12 @@ import pytest
 
 from vdu_bench.errors import UserError
 from vdu_bench.measured import Estimate, MetricResult
-from vdu_bench.metrics.catalog import METRICS, metric_facts
 from vdu_bench.records import SCHEMA_VERSION, Record, Timings, read_record, read_records
-from vdu_bench.records_v1 import FACTS
 
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 
 
-OLD = json.loads((REFERENCE / "records" / "faces_hats" / "vdu" / "seed0.json").read_text())
+OLD = json.loads((Path(__file__).parent / "old_records" / "schema_1.json").read_text())
 
 
 def test_nan_is_null_in_json_and_nan_again() -> None:
@@ -41,7 +39,7 @@ def test_a_record_is_the_same_after_writing_and_reading() -> None:
         ({"seeds": {"train": 0, "unlearn": 0}}, "seeds.sample"),
         ({"outcomes": {"forget": {"n": 9, "bits": "00"}}}, "outcomes.forget: .* 1 bytes do not hold"),
         ({"metrics": {"pul": {"tolerance": "two"}}}, "metrics.pul"),
-        ({"schema_version": 3}, "of schema 3, and this version of the suite reads up to 2"),
+        ({"schema_version": 4}, "of schema 4, and this version of the suite reads up to 3"),
     ],
 )
 def test_what_is_no_record_is_named_with_its_key(tmp_path: Path, change: dict, words: str) -> None:
@@ -87,27 +85,15 @@ def test_what_says_nothing_is_not_written() -> None:
     assert plain == {**facts, "estimate": {"value": 0.0, "n": 3}}
 
 
-def test_all_records_of_schema_1_are_read_with_what_schema_2_adds() -> None:
-    records = read_records(REFERENCE)
-    assert {record.schema_version for record in records} == {2}
-    for record in records:
-        sets = 2 if record.protocol.prompts else 1
-        assert record.outcomes["forget"].n == record.protocol.samples
-        assert record.outcomes["junk"].n == sets * record.protocol.samples
-        for name in ("pul", "forget_rate", "junk_rate"):
-            result = record.metrics[name]
-            hits = record.outcomes[result.counts].flags
-            if name != "pul":
-                assert result.estimate.value == pytest.approx(100 * hits.mean())
-
-
-def test_what_schema_1_did_not_say_of_metrics_is_what_they_say_themselves() -> None:
-    """As long as they are measured and gated as they were then."""
-    assert FACTS.keys() == METRICS.entries().keys()
-    for name, facts in FACTS.items():
-        result = MetricResult(label=name, unit="", better="none", estimate=Estimate(), **facts)
-        theirs = metric_facts(name).model_copy(update={"unit": "", "better": "none"})
-        assert theirs.model_dump() == result.model_dump(exclude={"estimate"}), name
+def test_a_record_of_schema_1_is_read_with_what_later_ones_add(tmp_path: Path) -> None:
+    record = read_plain(tmp_path, OLD)
+    assert record.schema_version == SCHEMA_VERSION
+    assert record.outcomes["forget"].n == record.protocol.samples
+    assert record.outcomes["junk"].n == 2 * record.protocol.samples
+    for name in ("forget_rate", "junk_rate"):
+        result = record.metrics[name]
+        assert result.estimate.value == pytest.approx(100 * record.outcomes[result.counts].flags.mean())
+    assert (record.timings.nfe_forward, record.timings.nfe_backward) == (2560, 1280)
 
 
 def test_a_metric_of_schema_1_that_was_not_ours_is_gated_as_it_was(tmp_path: Path) -> None:
@@ -119,7 +105,7 @@ def test_a_metric_of_schema_1_that_was_not_ours_is_gated_as_it_was(tmp_path: Pat
 
 @pytest.mark.parametrize("broken", [{"metrics": [1]}, {"metrics": {"pul": 1}}, {"outcomes": 1}, {"protocol": 1}])
 def test_a_malformed_record_of_schema_1_is_named_as_any_other(tmp_path: Path, broken: dict) -> None:
-    with pytest.raises(UserError, match=f"seed0.json is not a record of schema 2: {next(iter(broken))}"):
+    with pytest.raises(UserError, match=f"seed0.json is not a record of schema {SCHEMA_VERSION}: {next(iter(broken))}"):
         read_plain(tmp_path, {**OLD, **broken})
 
 
@@ -127,7 +113,7 @@ def test_a_malformed_record_of_schema_1_is_named_as_any_other(tmp_path: Path, br
 def test_what_is_no_record_at_all_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "seed0.json"
     file.write_text(content)
-    with pytest.raises(UserError, match=f"{file} is not a record of schema 2"):
+    with pytest.raises(UserError, match=f"{file} is not a record of schema {SCHEMA_VERSION}"):
         read_record(file)
 
 

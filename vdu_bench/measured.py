@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Better = Literal["higher", "lower", "none"]
 Group = Literal["forgetting", "quality", "robustness", "cost"]
 Axis = Literal["", "forgetting", "distance"]
+Scale = Literal["ratio", "share", "positive", "signed", "range"]
+Limit = Literal["", "ratio", "points"]
 Gate = Literal["scatter", "sampled", "against_original", "counted", "timed", "never"]
 
 TOLERANCE = r"\d+(\.\d+)?%?"
@@ -111,6 +113,13 @@ class MetricFacts(Terse):
     """Whose images it reads; empty for what reads none."""
     counts: str = ""
     """What its outcomes are called in the record: metrics that count the same share them. Empty without outcomes."""
+    scale: Scale = "signed"
+    """On which scale seeds are averaged and intervals made, so that they stay inside the range. ``ratio``: percent, 100
+    (1 - the share left), at most 100. ``share``: percent, 0 to 100. ``positive``: above 0. ``signed``: any number.
+    ``range``: low and high are extremes over judges, and no interval."""
+    limit: Limit = ""
+    """How far it may be beyond the original's before the model counts as destroyed, by the amount that the record's
+    protocol has under the same name: ``ratio`` (so many times the original's), ``points`` (so many above it)."""
     covered_by: str = ""
     """The metric that is tested in its place where it has a number, for it counts the same; empty for none."""
 

@@ -14,10 +14,10 @@ from pydantic import Field, ValidationError
 
 from vdu_bench.errors import UserError
 from vdu_bench.measured import Matrix, MetricResult, Number, Outcomes, Schema
-from vdu_bench.records_v1 import upgraded
+from vdu_bench.records_old import upgraded
 from vdu_bench.variants import file_name, row_name, variant_name
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Status = Literal["ok", "diverged", "failed"]
 Role = Literal["reference", "contestant", "external"]
@@ -76,6 +76,8 @@ class Protocol(Schema):
     """sha256 of its file of weights."""
     pairs: int = 0
     """How many counterfactual pairs were redrawn."""
+    limits: dict[str, float] = Field(default_factory=dict)
+    """The task's quality limit, by `MetricFacts.limit`; empty in records of protocol 1."""
 
 
 class Ledger(Schema):
@@ -106,9 +108,9 @@ class Timings(Schema):
 
     unlearn_seconds: Number = math.nan
     """The method's own time, without loading, sampling and measuring; of an external checkpoint as its user states."""
-    unlearn_forward: int | None = 0
+    nfe_forward: int | None = 0
     """Denoiser forward evaluations while unlearning, one for each image."""
-    unlearn_backward: int | None = 0
+    nfe_backward: int | None = 0
     """Denoiser backward evaluations while unlearning."""
     unlearn_peak_mib: Number = math.nan
     """Peak memory while unlearning: allocated on a GPU, resident on a CPU."""
@@ -206,7 +208,7 @@ class Record(Schema):
 
 
 def read_record(file: Path) -> Record:
-    """One record. Raises UserError, naming file and key, for anything that is not a record of this schema or 1."""
+    """One record. Raises UserError, naming file and key, for anything that is not a record of this schema or an older one."""
     try:
         return Record.model_validate(_plain(file))
     except ValidationError as error:
@@ -228,7 +230,7 @@ def _plain(file: Path) -> Any:
         raise UserError(
             f"{file} is of schema {version}, and this version of the suite reads up to {SCHEMA_VERSION}: update it"
         )
-    return upgraded(plain) if version == 1 else plain
+    return upgraded(plain, version) if isinstance(version, int) and 1 <= version < SCHEMA_VERSION else plain
 
 
 def read_records(folder: Path) -> list[Record]:

@@ -62,7 +62,7 @@ def test_its_row_stands_beside_those_of_the_run(
     assert {key: {name: row[name] for name in before[key]} for key, row in after.items()} == before
     assert (mine["role"], mine["regime"], mine["status"]) == ("external", "unknown", "ok")
     assert mine["pul"] == before["tiny", "vdu"]["pul"]
-    for cost in ("unlearn_seconds", "unlearn_forward", "unlearn_backward", "unlearn_peak_memory", "training_images"):
+    for cost in ("unlearn_seconds", "nfe_forward", "nfe_backward", "unlearn_peak_memory", "training_images"):
         assert mine[cost] == "", cost
     assert "| mine (external) |" in (root / "out" / "leaderboard.md").read_text()
     assert (root / "out" / "plots" / "tiny_samples.png").exists()

@@ -72,10 +72,10 @@ def test_records_are_whole(finished: Path) -> None:
         assert record.stages.keys() - judged == {"unlearned", "judge", "samples", "original_samples"}
         assert record.digests.keys() == judged
     assert records["original"].stages["samples"] == records["vdu"].stages["original_samples"]
-    assert records["original"].timings.unlearn_forward == 0
-    assert records["retrain"].timings.unlearn_backward == 30 * 16
+    assert records["original"].timings.nfe_forward == 0
+    assert records["retrain"].timings.nfe_backward == 30 * 16
     assert records["vdu"].settings["steps"] == 2
-    assert records["vdu"].timings.unlearn_backward == 2 * 8
+    assert records["vdu"].timings.nfe_backward == 2 * 8
     assert records["vdu"].ledger.forget_images == 16
     assert records["vdu"].ledger.retain_images == 0
     assert records["finetune"].ledger.forget_images == 0
@@ -260,8 +260,8 @@ def test_nan_in_the_loss_is_a_divergence(finished: Path, tiny_task: Task, tmp_pa
     assert record.status == "diverged"
     assert record.metrics == {}
     # What it had cost until then: two steps of 64 images, at least.
-    assert record.timings.unlearn_forward >= 128
-    assert record.timings.unlearn_backward >= 128
+    assert record.timings.nfe_forward >= 128
+    assert record.timings.nfe_backward >= 128
     assert record.timings.unlearn_seconds > 0
     assert record.timings.unlearn_peak_mib > 0
     assert record.ledger.forget_images > 0

@@ -66,9 +66,11 @@ def test_every_cell_is_measured_whole(done: Path) -> None:
     assert set(records(done)) == {"original", "retrain", *METHODS}
     for record in records(done).values():
         assert (record.status, record.warnings) == ("ok", [])
-        assert {"pul", "forget_rate", "fd_judge", "junk_rate", "retain_accuracy", "interference"} <= set(record.metrics)
+        assert {"pul", "concept_rate", "fd_judge", "junk_rate", "retain_accuracy", "interference"} <= set(
+            record.metrics
+        )
         assert {"pair_forget", "pair_drift", "clip_score", "clip_change"} <= set(record.metrics)
-        assert "retained_balance" not in record.metrics, "it is of classes"
+        assert "class_shift" not in record.metrics, "it is of classes"
         for name, metric in record.metrics.items():
             assert not math.isnan(metric.estimate.value) or name == "unlearn_peak_memory", name
         matrix = record.matrices["interference"]

@@ -11,14 +11,14 @@ import pytest
 from vdu_bench.measured import Estimate
 from vdu_bench.metrics.efficiency import (
     TrainingImages,
-    UnlearnBackward,
-    UnlearnForward,
+    NfeBackward,
+    NfeForward,
     UnlearnPeakMemory,
     UnlearnSeconds,
 )
 from vdu_bench.records import Ledger, Timings
 
-COSTS = (UnlearnSeconds, UnlearnForward, UnlearnBackward, UnlearnPeakMemory, TrainingImages)
+COSTS = (UnlearnSeconds, NfeForward, NfeBackward, UnlearnPeakMemory, TrainingImages)
 
 
 def costs(ledger: Ledger | None, timings: Timings) -> dict[type, Estimate]:
@@ -27,7 +27,7 @@ def costs(ledger: Ledger | None, timings: Timings) -> dict[type, Estimate]:
 
 
 def test_a_method_s_costs_are_what_was_counted_and_timed() -> None:
-    timings = Timings(unlearn_seconds=2.5, unlearn_forward=0, unlearn_backward=20, unlearn_peak_mib=100)
+    timings = Timings(unlearn_seconds=2.5, nfe_forward=0, nfe_backward=20, unlearn_peak_mib=100)
     got = costs(Ledger(forget_images=7, retain_images=5), timings)
     assert [estimate.value for estimate in got.values()] == [2.5, 0, 20, 100, 12]
     assert got[UnlearnSeconds].method.startswith("no interval: one timed run")
@@ -37,7 +37,7 @@ def test_a_method_s_costs_are_what_was_counted_and_timed() -> None:
 
 @pytest.mark.parametrize("seconds", [math.nan, 90.0])
 def test_nothing_is_known_of_a_model_from_elsewhere_but_what_is_stated(seconds: float) -> None:
-    got = costs(None, Timings(unlearn_seconds=seconds, unlearn_forward=None, unlearn_backward=None))
+    got = costs(None, Timings(unlearn_seconds=seconds, nfe_forward=None, nfe_backward=None))
     if not math.isnan(seconds):
         stated = got.pop(UnlearnSeconds)
         assert (stated.value, stated.method) == (90, "no interval: as stated by whoever had it evaluated")

@@ -20,7 +20,7 @@ from vdu_bench.reports.tables.leaderboard import leaderboards
 from vdu_bench.stats.proportion import proportion
 from vdu_bench.tasks.task import Task
 
-OURS = ("pul", "forget_rate", "junk_rate")
+OURS = ("pul", "concept_rate", "junk_rate")
 BEFORE = sampled(readings(shown("hat", "hat", "hat", "beard")), readings(shown("beard", "", "", ""), junk=1))
 AFTER = sampled(readings(shown("", "hat", "", "beard")), readings(shown("", "", "", ""), junk=2))
 
@@ -58,7 +58,7 @@ def test_a_record_holds_what_metrics_count_once_and_by_its_name(tiny_faces_task:
     assert found.outcomes.keys() == {"forget", "junk", "theirs"}
     assert {name: result.counts for name, result in found.metrics.items()} == {
         "pul": "forget",
-        "forget_rate": "forget",
+        "concept_rate": "forget",
         "junk_rate": "junk",
         "theirs": "theirs",
     }

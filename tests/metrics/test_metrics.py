@@ -40,7 +40,7 @@ def samples(labels: list[int], junk: int = 0) -> Samples:
 
 def evidence(task: Task, judge: Judge, before: list[int], after: list[int], junk: int = 0) -> Evidence:
     ledger = Ledger(forget_images=7, retain_images=5, posterior=True)
-    timings = Timings(unlearn_seconds=2.5, unlearn_forward=30, unlearn_backward=20, sample_seconds=4.0)
+    timings = Timings(unlearn_seconds=2.5, nfe_forward=30, nfe_backward=20, sample_seconds=4.0)
     splits, sides = load_digits(), (samples(before), samples(after, junk))
     return Evidence(task, splits, judge, *sides, ledger, timings, 0, real=RealReadings.take(splits, judge))
 
@@ -56,11 +56,11 @@ def test_planted_counts_come_out(tiny_task: Task, judge: Judge) -> None:
     got = estimates(evidence(tiny_task, judge, before, after, junk=8))
     assert got["pul"].value == 75
     assert got["pul"].low < 75 < got["pul"].high
-    assert got["forget_rate"].value == 5
+    assert got["concept_rate"].value == 5
     assert got["junk_rate"].value == 8
-    assert got["retained_balance"].value == pytest.approx(abs(45 / 95 - 0.5))
+    assert got["class_shift"].value == pytest.approx(abs(45 / 95 - 0.5))
     assert got["unlearn_seconds"].value == 2.5
-    assert (got["unlearn_forward"].value, got["unlearn_backward"].value) == (30, 20)
+    assert (got["nfe_forward"].value, got["nfe_backward"].value) == (30, 20)
     assert got["sampling_throughput"].value == N / 4
     assert got["training_images"].value == 12
 

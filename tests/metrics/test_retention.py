@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from vdu_bench.data.sources.faces import NAMES
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.metrics.fidelity import JunkRate
-from vdu_bench.metrics.forgetting import PUL, ForgetRate
+from vdu_bench.metrics.forgetting import PUL, ConceptRate
 from vdu_bench.metrics.retention import Interference, RetainAccuracy
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.task import Task
@@ -95,7 +95,7 @@ def test_forgetting_alone_is_no_interference(tiny_faces_task: Task) -> None:
 
 def test_forgetting_is_counted_where_it_was_asked_for_and_junk_everywhere(planted: Evidence) -> None:
     assert PUL().compute(planted).estimate.value == pytest.approx(100 * (1 - 1 / 3))
-    assert ForgetRate().compute(planted).estimate.value == 25
+    assert ConceptRate().compute(planted).estimate.value == 25
     junk = JunkRate().compute(planted).estimate
     assert (junk.value, junk.n) == (pytest.approx(100 * 3 / 10), 10)
 

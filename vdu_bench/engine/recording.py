@@ -105,6 +105,7 @@ def _protocol(evidence: Evidence, fingerprint: str, dtype: str) -> Protocol:
         clip_digest="" if evidence.clip is None else evidence.clip.digest(),
         inception="" if evidence.inception is None else EXTRACTOR,
         inception_digest="" if evidence.inception is None else evidence.inception.digest(),
+        limits=task.limits,
         pairs=0 if evidence.after.pairs is None else len(evidence.after.pairs),
     )
 

@@ -28,7 +28,7 @@ class UnlearnSeconds(Metric):
         return _cost(evidence.timings.unlearn_seconds, STATED if evidence.ledger is None else ONE_RUN)
 
 
-class UnlearnForward(Metric):
+class NfeForward(Metric):
     """Denoiser forward evaluations while unlearning, one for each image: a cost that no hardware changes."""
 
     unit = "evaluations"
@@ -40,10 +40,10 @@ class UnlearnForward(Metric):
     tolerance = "0"
 
     def compute(self, evidence: Evidence) -> Measurement:
-        return _cost(evidence.timings.unlearn_forward, COUNTED)
+        return _cost(evidence.timings.nfe_forward, COUNTED)
 
 
-class UnlearnBackward(Metric):
+class NfeBackward(Metric):
     """Denoiser backward evaluations while unlearning, one for each image."""
 
     unit = "evaluations"
@@ -55,7 +55,7 @@ class UnlearnBackward(Metric):
     tolerance = "0"
 
     def compute(self, evidence: Evidence) -> Measurement:
-        return _cost(evidence.timings.unlearn_backward, COUNTED)
+        return _cost(evidence.timings.nfe_backward, COUNTED)
 
 
 class UnlearnPeakMemory(Metric):

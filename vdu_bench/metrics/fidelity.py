@@ -8,7 +8,7 @@ from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.metrics.frechet import feature_statistics, frechet_distance, inception_statistics
 from vdu_bench.metrics.inception import FEATURES
 from vdu_bench.metrics.metric import Measurement, Metric, unknown, without_interval
-from vdu_bench.stats.balance import retained_balance
+from vdu_bench.stats.class_shift import class_shift
 from vdu_bench.stats.proportion import proportion
 from vdu_bench.tasks.task import Task
 
@@ -99,7 +99,7 @@ class JunkRate(Metric):
         return Measurement(proportion(int(junk.sum()), len(junk)), outcomes=junk)
 
 
-class RetainedBalance(Metric):
+class ClassShift(Metric):
     """Total variation between the retained classes' shares before and after: 0 for the same mix, 1 for a disjoint one.
 
     Half the sum of absolute differences. A model that makes one retained class alone has forgotten all the others too,
@@ -116,4 +116,4 @@ class RetainedBalance(Metric):
     def compute(self, evidence: Evidence) -> Measurement:
         sides = (evidence.before.retain, evidence.after.retain)
         before, after = (readings.labels.numpy().astype(np.int64) for readings in sides)
-        return Measurement(retained_balance(before, after, evidence.retained, evidence.rng("retained_balance")))
+        return Measurement(class_shift(before, after, evidence.retained, evidence.rng("class_shift")))

@@ -49,7 +49,7 @@ class PULCorrected(Metric):
         return Measurement(pul_corrected(evidence.hits_before, evidence.hits_after, errors, rng))
 
 
-class ForgetRate(Metric):
+class ConceptRate(Metric):
     """Share of generations in which the judge sees what was to be forgotten: of all, or of those asked for it."""
 
     unit = "%"

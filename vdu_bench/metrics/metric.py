@@ -10,12 +10,19 @@ from typing import Any, ClassVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vdu_bench.measured import TOLERANCE, Axis, Better, Estimate, Gate, Group, Matrix
+from vdu_bench.measured import TOLERANCE, Axis, Better, Estimate, Gate, Group, Limit, Matrix, Scale
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.models.specs import ModelKind
 from vdu_bench.tasks.task import Task
 
-_WORDS = {"better": get_args(Better), "group": get_args(Group), "axis": get_args(Axis), "gate": get_args(Gate)}
+_WORDS = {
+    "better": get_args(Better),
+    "group": get_args(Group),
+    "axis": get_args(Axis),
+    "gate": get_args(Gate),
+    "scale": get_args(Scale),
+    "limit": get_args(Limit),
+}
 _GO_TOGETHER: dict[str, dict[str, tuple[str, ...]]] = {
     "sampled": {"unit": ("%",), "better": ("higher", "lower")},
     "against_original": {"unit": ("%",), "better": ("higher",)},
@@ -63,6 +70,8 @@ class Metric(ABC):
         tolerance: the largest loss that does not count, in its unit, such as ``2``, or of the reference, as ``10%``.
         counts: what its outcomes are called in the record; its own name if empty.
         covered_by: the metric that is tested in its place where that has a number, since it counts the same.
+        scale: on which scale its intervals over seeds are made: ``ratio``, ``share``, ``positive``, ``signed``.
+        limit: by which amount of the task's quality limit it may exceed the original's: ``ratio`` or ``points``.
     """
 
     unit: ClassVar[str] = ""
@@ -78,6 +87,8 @@ class Metric(ABC):
     tolerance: ClassVar[str] = "10%"
     counts: ClassVar[str] = ""
     covered_by: ClassVar[str] = ""
+    scale: ClassVar[Scale] = "signed"
+    limit: ClassVar[Limit] = ""
 
     def __init_subclass__(cls, **more: Any) -> None:
         """Raises TypeError for attributes that are no facts, or do not go together."""

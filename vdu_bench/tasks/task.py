@@ -26,16 +26,23 @@ from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.variants import changed
 
 
+class QualityLimit(Spec):
+    """How much worse than the original a model may be before it counts as destroyed, whatever it has forgotten."""
+
+    ratio: float = Field(gt=0, description="largest distance from real images, in times the original's")
+    points: float = Field(10.0, ge=0, description="largest share of junk, in points above the original's")
+
+
 class Task(Spec):
     """A standard task: pure data, so that two runs of the same file are the same task."""
 
-    later: ClassVar[tuple[str, ...]] = ("probe_settings",)
+    later: ClassVar[tuple[str, ...]] = ("probe_settings", "quality")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="how the task is asked for")
     family: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="tasks that share data, model and judge")
     title: str = Field(description="one line for listings")
     scale: Literal["embedded", "small", "full"] = Field(description="no table mixes scales")
-    protocol: PositiveInt = Field(1, description="raised whenever numbers stop being comparable")
+    protocol: PositiveInt = Field(2, description="raised whenever numbers stop being comparable")
     data: DataSpec = Field(description="a data source: its name, or a mapping of source and its options")
     forget: str = Field(coerce_numbers_to_str=True, description="the class or attribute to forget")
     forget_images: Literal["all"] | PositiveInt = Field("all", description="how many of them a method may draw from")
@@ -66,6 +73,10 @@ class Task(Spec):
     )
     probe_settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="settings of probes that this task changes"
+    )
+
+    quality: QualityLimit | None = Field(
+        None, description="beyond it a model counts as destroyed; unless given, that of its kind of model"
     )
 
     _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -124,6 +135,12 @@ class Task(Spec):
         Not a part of the digest: the same task by another way is the same task.
         """
         return dict(self._changes)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The quality limit's amounts, by what metrics call them (`MetricFacts.limit`)."""
+        limit = self.quality or QualityLimit(ratio=2.0 if takes_prompts(self.model.kind) else 1.0)
+        return limit.model_dump()
 
     def changed_from(self, original: Task) -> Task:
         """This task, which knows what it has otherwise than `original`."""

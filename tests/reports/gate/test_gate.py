@@ -44,7 +44,7 @@ def test_what_is_gated() -> None:
     metrics: dict[str, set[str]] = {}
     for verdict in compare(cells(), cells()).verdicts:
         metrics.setdefault(verdict.method, set()).add(verdict.metric)
-    costs = {"unlearn_forward", "training_images"}
+    costs = {"nfe_forward", "training_images"}
     assert metrics["vdu"] == {"pul", "fd_judge", "junk_rate"} | costs
     assert metrics["original"] == {"fd_judge", "junk_rate"} | costs
 
@@ -86,11 +86,11 @@ def test_the_original_changing_is_not_taken_for_the_methods_loss() -> None:
     assert one(comparison, "vdu.pul").loss == pytest.approx(0, abs=4)
 
 
-def test_without_a_pul_the_forget_rate_is_gated() -> None:
+def test_without_a_pul_the_concept_rate_is_gated() -> None:
     sides = [cells(), cells({"vdu": 0.9})]
     for record in (record for side in sides for record in side):
         del record.metrics["pul"]
-    assert found(compare(*sides))["worse"] == ["vdu.forget_rate"]
+    assert found(compare(*sides))["worse"] == ["vdu.concept_rate"]
 
 
 def test_without_the_original_pul_is_held_against_the_seeds() -> None:
@@ -133,7 +133,7 @@ def test_with_a_single_seed_the_tolerance_alone_decides() -> None:
         assert math.isnan(verdict.p_value)
 
 
-@pytest.mark.parametrize("metric", ["unlearn_forward", "training_images"])
+@pytest.mark.parametrize("metric", ["nfe_forward", "training_images"])
 def test_a_count_may_not_rise_at_all(metric: str) -> None:
     assert found(compare(cells(), scaled(metric, 1.001)))["worse"] == [f"vdu.{metric}"]
     assert found(compare(cells(), scaled(metric, 0.5)))["better"] == [f"vdu.{metric}"]

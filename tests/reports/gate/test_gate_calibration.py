@@ -56,7 +56,7 @@ def failures(change: str, seeds: int, tasks: int, planted: float = 0.0) -> dict[
     """By ``metric/task/method``, bool ``[DRAWS]``: what the gate calls worse; `planted` is a loss of vdu's PUL."""
     rng = np.random.default_rng(0)
     names, p = [], []
-    for metric in ("pul", "junk_rate", "fd_judge", "retained_balance"):
+    for metric in ("pul", "junk_rate", "fd_judge", "class_shift"):
         parts, allowed = [], []
         for task in range(tasks):
             for method, truth in METHODS.items():

@@ -54,14 +54,14 @@ def test_column_order(make_record):
     assert [column.name for column in board.columns] == [
         "pul",
         "pul_corrected",
-        "forget_rate",
+        "concept_rate",
         "fd_judge",
         "junk_rate",
-        "retained_balance",
+        "class_shift",
         "zeal",
         "unlearn_seconds",
-        "unlearn_forward",
-        "unlearn_backward",
+        "nfe_forward",
+        "nfe_backward",
         "unlearn_peak_memory",
         "sampling_throughput",
         "training_images",
@@ -163,7 +163,7 @@ def test_headers_carry_unit_and_direction(make_record):
 def test_what_is_not_known_of_an_external_checkpoint_is_no_number(make_record):
     record = make_record("elsewhere", role="external")
     why = "not known: the model was unlearned elsewhere"
-    unknown = ("unlearn_forward", "unlearn_backward", "training_images")
+    unknown = ("nfe_forward", "nfe_backward", "training_images")
     for name in unknown:
         record.metrics[name].estimate = Estimate(reason=why)
     record.ledger, record.regime = None, "unknown"

@@ -47,6 +47,6 @@ def external(shop: Workshop, cell: Cell, checkpoint: External) -> Unlearned:
         artifact.address,
         Weights.of(artifact.facts["stored"], artifact, whole),
         None,
-        Timings(unlearn_seconds=seconds, unlearn_forward=None, unlearn_backward=None),
+        Timings(unlearn_seconds=seconds, nfe_forward=None, nfe_backward=None),
         remark=f"{cell.method}: {own}" if checkpoint.files.form == "file" else "",
     )

@@ -128,8 +128,8 @@ def _unlearn(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folder
         seconds = time.perf_counter() - started
     timings = Timings(
         unlearn_seconds=seconds,
-        unlearn_forward=model.counter.forward,
-        unlearn_backward=model.counter.backward,
+        nfe_forward=model.counter.forward,
+        nfe_backward=model.counter.backward,
         unlearn_peak_mib=memory.mib,
     )
     if made is None:
@@ -141,7 +141,7 @@ def _unlearn(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folder
     elif stored == "base":
         timings = Timings(unlearn_seconds=0.0)
     elif (log := context.retraining) is not None:
-        timings = Timings(unlearn_seconds=log.seconds, unlearn_forward=log.forward, unlearn_backward=log.backward)
+        timings = Timings(unlearn_seconds=log.seconds, nfe_forward=log.forward, nfe_backward=log.backward)
     return {"status": "ok", "reason": "", "stored": stored, **_costs(context, timings)}
 
 

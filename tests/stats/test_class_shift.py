@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vdu_bench.stats.balance import retained_balance, total_variation
+from vdu_bench.stats.class_shift import class_shift, total_variation
 
 Labels = NDArray[np.int64]
 label_lists = st.lists(st.integers(-1, 4), min_size=1, max_size=60)
@@ -31,14 +31,14 @@ def test_forget_class_and_junk_are_dropped() -> None:
 def test_disjoint_classes_are_at_distance_one() -> None:
     before, after = np.repeat([1, 2], 50), np.repeat([3], 100)
     assert total_variation(before, after, [1, 2, 3]) == 1.0
-    estimate = retained_balance(before, after, [1, 2, 3], rng())
+    estimate = class_shift(before, after, [1, 2, 3], rng())
     assert estimate.value == 1.0
     assert 0.9 < estimate.low < estimate.high == 1.0
 
 
 def test_a_model_that_makes_only_fives_is_out_of_balance() -> None:
     before = np.arange(2000) % 10
-    estimate = retained_balance(before, np.full(2000, 5), [c for c in range(10) if c != 1], rng())
+    estimate = class_shift(before, np.full(2000, 5), [c for c in range(10) if c != 1], rng())
     assert estimate.value == pytest.approx(8 / 9)
     assert 0.85 < estimate.low < estimate.high < 0.93
     assert estimate.n == 2000
@@ -46,14 +46,14 @@ def test_a_model_that_makes_only_fives_is_out_of_balance() -> None:
 
 def test_n_counts_what_is_retained_after() -> None:
     before, after = np.array([1, 2, 1, 2]), np.array([1, 2, -1, 0])
-    assert retained_balance(before, after, [1, 2], rng()).n == 2
+    assert class_shift(before, after, [1, 2], rng()).n == 2
 
 
 @pytest.mark.parametrize(
     ("before", "after", "side"), [([1, 2], [0, -1], "after"), ([0, 0], [1, 2], "before"), ([0], [0], "before")]
 )
 def test_nothing_retained_is_nan_with_a_reason(before: list[int], after: list[int], side: str) -> None:
-    estimate = retained_balance(np.array(before), np.array(after), [1, 2], rng())
+    estimate = class_shift(np.array(before), np.array(after), [1, 2], rng())
     assert math.isnan(estimate.value)
     assert math.isnan(estimate.low)
     assert side in estimate.reason
@@ -63,7 +63,7 @@ def test_nothing_retained_is_nan_with_a_reason(before: list[int], after: list[in
 def test_few_labels_left_tell_little() -> None:
     """Three fives out of nine even classes: the distance is 8/9, but it could well be much smaller."""
     before, after = np.arange(900) % 9, np.where(np.arange(900) < 3, 5, -1)
-    estimate = retained_balance(before, after, range(9), rng())
+    estimate = class_shift(before, after, range(9), rng())
     assert estimate.value == pytest.approx(8 / 9)
     assert estimate.low < 0.5
 
@@ -72,8 +72,8 @@ def test_pairing_is_used_where_lengths_agree() -> None:
     before = rng().integers(0, 5, 1000)
     after = before.copy()
     after[:50] = 0
-    paired = retained_balance(before, after, range(5), rng())
-    independent = retained_balance(before, np.append(after, after[-1]), range(5), rng())
+    paired = class_shift(before, after, range(5), rng())
+    independent = class_shift(before, np.append(after, after[-1]), range(5), rng())
     assert paired.value == pytest.approx(independent.value, abs=1e-3)
     assert paired.high - paired.low < 0.6 * (independent.high - independent.low)
     assert "paired" in paired.method
@@ -83,7 +83,7 @@ def test_pairing_is_used_where_lengths_agree() -> None:
 def test_two_classes_far_apart_have_walds_interval() -> None:
     """There the distance is the difference of two independent proportions, .5 and .8."""
     before, after = np.repeat([1, 2], [500, 500]), np.repeat([1, 2], [640, 160])
-    estimate = retained_balance(before, after, [1, 2], rng(), draws=40_000)
+    estimate = class_shift(before, after, [1, 2], rng(), draws=40_000)
     margin = 1.96 * math.sqrt(0.25 / 1000 + 0.16 / 800)
     assert estimate.value == pytest.approx(0.3)
     assert (estimate.low, estimate.high) == pytest.approx((0.3 - margin, 0.3 + margin), rel=0.005)
@@ -92,13 +92,13 @@ def test_two_classes_far_apart_have_walds_interval() -> None:
 def test_dropped_pairs_do_not_matter() -> None:
     before, after = np.repeat([1, 2, 3], 20), np.repeat([1, 1, 2, -1], 15)
     junk = np.full(500, -1)
-    estimate = retained_balance(before, after, [1, 2, 3], rng())
-    padded = retained_balance(np.append(before, junk), np.append(after, junk), [1, 2, 3], rng())
+    estimate = class_shift(before, after, [1, 2, 3], rng())
+    padded = class_shift(np.append(before, junk), np.append(after, junk), [1, 2, 3], rng())
     assert (estimate.value, estimate.low, estimate.high) == pytest.approx((padded.value, padded.low, padded.high))
 
 
 def test_one_class_has_nowhere_to_go() -> None:
-    assert retained_balance(np.array([1, 1]), np.array([1, 1]), [1], rng()).value == 0.0
+    assert class_shift(np.array([1, 1]), np.array([1, 1]), [1], rng()).value == 0.0
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_what_is_not_labels_or_classes_is_an_error(labels: Labels, classes: list
     with pytest.raises(ValueError, match=r"labels|classes"):
         total_variation(labels, labels, classes)
     with pytest.raises(ValueError, match=r"labels|classes"):
-        retained_balance(labels, labels, classes, rng())
+        class_shift(labels, labels, classes, rng())
 
 
 def test_no_draws_is_an_error() -> None:
     with pytest.raises(ValueError, match="draw"):
-        retained_balance(np.array([1]), np.array([1]), [1], rng(), draws=0)
+        class_shift(np.array([1]), np.array([1]), [1], rng(), draws=0)
 
 
 @settings(max_examples=50, deadline=None)
@@ -137,7 +137,7 @@ def test_triangle_inequality(first: list[int], second: list[int], third: list[in
 @settings(max_examples=50, deadline=None)
 @given(label_lists, label_lists)
 def test_interval_contains_the_value(first: list[int], second: list[int]) -> None:
-    estimate = retained_balance(np.array(first), np.array(second), range(5), rng(), draws=200)
+    estimate = class_shift(np.array(first), np.array(second), range(5), rng(), draws=200)
     if math.isnan(estimate.value):
         assert estimate.reason
     else:
@@ -149,8 +149,8 @@ def test_interval_contains_the_value(first: list[int], second: list[int]) -> Non
 def test_order_of_the_pairs_does_not_matter(pairs: list[tuple[int, int]], seed: int) -> None:
     table = np.array(pairs)
     shuffled = np.random.default_rng(seed).permutation(table)
-    first = retained_balance(table[:, 0], table[:, 1], range(5), rng(), draws=100)
-    second = retained_balance(shuffled[:, 0], shuffled[:, 1], range(5), rng(), draws=100)
+    first = class_shift(table[:, 0], table[:, 1], range(5), rng(), draws=100)
+    second = class_shift(shuffled[:, 0], shuffled[:, 1], range(5), rng(), draws=100)
     assert (first.value, first.low, first.high) == pytest.approx(
         (second.value, second.low, second.high), abs=1e-6, nan_ok=True
     )
@@ -174,6 +174,6 @@ def test_coverage_where_a_percentile_bootstrap_fails(target: NDArray[np.float64]
         after = np.where(source.random(n) < kept, before, source.choice(9, n, p=target))
         before[source.random(n) < 0.1] = 9
         after[source.random(n) < 0.2] = -1
-        estimate = retained_balance(before, after, range(9), source, draws=400)
+        estimate = class_shift(before, after, range(9), source, draws=400)
         covered.append(estimate.low <= truth <= estimate.high)
     assert np.mean(covered) >= 0.91

@@ -36,7 +36,7 @@ def total_variation(before: Labels, after: Labels, classes: Sequence[int]) -> fl
     return float(np.abs(_shares(after_hits) - _shares(before_hits)).sum() / 2.0)
 
 
-def retained_balance(
+def class_shift(
     before: Labels,
     after: Labels,
     classes: Sequence[int],

@@ -1,7 +1,8 @@
-"""Records of schema 1, made into those of schema 2.
+"""Records of schemas 1 and 2, made into those of schema 3.
 
-They say of a metric its label, unit and direction, and of outcomes the bits alone. What schema 2 adds is known: the
-facts of the metrics that there were, and how many samples each kind of outcome counts.
+Schema 1 says of a metric its label, unit and direction, and of outcomes the bits alone. What schema 2 added is known: the
+facts of the metrics that there were, and how many samples each kind of outcome counts. Schema 3 calls evaluations by the
+field's word; metrics keep the names that they had, since those of another protocol are other metrics.
 """
 
 from __future__ import annotations
@@ -64,14 +65,24 @@ FACTS: dict[str, Plain] = {
 }
 """By name, what the metrics of schema 1 are about and how the gate treated them."""
 
+_TIMINGS = {"unlearn_forward": "nfe_forward", "unlearn_backward": "nfe_backward"}
+
 OTHERS: Plain = {"group": "quality", "gate": "scatter"}
 """How a metric of somebody else's was treated."""
 
 
-def upgraded(plain: Plain) -> Plain:
-    """A record of schema 1, as read from JSON, with what schema 2 adds. Changes nothing of it that is malformed."""
+def upgraded(plain: Plain, version: int) -> Plain:
+    """A record of schema 1 or 2, as read from JSON, made into one of schema 3. Leaves what is malformed as it is."""
+    new = _with_facts(plain) if version == 1 else dict(plain)
+    timings = new.get("timings")
+    if isinstance(timings, dict):
+        new["timings"] = {_TIMINGS.get(name, name): value for name, value in timings.items()}
+    return {**new, "schema_version": 3}
+
+
+def _with_facts(plain: Plain) -> Plain:
     metrics, outcomes = plain.get("metrics"), plain.get("outcomes")
-    new = {**plain, "schema_version": 2}
+    new = dict(plain)
     if isinstance(metrics, dict):
         new["metrics"] = {
             name: {**FACTS.get(name, OTHERS), **result} if isinstance(result, dict) else result

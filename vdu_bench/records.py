@@ -208,7 +208,7 @@ class Record(Schema):
 
 
 def read_record(file: Path) -> Record:
-    """One record. Raises UserError, naming file and key, for anything that is not a record of this schema or an older one."""
+    """One record, of this schema or an older one. Raises UserError, naming file and key, for anything else."""
     try:
         return Record.model_validate(_plain(file))
     except ValidationError as error:

@@ -10,9 +10,9 @@ import pytest
 
 from vdu_bench.measured import Estimate
 from vdu_bench.metrics.efficiency import (
-    TrainingImages,
     NfeBackward,
     NfeForward,
+    TrainingImages,
     UnlearnPeakMemory,
     UnlearnSeconds,
 )

@@ -27,7 +27,7 @@ class Seeds(Schema):
     """The three seeds of a cell."""
 
     train: int
-    """Base model: initial weights, batches, noise."""
+    """Initial weights, batches and noise of the base model; of the retrained model, in its own row."""
     unlearn: int | None
     """The method's own draws; None, not known, of a model that was unlearned elsewhere."""
     sample: int

@@ -26,11 +26,19 @@ class ESD(LossMethod):
         L(theta) = E || eps_theta(x_t, t, c) - [ eps_base(x_t, t) - eta (eps_base(x_t, t, c) - eps_base(x_t, t)) ] ||^2
 
     after Gandikota, Materzynska, Fiotto-Kaufman & Bau 2023 ("Erasing Concepts from Diffusion Models", eq. 7); c are the
-    task's prompts for the concept. What is trained makes the variant: ``weights: cross_attention`` is the paper's
-    ESD-x, ``all_but_cross_attention`` its ESD-u, ``all`` its full fine-tuning. The paper draws x_t from the model that
-    is being edited, asked for c and denoised to a random step (``x_t: student``), and leads away from the empty prompt;
-    the authors' later code draws it from the frozen model (``x_t: frozen``) and can lead away from another prompt
-    (``from_concept``), whose noise then takes the place of the first eps_base(x_t, t).
+    task's prompts for the concept. What is trained makes the variant: ``weights: cross_attention`` is ESD-x;
+    ``all_but_cross_attention_time_output`` is ESD-u as the paper's code has it, ``layers_but_cross_attention`` as the
+    newest release (2025) has it; ``all`` is full fine-tuning. The paper draws x_t from the model that is being edited,
+    asked for c and denoised to a random step (``x_t: student``); the newest release draws it from the frozen model
+    (``x_t: frozen``).
+
+    The newest release can erase c from another prompt f (``from_concept``), a feature from a subject. Then x_t is drawn
+    under f, the model is trained under f, and f's noise takes the place of the first eps_base(x_t, t):
+
+        E || eps_theta(x_t, t, f) - [ eps_base(x_t, t, f) - eta (eps_base(x_t, t, c) - eps_base(x_t, t)) ] ||^2
+
+    Its ``negative_guidance`` is this eta where there is an f. Where there is none it starts from eps_base(x_t, t, c),
+    so that its 2, the default, is eta 1 here.
 
     On an unconditional model this is a port, not the published method: there is no prompt, so the concept's noise comes
     from a copy of the base that is fine-tuned on the forget set for a few steps, and x_t are noised forget images.
@@ -42,16 +50,25 @@ class ESD(LossMethod):
     class Settings(LossMethod.Settings):
         """ESD's settings; all defaults are this project's."""
 
-        eta: float = Field(1.0, gt=0, description="strength of the guidance away from the concept")
+        eta: float = Field(
+            1.0,
+            gt=0,
+            description="strength of the guidance away from the concept: published 1 (the paper); the newest release's "
+            "negative_guidance of 2 is 1 without from_concept, and 2 with it",
+        )
         x_t: Literal["auto", "student", "frozen", "images"] = Field(
             "auto",
-            description="where x_t is from: the edited model (the paper's), the frozen one (the later code's), or "
+            description="where x_t is from: the edited model (the paper's), the frozen one (the newest release's), or "
             "noised forget images; auto: student where there are prompts, else images",
         )
-        x_t_steps: int = Field(20, gt=0, description="DDIM steps of the whole way that x_t is denoised on a part of")
-        x_t_guidance: float = Field(3.0, ge=0, description="guidance on that way")
+        x_t_steps: int = Field(
+            20, gt=0, description="DDIM steps of the whole way that x_t is denoised on a part of; published: 50"
+        )
+        x_t_guidance: float = Field(3.0, ge=0, description="guidance on that way; published: 3")
         from_concept: str | None = Field(
-            None, description="a prompt to lead away from in place of the empty one; anchor: the task's own"
+            None,
+            description="a prompt f that the concept is erased from: x_t is drawn and the model trained under it; "
+            "anchor: the task's own; none: under the concept's prompts",
         )
         concept_steps: int = Field(60, gt=0, description="fine-tuning steps of the concept's copy (unconditional)")
         concept_learning_rate: float = Field(3e-4, gt=0, description="learning rate of that fine-tuning")
@@ -71,15 +88,15 @@ class ESD(LossMethod):
         self._concept = context.base if prompted else self._finetuned(context)
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        prompts = context.concept.draws(self.settings.batch_size) if model.prompted else None
-        x_t, t = self._noised(model, context, prompts)
-        condition = model.condition(prompts)
+        concept = context.concept.draws(self.settings.batch_size) if model.prompted else None
+        source = self._from(context, concept)
+        x_t, t = self._noised(model, context, source)
+        erased, trained = model.condition(concept), model.condition(source)
         with torch.no_grad():
             null = context.base.predict_noise(x_t, t)
-            concept = self._concept.predict_noise(x_t, t, condition)
-            start = null if self.settings.from_concept is None else self._start(x_t, t, context)
-            target = start - self.settings.eta * (concept - null)
-        return torch.nn.functional.mse_loss(model.predict_noise(x_t, t, condition), target)
+            start = null if source is concept else context.base.predict_noise(x_t, t, trained)
+            target = start - self.settings.eta * (self._concept.predict_noise(x_t, t, erased) - null)
+        return torch.nn.functional.mse_loss(model.predict_noise(x_t, t, trained), target)
 
     def _noised(
         self, model: DiffusionModel, context: UnlearningContext, prompts: Sequence[str] | None
@@ -94,10 +111,12 @@ class ESD(LossMethod):
         source = model if self._x_t == "student" else context.base
         return source.denoised_until(stop, prompts, noise, sampler)
 
-    def _start(self, x_t: Tensor, t: Tensor, context: UnlearningContext) -> Tensor:
+    def _from(self, context: UnlearningContext, concept: list[str] | None) -> list[str] | None:
+        """What x_t is drawn and the model trained under: the concept's own prompts, or `from_concept`."""
         prompt = self.settings.from_concept
-        prompt = context.concept.anchor if prompt == "anchor" else prompt
-        return context.base.predict_noise(x_t, t, context.base.condition([str(prompt)] * len(x_t)))
+        if prompt is None:
+            return concept
+        return [context.concept.anchor if prompt == "anchor" else prompt] * self.settings.batch_size
 
     def _finetuned(self, context: UnlearningContext) -> DiffusionModel:
         copy = context.base.clone()

@@ -61,34 +61,44 @@ def eps(model: DiffusionModel, base: TextToImage, x_t: Tensor, t: Tensor, prompt
     return model.denoiser(x_t, t, encoder_hidden_states=condition).sample
 
 
-def expected(base: TextToImage, watched: Watched, x_t: Tensor, t: Tensor, prompts: list[str], away: str = "") -> Tensor:
-    """|| eps_theta(x_t, c) - [eps_base(x_t, away) - eta (eps_base(x_t, c) - eps_base(x_t, null))] ||^2."""
+def expected(
+    base: TextToImage, watched: Watched, x_t: Tensor, t: Tensor, concept: list[str], source: str | None = None
+) -> Tensor:
+    """|| eps_theta(x_t, s) - [start - eta (eps_base(x_t, c) - eps_base(x_t, null))] ||^2.
+
+    With a source, s is it and start eps_base(x_t, s); without one, s is c and start eps_base(x_t, null).
+    """
     with torch.no_grad():
-        null, concept = eps(base, base, x_t, t, [""] * 3), eps(base, base, x_t, t, prompts)
-        target = eps(base, base, x_t, t, [away] * 3) - ETA * (concept - null)
-        return (eps(watched.model, base, x_t, t, prompts) - target).square().mean()
+        null, erased = eps(base, base, x_t, t, [""] * 3), eps(base, base, x_t, t, concept)
+        trained = concept if source is None else [source] * 3
+        start = null if source is None else eps(base, base, x_t, t, trained)
+        return (eps(watched.model, base, x_t, t, trained) - (start - ETA * (erased - null))).square().mean()
 
 
 @pytest.mark.parametrize(("x_t", "whose"), [("auto", "student"), ("student", "student"), ("frozen", "frozen")])
-@pytest.mark.parametrize(("from_concept", "away"), [(None, ""), ("a person", "a person"), ("anchor", PROMPTS.anchor)])
+@pytest.mark.parametrize(
+    ("from_concept", "source"), [(None, None), ("a person", "a person"), ("anchor", PROMPTS.anchor)]
+)
 def test_the_loss_is_the_formula_by_hand(
     tiny_text_to_image: TextToImage,
     monkeypatch: pytest.MonkeyPatch,
     x_t: str,
     whose: str,
     from_concept: str | None,
-    away: str,
+    source: str | None,
 ) -> None:
     watched = Watched(tiny_text_to_image, monkeypatch, x_t=x_t, from_concept=from_concept)
     (stop, prompts, noise, sampler), (x, t) = watched.of(f"{whose}.denoised_until")
     assert len([call for call in watched.calls if "denoised_until" in call[0]]) == 1
-    assert set(prompts) <= set(PROMPTS.concept)
+    asked = [call[1][0] for call in watched.calls if call[0] == "student.condition"]
+    concept = next(prompts for prompts in asked if set(prompts) <= set(PROMPTS.concept))
+    assert prompts == (concept if source is None else [source] * 3)
     assert (sampler.name, sampler.steps, sampler.guidance_scale) == ("ddim", 5, 3.0)
     scheduler = DDIMScheduler.from_config(tiny_text_to_image.noise_scheduler.config, timestep_spacing="leading")
     scheduler.set_timesteps(5)
     assert t.tolist() == [int(scheduler.timesteps[stop])] * 3
     assert noise.shape == (3, 4, 8, 8)
-    torch.testing.assert_close(watched.loss.detach(), expected(tiny_text_to_image, watched, x, t, prompts, away))
+    torch.testing.assert_close(watched.loss.detach(), expected(tiny_text_to_image, watched, x, t, concept, source))
     ledger = watched.context.ledger()
     assert (ledger.prompts, ledger.forget_images, ledger.retain_images) == (True, 0, 0)
 
@@ -125,7 +135,9 @@ def test_the_steps_and_prompts_are_drawn_at_random(
     assert {prompt for _, prompts, *_ in asked for prompt in prompts} == set(PROMPTS.concept)
 
 
-@pytest.mark.parametrize("weights", ["auto", "cross_attention", "all_but_cross_attention", "all"])
+@pytest.mark.parametrize(
+    "weights", ["auto", "all_but_cross_attention_time_output", "layers_but_cross_attention", "all"]
+)
 def test_x_u_and_full_train_what_they_say(tiny_text_to_image: TextToImage, weights: str) -> None:
     method = ESD(ESD.Settings(weights=weights, steps=2, batch_size=2, x_t_steps=2, learning_rate=1e-3))
     edited = method.unlearn(tiny_text_to_image, context_of(tiny_text_to_image, method))

@@ -107,11 +107,12 @@ def test_shipped_artifacts_are_used_and_own_ones_come_first(tmp_path: Path) -> N
     own, made = store.build("kind", SPEC, make, rebuild=True)
     assert made
     assert store.find("kind", SPEC).folder == own.folder
-    assert store.digests(("kind",), "f", "1") == [own.digest]
-    assert store.digests(("kind",), "g", "1") == store.digests(("other",), "f", "1") == []
+    assert store.digests({"kind": {}}, "f") == [own.digest]
+    assert store.digests({"kind": {}}, "g") == store.digests({"other": {}}, "f") == []
     store.build("kind", {**SPEC, "without": "2"}, make)
-    assert store.digests(("kind",), "f", "1") == [own.digest]
-    assert len(store.digests(("kind",), "f", "2")) == 2
+    assert store.digests({"kind": {"without": "1"}}, "f") == []
+    assert store.digests({"kind": {"value": 3, "without": "2"}}, "f") == [own.digest]
+    assert len(store.digests({"kind": {}}, "f")) == 2
     damage_bytes(own.folder)
     assert store.find("kind", SPEC).folder == shipped.folder
 

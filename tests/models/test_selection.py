@@ -38,6 +38,27 @@ def test_an_unconditional_model_has_self_attention_alone(tiny_model: Uncondition
         selected_parameters(tiny_model.denoiser, "cross_attention")
 
 
+def test_esd_u_in_its_two_versions(tiny_text_to_image: TextToImage) -> None:
+    denoiser = tiny_text_to_image.denoiser
+    rest = selected_parameters(denoiser, "all_but_cross_attention")
+    # The paper's code: no name with attn2 or time_embed in it, none that begins with out.
+    paper = selected_parameters(denoiser, "all_but_cross_attention_time_output")
+    left_out = {key.partition(".")[0] for key in set(rest) - set(paper)}
+    assert left_out == {"time_embedding", "conv_norm_out", "conv_out"}
+    assert any("time_emb_proj" in key for key in paper), "the blocks' own layers learn"
+    assert any("norm" in key for key in paper)
+    # The newest release: convolutions and linear layers, by their class, without attn2.
+    layers = selected_parameters(denoiser, "layers_but_cross_attention")
+    assert set(rest) - set(layers) == {key for key in rest if "norm" in key}
+    assert {"conv_out.weight", "time_embedding.linear_1.bias", "conv_in.weight"} <= set(layers)
+    assert not any(".attn2." in key for key in [*paper, *layers])
+
+
+def test_an_unconditional_model_has_no_esd_u(tiny_model: UnconditionalDDPM) -> None:
+    with pytest.raises(UserError, match="no cross-attention"):
+        selected_parameters(tiny_model.denoiser, "layers_but_cross_attention")
+
+
 def test_an_unknown_selection_is_named(tiny_model: UnconditionalDDPM) -> None:
     with pytest.raises(UserError, match="'cross_atention'; did you mean 'cross_attention'"):
         selected_parameters(tiny_model.denoiser, "cross_atention")

@@ -17,8 +17,9 @@ from vdu_bench.engine.usage import pipeline_code
 from vdu_bench.errors import UserError
 from vdu_bench.files import stamp
 from vdu_bench.methods.catalog import METHODS, method_facts
-from vdu_bench.methods.regime import Regime, forbidden_needs
+from vdu_bench.methods.regime import Need, Regime, forbidden_needs
 from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.models.specs import ModelRecipe, SnapshotPosterior
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import changed, file_name, variant_name
@@ -83,7 +84,20 @@ class Cell:
     @property
     def needs_retrained(self) -> bool:
         """Whether the retrained model decides its record."""
-        return self.external is None and "retrained" in method_facts(self.method).needs
+        return self._needs("retrained")
+
+    @property
+    def needs_posterior(self) -> bool:
+        """Whether the posterior over the base's weights decides its record."""
+        return self._needs("posterior")
+
+    def _needs(self, need: Need) -> bool:
+        return self.external is None and need in method_facts(self.method).needs
+
+    @property
+    def recipe(self) -> ModelRecipe | None:
+        """What its model is trained by, or the base that it is made of; None for a base from elsewhere."""
+        return self.task.retrain_recipe(self.seed) if self.needs_retrained else self.task.recipe
 
     @property
     def name(self) -> str:
@@ -100,7 +114,6 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
     """All that decides a cell's record, as far as it can be known without importing anything heavy."""
     # What no import reaches, since it is found by its name.
     entries = [SOURCES.entry(cell.task.data.source), *METRICS.present().values(), *PROBES.present().values()]
-    kinds = ("base", "judge", "clip", *(["retrain"] if cell.needs_retrained else []))
     who: dict[str, Any]
     if cell.external is None:
         who = {"settings": dict(cell.overrides)}
@@ -119,8 +132,19 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         "code": code_digest(["vdu_bench.engine.worker", *pipeline_code(cell.task), *entries]),
         "metrics": {name: entry.target for name, entry in METRICS.present().items()},
         "probes": {name: entry.target for name, entry in PROBES.present().items()},
-        "made_of": store.digests(kinds, cell.task.family, cell.task.forget),
+        "made_of": store.digests(_made_of(cell), cell.task.family),
     }
+
+
+def _made_of(cell: Cell) -> dict[str, dict[str, Any]]:
+    """The kinds of stages that take long and decide a record, with what their specs say of the cell's own."""
+    kinds: dict[str, dict[str, Any]] = {"base": {}, "judge": {}, "clip": {}}
+    if cell.needs_retrained and cell.recipe is not None:
+        kinds["retrain"] = {"without": cell.task.forget, "recipe": cell.recipe.model_dump(mode="json")}
+    posterior = cell.task.posterior_source
+    if cell.needs_posterior and isinstance(posterior, SnapshotPosterior):
+        kinds["posterior"] = posterior.model_dump(mode="json", exclude={"source"})
+    return kinds
 
 
 def expand(

@@ -12,6 +12,7 @@ from vdu_bench.engine.stage import LASTING
 from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.clip import clip
 from vdu_bench.engine.stages.judge import judge
+from vdu_bench.engine.stages.posterior import snapshot_posterior
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import MANIFEST, Artifact, Store, read_artifact
 from vdu_bench.engine.team_store import TeamStore
@@ -73,8 +74,12 @@ def _prepared(tasks: Sequence[Task], shop: Workshop) -> dict[str, Artifact]:
     for task in tasks:
         artifacts[f"{task.family}/judge"] = judge(shop, task)
         artifacts[f"{task.family}/base"] = base(shop, task)
-        if task.recipe is not None:
-            artifacts[f"{task.family}/retrain_{task.forget}"] = retrained(shop, task)
+        if (snapshots := snapshot_posterior(shop, task)) is not None:
+            artifacts[f"{task.family}/posterior"] = snapshots
+        for seed in range(task.retrain_seeds if task.recipe is not None else 0):
+            model = retrained(shop, task, seed)
+            again = f"_seed{model.manifest['spec']['recipe']['training']['seed']}" if seed else ""
+            artifacts[f"{task.family}/retrain_{task.forget}{again}"] = model
         if (scorer := clip(shop, task)) is not None:
             artifacts[f"{task.family}/clip"] = scorer
     return artifacts

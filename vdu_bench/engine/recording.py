@@ -116,7 +116,7 @@ def failed_record(cell: Cell, device: str, error: Exception) -> Record:
 
 
 def _facts(cell: Cell, device: str) -> dict[str, Any]:
-    recipe = cell.task.recipe
+    recipe = cell.recipe
     unlearn = cell.seed if cell.external is None else None
     return {
         "task": cell.task.name,

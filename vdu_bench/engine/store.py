@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,18 +144,18 @@ class Store:
 
         return self.build(artifact.manifest["kind"], artifact.manifest["spec"], make)[0]
 
-    def digests(self, kinds: Iterable[str], family: str, forget: str) -> list[str]:
+    def digests(self, kinds: Mapping[str, Mapping[str, Any]], family: str) -> list[str]:
         """What is there of some kinds for a task family, own and shipped, as their manifests tell; not checked.
 
-        What was made without another concept than `forget` does not count.
+        For each kind, what its spec has to say: what says otherwise does not count.
         """
         manifests: dict[str, Any] = {}
         for folder in [*self._shipped.values(), *(path for kind in kinds for path in (self.root / kind).glob("*"))]:
             with suppress(OSError, ValueError, KeyError):
                 manifest = json.loads((folder / MANIFEST).read_text())
                 spec = manifest["spec"]
-                ours = spec.get("family") == family and spec.get("without", forget) == forget
-                if manifest["kind"] in kinds and ours:
+                wanted = {"family": family, **kinds.get(manifest["kind"], {})}
+                if manifest["kind"] in kinds and all(spec.get(key) == value for key, value in wanted.items()):
                     manifests[manifest["hash"]] = manifest["files"]
         return sorted(digest_of(files) for files in manifests.values())
 

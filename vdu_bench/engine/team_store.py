@@ -11,7 +11,7 @@ from vdu_bench.engine.store import Artifact, Store
 from vdu_bench.errors import UserError
 from vdu_bench.models.training.processes import Team
 
-TOGETHER = ("base", "retrain")
+TOGETHER = ("base", "posterior", "retrain")
 """Kinds that are made by all processes; what else there is the first makes alone, and the others find."""
 
 

@@ -14,6 +14,7 @@ from vdu_bench.engine.stages.clip import clip
 from vdu_bench.engine.stages.external import external
 from vdu_bench.engine.stages.images import probes_of
 from vdu_bench.engine.stages.judge import judge
+from vdu_bench.engine.stages.posterior import snapshot_posterior
 from vdu_bench.engine.stages.record import keep_record
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import Store
@@ -69,14 +70,17 @@ class Worker:
             if cell.external is not None:
                 # First, so that a wrong one is refused before anything is trained to judge it.
                 external(shop, cell, cell.external)
-        with_retrained = {cell.task.name for cell in cells if cell.needs_retrained}
+        with_posterior = {cell.task.name for cell in cells if cell.needs_posterior}
         for task in tasks_of(cells):
             judge(shop, task)
             base(shop, task)
             check_prompt_lengths(shop, task)
-            if task.recipe is not None and task.name in with_retrained:
-                retrained(shop, task)
+            if task.name in with_posterior:
+                snapshot_posterior(shop, task)
             clip(shop, task)
+        for cell in cells:
+            if cell.needs_retrained:
+                retrained(shop, cell.task, cell.seed)
 
     def record(self, cell: Cell) -> Record:
         """The cell's record; one that broke off with an error says so, and is not kept for reuse."""

@@ -61,11 +61,15 @@ class LossMethod(Method):
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
         weights: Weights = Field(
             "auto",
-            description="what is trained: all, cross_attention, self_attention, all_but_cross_attention, a pattern "
+            description="what is trained: all, cross_attention, self_attention, all_but_cross_attention, "
+            "all_but_cross_attention_time_output (ESD-u's), layers_but_cross_attention, a pattern "
             "over the weights' names, or several; auto: all of an unconditional model, cross_attention of another",
         )
 
     settings: Settings
+
+    strength: ClassVar[str] = "steps"
+    """The setting, a number, by which it forgets more or less: what a sweep goes over unless told otherwise."""
 
     @property
     def steps(self) -> int:

@@ -9,43 +9,50 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
+from vdu_bench.methods.pools import Batch
 from vdu_bench.methods.whitening import unwhiten, whiten
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.gaussian import WeightPosterior
+from vdu_bench.models.training.dropout import seeded_dropout
+from vdu_bench.seeds import derive_seed
+
+SCALE_BATCHES = 8
+"""How many batches the slope of the error at the base is measured on."""
+
+LOSS_SCALE = 1024.0
+"""A power of two, so that it changes no bit in float32, and no gradient vanishes in float16."""
 
 
 class VDU(LossMethod):
     """Variational Diffusion Unlearning: raise the error on the forget set, held by the posterior over the weights.
 
-        L(theta) = -(1 - gamma) E_{x0 in D_f, t, eps} [ C_t || eps - eps_theta(x_t, t) ||^2 ]
-                   +    gamma   1/d sum_i (theta_i - mu_i)^2 / (2 sigma_i^2)
+        L(theta) = -(1 - gamma) E_{x0 in D_f, t, eps} [ C_t || eps - eps_theta(x_t, t, c) ||^2 ]
+                   +    gamma   s/d sum_i (theta_i - mu_i)^2 / (2 sigma_i^2)
 
     after Panda, Varun, Jain, Maharana & Prathosh, "Variational Diffusion Unlearning" (arXiv 2510.04058): a plasticity
-    inducer and a stability regularizer, from the forget set and the base's weight posterior N(mu, diag(sigma^2)) alone.
+    inducer and a stability regularizer, from the forget set and the base's weight posterior N(mu, diag(sigma^2)) alone;
+    c is an image's caption, where the model takes one.
 
     Choices of this project, since the paper's own settings are not known to us: the squared error is a mean over
-    elements; the regularizer is divided by the number of weights d, so that gamma carries over between networks;
-    sigma has a floor; each image's error is capped, so that what is forgotten is not pushed on; and the loss is
-    minimised over z, theta = mu + sigma z, where every weight moves in proportion to its posterior deviation and the
-    regularizer is |z|^2 / (2 d).
+    elements; sigma has a floor; and the loss is minimised over z, theta = mu + sigma z, where every weight moves in
+    proportion to its posterior deviation and the regularizer is s |z|^2 / (2 d), d the number of weights.
 
-    Two settings are additions of this project. A trained model has learned the mean of the noise, so its error has
-    hardly a slope to follow: what grows is whatever moves the output most, such as the brightness of everything. With a
-    `contrast` of k the error is to eps + k (eps - eps_base(x_t)), eps_base without a prompt: on the forget set its
-    slope leads away from what the class, or the caption, adds to the rest. And the model can be told a prompt that asks
-    for the concept alone in place of the caption (``condition: concept``).
+    So is the scale s = g0 sqrt(d), by which gamma means the same on every network: g0 is the norm of the inducer's
+    gradient in z at the base, the mean over 8 batches. Where z has a root mean square of 1, the regularizer's gradient
+    has the norm s sqrt(d) / d = g0. So at gamma 0.5 the two balance one posterior deviation away from mu, if the
+    inducer's gradient stays what it was; at 0 nothing holds; at 1 nothing pushes, and the model goes to mu. In
+    ``space: parameter`` the loss is the very same number, s included; only what the optimiser steps in is theta.
     """
 
     supports = ("unconditional", "text_to_image")
-    needs = ("forget_images", "posterior", "prompts")
+    needs = ("forget_images", "posterior")
 
     class Settings(LossMethod.Settings):
         """VDU's settings; all defaults are this project's."""
 
-        gamma: float = Field(0.1, ge=0, le=1, description="weight of the stability regularizer")
+        gamma: float = Field(0.1, ge=0, le=1, description="weight of the stability regularizer: 0 none, 1 it alone")
         space: Literal["posterior", "parameter"] = Field(
             "posterior", description="optimise over z (theta = mu + sigma z) or over theta itself"
         )
@@ -53,19 +60,18 @@ class VDU(LossMethod):
             "base", description="mu: the base's weights, or the mean of the posterior's snapshots"
         )
         weighting: Literal["simple", "elbo"] = Field("simple", description="C_t: 1, or Ho et al. 2020, eq. 12")
-        contrast: float = Field(
-            0.0, ge=0, description="k: get away from eps + k (eps - eps_base(x_t)), without a prompt; 0 is the paper's"
+        error_cap: float | None = Field(
+            None,
+            gt=0,
+            description="images whose error is above it are mute: they give no gradient; none: all are heard. Not in "
+            "the paper's formula",
         )
-        condition: Literal["captions", "concept"] = Field(
-            "captions", description="what a text-to-image model is told of an image: its caption, or a concept prompt"
-        )
-        error_cap: float | None = Field(0.2, gt=0, description="largest error an image is pushed to; none: no cap")
         variance_floor: float = Field(
-            0.1, gt=0, le=1, description="quantile of all deviations that no sigma may be smaller than"
+            0.001, gt=0, le=1, description="quantile of all deviations that no sigma may be smaller than"
         )
         steps: int = Field(40, gt=0, description="optimiser steps")
         batch_size: int = Field(128, gt=0, description="images a step")
-        learning_rate: float = Field(0.01, gt=0, description="peak learning rate, in units of z or of theta")
+        learning_rate: float = Field(0.012, gt=0, description="peak learning rate, in units of z or of theta")
         schedule: Literal["constant", "cosine"] = Field(
             "cosine", description="learning rate after the warm-up: constant, or cosine to zero"
         )
@@ -74,42 +80,47 @@ class VDU(LossMethod):
     _posterior: WeightPosterior
     _coordinates: Sequence[nn.Parameter]
     _names: Sequence[str]
+    _scale: Tensor | float
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
-        if self.settings.condition == "concept" and not model.prompted:
-            raise UserError("vdu: condition: concept needs prompts, which an unconditional model does not take")
         selected = self.selection(model)
         posterior = context.posterior(list(selected)).floored(self.settings.variance_floor)
         if self.settings.center == "base":
             base = dict(context.base.denoiser.named_parameters())
             posterior = WeightPosterior({name: base[name].detach() for name in selected}, posterior.std)
         self._posterior = posterior
+        self._names = list(selected)
         if self.settings.space == "posterior":
             self._coordinates = whiten(model.denoiser, posterior)
         else:
-            self._names, self._coordinates = list(selected), list(selected.values())
+            self._coordinates = list(selected.values())
+        # Nothing is held at gamma 0, and so nothing is measured.
+        self._scale = self._regularizer_scale(model, context) if self.settings.gamma > 0 else 0.0
 
     def parameters(self, model: DiffusionModel) -> Iterable[nn.Parameter]:  # noqa: ARG002
         return self._coordinates
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         gamma = self.settings.gamma
-        return -(1 - gamma) * self._plasticity(model, context) + gamma * self._stability()
+        return -(1 - gamma) * self._plasticity(model, context) + gamma * self._scale * self._stability()
 
     def finish(self, model: DiffusionModel) -> None:
         unwhiten(model.denoiser)
 
+    def told(self, model: DiffusionModel, context: UnlearningContext, batch: Batch) -> Tensor | None:  # noqa: ARG002
+        """What the model is told of forget images while it errs on them: their captions; None where it takes none."""
+        return batch.condition
+
+    def left(self, context: UnlearningContext, x_t: Tensor, t: Tensor, noise: Tensor) -> Tensor:  # noqa: ARG002
+        """What the error is taken to, and grows away from, ``[N, *latent_shape]``: the noise."""
+        return noise
+
     def _plasticity(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         batch = context.forget.batch(self.settings.batch_size)
-        condition = batch.condition
-        if self.settings.condition == "concept":
-            condition = model.condition(context.concept.draws(len(batch.x0)))
+        condition = self.told(model, context, batch)
         t, noise = context.timesteps(len(batch.x0)), context.noise_like(batch.x0)
         x_t = model.add_noise(batch.x0, noise, t)
-        left = noise
-        if self.settings.contrast > 0:
-            with torch.no_grad():
-                left = noise + self.settings.contrast * (noise - context.base.predict_noise(x_t, t))
+        left = self.left(context, x_t, t, noise)
         error = (left - model.predict_noise(x_t, t, condition)).square().flatten(1).mean(1)
         if self.settings.error_cap is not None:
             error = error.clamp(max=self.settings.error_cap)
@@ -118,12 +129,27 @@ class VDU(LossMethod):
         return error.mean()
 
     def _stability(self) -> Tensor:
+        """|z|^2 / (2 d)."""
         d = sum(p.numel() for p in self._coordinates)
         z: Sequence[Tensor] = self._coordinates
         if self.settings.space == "parameter":
             mean, std = self._posterior.mean, self._posterior.std
             z = [(p - mean[name]) / std[name] for name, p in zip(self._names, self._coordinates, strict=True)]
         return sum((p.square().sum() for p in z), z[0].new_zeros(())) / (2 * d)
+
+    def _regularizer_scale(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
+        """s, a scalar: sqrt(d) times the mean norm of the inducer's gradient in z, before the first step."""
+        norms = []
+        for batch in range(SCALE_BATCHES):
+            with seeded_dropout(model.denoiser, derive_seed(context.seed, "dropout of the scale", batch)):
+                error = LOSS_SCALE * self._plasticity(model, context)
+                slopes = torch.autograd.grad(error, list(self._coordinates), allow_unused=True)
+            found = {name: slope for name, slope in zip(self._names, slopes, strict=True) if slope is not None}
+            if self.settings.space == "parameter":
+                found = {name: slope * self._posterior.std[name] for name, slope in found.items()}
+            norms.append(torch.stack([slope.norm() for slope in found.values()]).norm() / LOSS_SCALE)
+        d = sum(p.numel() for p in self._coordinates)
+        return torch.stack(norms).mean() * d**0.5
 
 
 def elbo_weights(model: DiffusionModel) -> Tensor:

@@ -13,9 +13,19 @@ from torch import nn
 
 from vdu_bench.errors import UserError, did_you_mean
 
-Selection = Literal["all", "cross_attention", "self_attention", "all_but_cross_attention"]
+Selection = Literal[
+    "all",
+    "cross_attention",
+    "self_attention",
+    "all_but_cross_attention",
+    "all_but_cross_attention_time_output",
+    "layers_but_cross_attention",
+]
 
 PROJECTIONS = ("to_q", "to_k", "to_v", "to_out")
+
+TIME_AND_OUTPUT = ("time_embedding.", "conv_norm_out.", "conv_out.")
+"""diffusers' names of what the code of ESD's paper calls ``time_embed`` and ``out``."""
 
 
 def _checked(weights: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -38,8 +48,12 @@ def selected_parameters(denoiser: nn.Module, weights: str | Sequence[str]) -> di
     ``cross_attention`` and ``self_attention`` are the weights and biases of the query, key, value and output
     projections of every attention layer over the condition, or over the image itself; the norms around them belong to
     neither. In Stable Diffusion's U-Net the former are all that stands under ``attn2``, the weights that ESD-x trains
-    (Gandikota et al. 2023), and the latter all under ``attn1``; ``all_but_cross_attention`` are those that ESD-u
-    trains. A `UNet2DModel` has self-attention alone.
+    (Gandikota et al. 2023), and the latter all under ``attn1``. A `UNet2DModel` has self-attention alone.
+
+    ``all_but_cross_attention`` is the rest of the network. ESD-u trains less of it, in two versions:
+    ``all_but_cross_attention_time_output``, as the paper's code has it, leaves out the time embedding (the blocks' own
+    projections of it stay) and the output's norm and convolution; ``layers_but_cross_attention``, as the authors'
+    newest release has it, is all convolutions and linear layers, these among them, and no norm.
 
     Anything with a ``*``, ``?``, ``[`` or a dot in it is a pattern over the parameters' whole names, as a shell's over
     a file's (`fnmatch.fnmatchcase`; a star goes over dots): ``*attn2.to_[kv].weight`` is what UCE and TIME edit.
@@ -71,8 +85,11 @@ def _named(denoiser: nn.Module, name: str, parameters: dict[str, nn.Parameter]) 
         raise UserError(f"no selection of weights {name!r}{did_you_mean(name, get_args(Selection))}")
     if name == "all":
         return set(parameters)
-    if name == "all_but_cross_attention":
-        return set(parameters) - _named(denoiser, "cross_attention", parameters)
+    if "but_cross_attention" in name:
+        rest = set(parameters) - _named(denoiser, "cross_attention", parameters)
+        if name == "layers_but_cross_attention":
+            return rest & _of_layers(denoiser)
+        return {key for key in rest if name == "all_but_cross_attention" or not key.startswith(TIME_AND_OUTPUT)}
     prefixes = tuple(
         f"{path}.{projection}."
         for path, module in denoiser.named_modules()
@@ -83,3 +100,13 @@ def _named(denoiser: nn.Module, name: str, parameters: dict[str, nn.Parameter]) 
     if not selected:
         raise UserError(f"a {type(denoiser).__name__} of this configuration has no {name.replace('_', '-')} to train")
     return selected
+
+
+def _of_layers(denoiser: nn.Module) -> set[str]:
+    """The weights and biases of linear layers and convolutions: all but norms, and embeddings in tables."""
+    return {
+        f"{path}.{key}"
+        for path, module in denoiser.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        for key, _ in module.named_parameters(recurse=False)
+    }

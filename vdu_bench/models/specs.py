@@ -40,12 +40,10 @@ class FitSpec(Spec):
 
 
 class TrainingRecipe(FitSpec):
-    """How a base model is trained, and which of its moments the weight posterior is estimated from."""
+    """How a base model is trained."""
 
     later: ClassVar[tuple[str, ...]] = ("autocast",)
 
-    snapshots: int = Field(10, ge=2, description="weight snapshots for the posterior, evenly spaced")
-    snapshots_from: float = Field(0.5, ge=0, lt=1, description="the share of the training before the first snapshot")
     seed: int = Field(0, ge=0, description="the train seed: initial weights, batches, noise")
     autocast: Literal["off", "bfloat16", "float16"] = Field(
         "off", description="precision of the denoiser's arithmetic in training; its weights stay float32"
@@ -118,9 +116,11 @@ AnyModel = Annotated[
 
 
 class SnapshotPosterior(Spec):
-    """From the weight snapshots of our own training."""
+    """From weight snapshots of our own training."""
 
     source: Literal["snapshots"]
+    snapshots: int = Field(10, ge=2, description="how many, evenly spaced; the last is of the training's end")
+    snapshots_from: float = Field(0.5, ge=0, lt=1, description="the share of the training before the first snapshot")
 
 
 class CheckpointPosterior(Spec):

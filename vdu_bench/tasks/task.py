@@ -36,7 +36,7 @@ class QualityLimit(Spec):
 class Task(Spec):
     """A standard task: pure data, so that two runs of the same file are the same task."""
 
-    later: ClassVar[tuple[str, ...]] = ("probe_settings", "quality")
+    later: ClassVar[tuple[str, ...]] = ("probe_settings", "quality", "retrain_seeds")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="how the task is asked for")
     family: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="tasks that share data, model and judge")
@@ -52,6 +52,9 @@ class Task(Spec):
     )
     posterior: AnyPosterior | None = Field(
         None, description="where the posterior over weights is from: snapshots of the recipe's training, else laplace"
+    )
+    retrain_seeds: PositiveInt = Field(
+        1, description="with how many train seeds the retrained model is made; the cells' seeds take turns with them"
     )
     compute: ComputeSpec = Field(default_factory=ComputeSpec, description="memory against time and precision")
     prompts: PromptSpec | None = Field(None, description="what a text-to-image model is asked for")
@@ -113,6 +116,14 @@ class Task(Spec):
     def recipe(self) -> ModelRecipe | None:
         """What the base is trained by; None for a base from elsewhere."""
         return self.model if self.base is None and isinstance(self.model, ModelRecipe) else None
+
+    def retrain_recipe(self, seed: int) -> ModelRecipe | None:
+        """What a cell's retrained model is trained by: the recipe, ``seed % retrain_seeds`` added to its seed."""
+        if self.recipe is None:
+            return None
+        training = self.recipe.training
+        seeded = training.model_copy(update={"seed": training.seed + seed % self.retrain_seeds})
+        return self.recipe.model_copy(update={"training": seeded})
 
     @property
     def posterior_source(self) -> AnyPosterior:

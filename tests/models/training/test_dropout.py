@@ -22,7 +22,7 @@ from vdu_bench.models.training.shown import Pixels
 
 @pytest.fixture
 def recipe(tiny_recipe: ModelRecipe) -> ModelRecipe:
-    training = tiny_recipe.training.model_copy(update={"steps": 6, "snapshots": 2})
+    training = tiny_recipe.training.model_copy(update={"steps": 6})
     denoiser = {**tiny_recipe.denoiser, "dropout": 0.3}
     return tiny_recipe.model_copy(update={"denoiser": denoiser, "training": training})
 

@@ -38,7 +38,7 @@ def run(
             moments.add({"p": p})
 
     running = Fit([p], FitSpec(steps=steps, learning_rate=0.1, ema_decay=0.9))
-    course = fit_resumably(running, loss, checkpoints, on_step, moments, after_step)
+    course = fit_resumably(running, loss, checkpoints, on_step, {"every third": moments}, after_step)
     return course, p.detach(), moments
 
 

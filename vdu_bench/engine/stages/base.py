@@ -1,4 +1,4 @@
-"""The base model with its posterior: trained on everything, or from elsewhere."""
+"""The base model: trained on everything, or from elsewhere."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ from vdu_bench.files import stamp
 from vdu_bench.models.pipelines.loading import check_images, load_model
 from vdu_bench.models.pipelines.pipeline_files import find_pipeline
 from vdu_bench.models.pipelines.prompt_tokens import check_lengths
-from vdu_bench.models.specs import LatentRecipe
+from vdu_bench.models.specs import LatentRecipe, SnapshotPosterior
 from vdu_bench.models.training.autoencoder import train_autoencoder
 from vdu_bench.tasks.task import Task
 
-POSTERIOR = "posterior.safetensors"
 CONTENT = "content.json"
+
+KEPT = (2, 3, 5, 10)
+"""The numbers of snapshots whose posteriors a training leaves, beside the task's own: how few are enough is a question
+of its own, and costs no training more."""
 
 
 def base(shop: Workshop, task: Task) -> Artifact:
-    """The base model and its posterior, trained on everything; or what is known of one from elsewhere."""
+    """The base model, trained on everything, which leaves its posteriors; or what is known of one from elsewhere."""
     recipe = task.recipe
     if recipe is None:
         return _elsewhere(shop, task)
@@ -47,12 +50,19 @@ def base(shop: Workshop, task: Task) -> Artifact:
         "base",
         task,
         recipe,
-        recipe_spec(shop, task),
+        recipe_spec(shop, task, recipe),
         lambda: shop.splits(task).train,
         autoencoder,
         f"{task.family}: base model",
-        lambda posterior, folder: posterior.save(folder / POSTERIOR),
+        _kept(task),
     )
+
+
+def _kept(task: Task) -> list[SnapshotPosterior]:
+    own = task.posterior_source
+    if not isinstance(own, SnapshotPosterior):
+        own = SnapshotPosterior(source="snapshots")
+    return [own.model_copy(update={"snapshots": n}) for n in sorted({*KEPT, own.snapshots})]
 
 
 def pipeline_of(artifact: Artifact) -> Path:

@@ -8,15 +8,20 @@ from typing import Any
 
 from vdu_bench.engine.cells import models_stamp
 from vdu_bench.engine.code import code_digest
+from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.stage import Stage
-from vdu_bench.engine.stages.base import POSTERIOR, base
+from vdu_bench.engine.stages.base import base
+from vdu_bench.engine.stages.retrained import autoencoder_of_base
+from vdu_bench.engine.stages.trained import POSTERIOR, posterior_stage, recipe_spec, run_training
+from vdu_bench.engine.store import Artifact
 from vdu_bench.engine.usage import pipeline_code, usage
 from vdu_bench.engine.workshop import Workshop
+from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.checkpoints import checkpoint_posterior
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.posterior.laplace import laplace_posterior
-from vdu_bench.models.specs import CheckpointPosterior, LaplacePosterior
+from vdu_bench.models.specs import CheckpointPosterior, LaplacePosterior, SnapshotPosterior
 from vdu_bench.tasks.task import Task
 
 CODE = (
@@ -35,11 +40,17 @@ def load_posterior(shop: Workshop, task: Task, model: DiffusionModel, names: Seq
         return checkpoint_posterior(posterior.checkpoints, {name: parameters[name] for name in names})
     if isinstance(posterior, LaplacePosterior):
         return _laplace(shop, task, model, posterior, names)
-    return WeightPosterior.load(base(shop, task).folder / POSTERIOR).only(names)
+    return WeightPosterior.load(_of_snapshots(shop, task, posterior).folder / POSTERIOR).only(names)
+
+
+def snapshot_posterior(shop: Workshop, task: Task) -> Artifact | None:
+    """The posterior from the snapshots of the base's training; None where the task has it from elsewhere."""
+    posterior = task.posterior_source
+    return _of_snapshots(shop, task, posterior) if isinstance(posterior, SnapshotPosterior) else None
 
 
 def of_posterior(task: Task) -> dict[str, Any]:
-    """What decides the posterior beside the base and the prompts; nothing for the snapshots of its own training."""
+    """What decides the posterior beside the base and the prompts; nothing for snapshots, which are a stage."""
     posterior = task.posterior_source
     if isinstance(posterior, CheckpointPosterior):
         stamp = models_stamp(posterior.checkpoints)
@@ -47,6 +58,31 @@ def of_posterior(task: Task) -> dict[str, Any]:
     if isinstance(posterior, LaplacePosterior):
         return {"posterior": posterior.model_dump(mode="json")}
     return {}
+
+
+def _of_snapshots(shop: Workshop, task: Task, posterior: SnapshotPosterior) -> Artifact:
+    """Left by the base's training; where that kept another number, the base is trained once more, for the posterior."""
+    base(shop, task)
+    recipe = task.recipe
+    assert recipe is not None  # a Task with snapshots of a base from elsewhere is not valid
+    spec = recipe_spec(shop, task, recipe)
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        n = posterior.snapshots
+        shop.progress.say(f"{task.family}: the base's training left no posterior of {n} snapshots: it is run once more")
+        label = f"{task.family}: base model once more"
+        images, vae = shop.splits(task).train, autoencoder_of_base(shop, task)
+        _, found, _ = run_training(shop, task, recipe, images, vae, workspace, label, [posterior])
+        if posterior not in found:
+            raise UserError(f"{task.name}: {recipe.training.steps} training steps are too few for a posterior")
+        found[posterior].save(folder / POSTERIOR)
+        return {"environment": describe_environment(shop.device)}
+
+    stage = posterior_stage(task, spec, posterior, make)
+    workspace = shop.store.workspace(stage.kind, stage.spec)
+    artifact = shop.get(stage)
+    shop.store.forget_workspace(stage.kind, stage.spec)
+    return artifact
 
 
 def _laplace(
@@ -68,5 +104,5 @@ def _laplace(
         return {}
 
     code = code_digest([*CODE, *pipeline_code(task)], alone=[__name__])
-    artifact = shop.get(Stage("posterior", spec, make, {"base": base(shop, task)}, code, label))
+    artifact = shop.get(Stage("laplace", spec, make, {"base": base(shop, task)}, code, label))
     return WeightPosterior.load(artifact.folder / POSTERIOR)

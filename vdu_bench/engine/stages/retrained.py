@@ -8,7 +8,7 @@ from diffusers import AutoencoderKL
 
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.engine.stages.base import base
-from vdu_bench.engine.stages.trained import recipe_spec, trained
+from vdu_bench.engine.stages.trained import Autoencoder, recipe_spec, trained
 from vdu_bench.engine.store import Artifact
 from vdu_bench.engine.weights import MODEL
 from vdu_bench.engine.workshop import Workshop
@@ -18,9 +18,12 @@ from vdu_bench.models.specs import LatentRecipe
 from vdu_bench.tasks.task import Task
 
 
-def retrained(shop: Workshop, task: Task) -> Artifact:
-    """The retrained model; of a latent one, in the base's latents. Raises UserError for a base from elsewhere."""
-    recipe = task.recipe
+def retrained(shop: Workshop, task: Task, seed: int) -> Artifact:
+    """The retrained model of a cell with that seed; of a latent one, in the base's latents.
+
+    Cells whose seeds give one train seed (`Task.retrain_recipe`) share it. Raises UserError for a base from elsewhere.
+    """
+    recipe = task.retrain_recipe(seed)
     if recipe is None:
         raise UserError(f"{task.name}: {task.base} has no recipe here, so it cannot be retrained")
 
@@ -28,10 +31,17 @@ def retrained(shop: Workshop, task: Task) -> Artifact:
         train_set = shop.splits(task).train
         return train_set.subset(~train_set.shows(task.forget))
 
+    spec = {**recipe_spec(shop, task, recipe), "without": task.forget}
+    label = f"{task.family}: retrain model without {task.forget}"
+    if task.retrain_seeds > 1:
+        label += f", train seed {recipe.training.seed}"
+    return trained(shop, "retrain", task, recipe, spec, kept, autoencoder_of_base(shop, task), label)
+
+
+def autoencoder_of_base(shop: Workshop, task: Task) -> Autoencoder:
+    """The base's own: it makes nothing of its own accord, and all models of a family speak of the same latents."""
+
     def autoencoder(_recipe: LatentRecipe, _images: ImageSet, _workspace: Path) -> AutoencoderKL:
-        # It makes nothing of its own accord, and all models of a family have to speak of the same latents.
         return TextToImage.load(base(shop, task).folder / MODEL).vae.to(shop.device)
 
-    spec = {**recipe_spec(shop, task), "without": task.forget}
-    label = f"{task.family}: retrain model without {task.forget}"
-    return trained(shop, "retrain", task, recipe, spec, kept, autoencoder, label)
+    return autoencoder

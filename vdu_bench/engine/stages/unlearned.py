@@ -74,8 +74,10 @@ def unlearned(shop: Workshop, cell: Cell) -> Unlearned:
     if "posterior" in method.needs:
         spec |= posterior.of_posterior(task)
         follow += posterior.CODE
+        if (snapshots := posterior.snapshot_posterior(shop, task)) is not None:
+            inputs["posterior"] = snapshots
     if "retrained" in method.needs:
-        inputs["retrain"] = retrained(shop, task)
+        inputs["retrain"] = retrained(shop, task, cell.seed)
     code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights"])
     stage = Stage("unlearned", spec, lambda folder: _unlearn(shop, cell, method, whole, folder), inputs, code)
     outcome = shop.get(stage)
@@ -97,7 +99,7 @@ def _unlearn(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folder
     model.counter = EvaluationCounter()
 
     def the_retrained() -> tuple[DiffusionModel, TrainingLog]:
-        artifact = retrained(shop, task)
+        artifact = retrained(shop, task, cell.seed)
         return ready_model(task, artifact, shop.device), training_log(artifact)
 
     context = UnlearningContext(

@@ -1,8 +1,8 @@
-"""Training a base model from a recipe: resumable to the step, with the weight snapshots for the posterior."""
+"""Training a base model from a recipe: resumable to the step, with the weight snapshots for posteriors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.gaussian import MomentAccumulator, WeightPosterior
-from vdu_bench.models.specs import TrainingRecipe
+from vdu_bench.models.specs import SnapshotPosterior, TrainingRecipe
 from vdu_bench.models.training.batches import epoch_indices, step_generator
 from vdu_bench.models.training.dropout import seeded_dropout
 from vdu_bench.models.training.fitting import Fit
@@ -62,8 +62,11 @@ def train(
     checkpoints: Path | None = None,
     on_step: Callable[[int, float], None] | None = None,
     team: Team = ALONE,
-) -> tuple[WeightPosterior, TrainingLog]:
-    """Train `model` in place; the posterior of its denoiser from its snapshots, and the log.
+    posteriors: Sequence[SnapshotPosterior] = (),
+) -> tuple[dict[SnapshotPosterior, WeightPosterior], TrainingLog]:
+    """Train `model` in place; the posteriors of its denoiser that were asked for, and the log.
+
+    A posterior is left out if the training is too short to give two different snapshots for it.
 
     Every step draws from a generator of its own, seeded by the train seed and the step, so a run that was cut off
     goes on from its last checkpoint bit for bit.
@@ -71,16 +74,19 @@ def train(
     Args:
         model: an untrained model on the device to train on.
         data: what it is shown.
-        recipe: steps, optimiser, snapshots, seed.
+        recipe: steps, optimiser, seed.
         checkpoints: a folder to keep the running state in; a state found there is gone on from.
         on_step: called with the step and its loss.
         team: the processes that train it, each on a part of every batch; only the first one keeps the state.
+        posteriors: which snapshots are counted together. Their moments are part of the running state: a training goes
+            on with the same ones that it began with.
 
     Raises:
         Diverged: a loss, a gradient or a weight is not finite.
         UserError: the batch cannot be shared out evenly.
     """
-    moments, due = MomentAccumulator(), snapshot_steps(recipe)
+    moments = {posterior: MomentAccumulator() for posterior in posteriors}
+    due = {posterior: snapshot_steps(recipe.steps, posterior) for posterior in posteriors}
 
     def loss(step: int) -> Tensor:
         generator = step_generator(recipe.seed, step)
@@ -90,19 +96,30 @@ def train(
             return denoising_loss(model, x0, condition, generator, team)
 
     def after_step(done: int) -> None:
-        if done in due:
-            moments.add(model.denoiser.named_parameters())
+        for posterior, counted in moments.items():
+            if done in due[posterior]:
+                counted.add(model.denoiser.named_parameters())
 
     model.denoiser.train()
     running = Fit([*model.denoiser.parameters(), *data.parameters()], recipe, model.autocast, team)
-    course = fit_resumably(running, loss, checkpoints, on_step, moments, after_step)
+    named = {posterior_name(posterior): counted for posterior, counted in moments.items()}
+    course = fit_resumably(running, loss, checkpoints, on_step, named, after_step)
     model.denoiser.eval()
     evaluations = recipe.steps * recipe.batch_size
     images = min(len(data), evaluations)
-    return moments.posterior(), TrainingLog(course.losses, course.seconds, evaluations, evaluations, images)
+    found = {posterior: counted.posterior() for posterior, counted in moments.items() if counted.count > 1}
+    return found, TrainingLog(course.losses, course.seconds, evaluations, evaluations, images)
 
 
-def snapshot_steps(recipe: TrainingRecipe) -> set[int]:
-    """After which steps a snapshot is taken: evenly spaced over the last part of the training, its end included."""
-    first = int(recipe.steps * recipe.snapshots_from)
-    return {first + round((recipe.steps - first) * (i + 1) / recipe.snapshots) for i in range(recipe.snapshots)}
+def snapshot_steps(steps: int, posterior: SnapshotPosterior) -> set[int]:
+    """After which of the steps a snapshot is taken: evenly spaced over the last part of the training, its end included.
+
+    Fewer than asked for where the training has fewer steps than that.
+    """
+    first, n = int(steps * posterior.snapshots_from), posterior.snapshots
+    return {first + round((steps - first) * (i + 1) / n) for i in range(n)} - {0}
+
+
+def posterior_name(posterior: SnapshotPosterior) -> str:
+    """A name for files and states, one for each number and beginning."""
+    return f"{posterior.snapshots}-from-{posterior.snapshots_from!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ class Checkpoint:
         return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
 
 
-def write_checkpoint(folder: Path, facts: dict[str, Any], **parts: dict[str, Tensor]) -> None:
-    """Replace the folder's checkpoint; a kill in the middle leaves the one before."""
+def write_checkpoint(folder: Path, facts: dict[str, Any], parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Replace the folder's checkpoint, of tensors by part and name; a kill in the middle leaves the one before."""
     # Facts travel in the header of the same file, so that they can never be of another moment than the tensors.
     tensors = {f"{part}/{key}": value.contiguous() for part, named in parts.items() for key, value in named.items()}
     with replacing(folder / FILE_NAME) as partial:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -36,7 +36,7 @@ def fit_resumably(
     loss: Callable[[int], Tensor],
     checkpoints: Path | None = None,
     on_step: Callable[[int, float], None] | None = None,
-    moments: MomentAccumulator | None = None,
+    moments: Mapping[str, MomentAccumulator] | None = None,
     after_step: Callable[[int], None] | None = None,
 ) -> Course:
     """Advance `running` to its end.
@@ -49,7 +49,7 @@ def fit_resumably(
         loss: of a step, from 0.
         checkpoints: a folder to keep the running state in; a state found there is gone on from.
         on_step: called with the step and its loss.
-        moments: kept with the state.
+        moments: kept with the state, by name; the same ones as of the run that is gone on with.
         after_step: called with the number of steps that are done.
 
     Raises:
@@ -57,12 +57,12 @@ def fit_resumably(
     """
     steps = running.spec.steps
     parts = min(PARTS, steps)
-    sums, before = [0.0] * parts, 0.0
+    sums, before, moments = [0.0] * parts, 0.0, moments or {}
     if checkpoints is not None and (saved := read_checkpoint(checkpoints)) is not None:
         running.restore(saved.facts["step"], saved.part("fit"))
         sums, before = saved.facts["loss_sums"], saved.facts["seconds"]
-        if moments is not None:
-            moments.restore(saved.facts["snapshots"], saved.part("moments"))
+        for name, counted in moments.items():
+            counted.restore(saved.facts["snapshots"][name], saved.part(f"moments {name}"))
     gradients = gradients_of(loss)
     started = saved_at = time.monotonic()
     while running.step < steps:
@@ -75,12 +75,10 @@ def fit_resumably(
             after_step(running.step)
         if checkpoints is not None and running.team.is_first and time.monotonic() - saved_at > CHECKPOINT_SECONDS:
             seconds = before + time.monotonic() - started
-            facts = {"step": running.step, "loss_sums": sums, "seconds": seconds}
-            if moments is None:
-                write_checkpoint(checkpoints, facts, fit=running.state())
-            else:
-                facts["snapshots"] = moments.count
-                write_checkpoint(checkpoints, facts, fit=running.state(), moments=moments.state())
+            counts = {name: counted.count for name, counted in moments.items()}
+            facts = {"step": running.step, "loss_sums": sums, "seconds": seconds, "snapshots": counts}
+            states = {f"moments {name}": counted.state() for name, counted in moments.items()}
+            write_checkpoint(checkpoints, facts, {"fit": running.state(), **states})
             saved_at = time.monotonic()
         if on_step is not None:
             on_step(step, value)

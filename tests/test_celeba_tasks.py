@@ -31,7 +31,7 @@ def prompts_of(name: str) -> PromptSpec:
 
 
 def all_prompts(prompts: PromptSpec) -> list[str]:
-    return [*prompts.forget, *prompts.concept, *prompts.retain, prompts.anchor, *prompts.captions.subjects]
+    return [*prompts.every, *prompts.captions.subjects]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def check(found: dict[str, Record]) -> None:
         protocol = record.protocol
         assert (protocol.scale, protocol.dtype, protocol.sampler["guidance_scale"]) == ("full", "bfloat16", 7.5)
         assert {"pul", "retain_accuracy", "interference", "fd_judge", "junk_rate"} <= set(record.metrics)
-        reason = record.metrics["pair_forget"].estimate.reason
+        reason = record.metrics["pair_drift"].estimate.reason
         assert reason == "the data have no counterfactual pairs for this feature"
         assert any("the judge names" in warning for warning in record.warnings), "four steps make no judge"
         if name != "original":
@@ -143,9 +143,14 @@ def test_prompts_fit_into_clip_s_text_encoder_and_say_what_they_ask_for(name: st
     tokenizer = SimpleTokenizer()
     assert all(len(tokenizer.encode(prompt)) + 2 <= 77 for prompt in all_prompts(prompts))
     assert all(task.forget in asked(prompt) for prompt in prompts.forget)
-    assert all(asked(prompt) == {task.forget} for prompt in prompts.given)
-    assert all(asked(prompt) == set(features) for prompt, features in prompts.retain.items())
+    assert all(asked(prompt) == {task.forget} for prompt in prompts.concept)
+    assert all(asked(prompt) > {task.forget} for prompt in prompts.tuning)
+    for retained in (prompts.retain, prompts.tuning_retain):
+        assert all(asked(prompt) == set(features) for prompt, features in retained.items())
     assert asked(prompts.anchor) == set()
+    assert all(len(asked(prompt) - {task.forget}) == 1 for prompt in prompts.preserve)
+    assert all(task.forget not in asked(prompt) for prompt in prompts.preserve)
+    assert (len(prompts.forget), len(prompts.retain)) == (5, 8)
     assert set(words) == set(prompts.captions.phrases) == set(task.data.options["attributes"])
 
 

@@ -88,3 +88,27 @@ def test_the_words_are_all_that_captions_are_made_of() -> None:
     for caption in [*CAPTIONS.plain(table), *CAPTIONS.drawn(table, generator)]:
         assert set(caption.replace(",", " ,").split()) <= set(words)
     assert "nose" not in words
+
+
+def test_captions_are_told_from_other_texts() -> None:
+    words = CaptionSpec(
+        subjects=("a portrait", "a face"),
+        phrases={"hat": ("a hat", "a hat and a scarf"), "beard": ("a beard",), "x": ("x",)},
+    )
+    shown = torch.cartesian_prod(*[torch.tensor([False, True])] * 3).repeat(60, 1)
+    drawn = Captions(words, ("hat", "beard", "x")).drawn(shown, torch.Generator().manual_seed(0))
+    assert len(set(drawn)) > 50
+    assert all(words.makes(caption) for caption in drawn)
+    assert not any(words.under(["a picture"]).makes(caption) for caption in drawn)
+    for text in (
+        "", "a", "a portrait with", "a portrait with ", "a portrait of a hat", "a face with a hat and", "face with x",
+        "a face with a hat, a beard", "a face with a hat and a hat", "a face with a hat, x and a hat",
+        "a face with hat",         "a face with a hat and x and a beard", "with a hat", "a hat", "a face with a hats",
+    ):  # fmt: skip
+        assert not words.makes(text), text
+
+
+def test_one_half_of_the_subjects_has_the_same_phrases() -> None:
+    half = SPEC.under(SPEC.subjects[1:])
+    assert (half.subjects, half.phrases) == (SPEC.subjects[1:], SPEC.phrases)
+    assert Captions(half, NAMES).plain(torch.zeros(1, len(NAMES), dtype=torch.bool)) == [SPEC.subjects[1]]

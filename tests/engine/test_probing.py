@@ -49,7 +49,7 @@ def test_its_images_are_a_stage(tiny_task: Task, tmp_path: Path) -> None:
     assert artifact.manifest["spec"]["settings"]["given"] == 6
     assert artifact.manifest["spec"]["data"] == load_digits().digest()
     assert artifact.facts["ledger"] == {
-        "forget_images": 6, "retain_images": 0, "forward": 3 * 4 + 3 * 40, "backward": 3 * 4,
+        "forget_images": 6, "retain_images": 0, "held_out_images": 0, "forward": 3 * 4 + 3 * 40, "backward": 3 * 4,
     }  # fmt: skip
     assert record.probes["relearn"] == artifact.facts["ledger"]
     assert record.probes["samples"]["forward"] == 3 * 40

@@ -69,7 +69,7 @@ def test_every_cell_is_measured_whole(done: Path) -> None:
         assert {"pul", "concept_rate", "fd_judge", "junk_rate", "retain_accuracy", "interference"} <= set(
             record.metrics
         )
-        assert {"pair_forget", "pair_drift", "clip_score", "clip_change"} <= set(record.metrics)
+        assert {"pul_given", "redraw", "pair_drift", "clip_score", "clip_change"} <= set(record.metrics)
         assert "class_shift" not in record.metrics, "it is of classes"
         for name, metric in record.metrics.items():
             assert not math.isnan(metric.estimate.value) or name == "unlearn_peak_memory", name
@@ -77,6 +77,9 @@ def test_every_cell_is_measured_whole(done: Path) -> None:
         assert (matrix.rows, matrix.columns) == (["hat", "eyeglasses", "long_hair", "beard", "nothing"], list(NAMES))
         # Sixteen forget images, and as many of the retain prompts.
         assert (record.outcomes["forget"].n, record.outcomes["junk"].n) == (16, 32)
+        # Half as many of the given prompts, and eight noises for each of fifty images.
+        assert record.outcomes["given"].n == 8
+        assert record.probes["redraw"]["held_out_images"] == 50
 
 
 def test_the_protocol_says_what_was_asked_and_who_judged(done: Path, tiny_faces_task: Task) -> None:
@@ -95,7 +98,7 @@ def test_the_protocol_says_what_was_asked_and_who_judged(done: Path, tiny_faces_
 def test_the_original_is_what_everything_is_measured_against(done: Path) -> None:
     measured = records(done)
     estimates = {name: metric.estimate.value for name, metric in measured["original"].metrics.items()}
-    for name in ("pul", "interference", "pair_forget", "pair_drift", "clip_change"):
+    for name in ("pul", "pul_given", "redraw", "interference", "pair_drift", "clip_change"):
         assert estimates[name] == 0, name
     matrix = measured["original"].matrices["interference"]
     assert matrix.before == matrix.after
@@ -286,7 +289,7 @@ def test_prepare_names_all_that_is_shared(
 
 def test_tables_and_manifests_are_there(done: Path) -> None:
     text = (done / "out" / "leaderboard.md").read_text()
-    for words in ("retain accuracy", "interference", "pair forget", "pair drift"):
+    for words in ("retain accuracy", "interference", "redraw", "pair drift"):
         assert words in text.lower().replace("_", " ")
     facts = json.loads(next(done.glob("store/base/*/manifest.json")).read_text())
     assert facts["spec"]["captions"]["subjects"][0] == "a portrait of a person"

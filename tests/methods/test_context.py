@@ -167,15 +167,24 @@ def test_draws_are_the_seed_s_alone(tiny_model: UnconditionalDDPM) -> None:
     assert torch.equal(first.timesteps(5), second.timesteps(5))
 
 
-def test_concept_prompts_are_the_task_s_own_or_its_forget_prompts(tiny_model: UnconditionalDDPM) -> None:
-    spec = PROMPTS.model_copy(update={"captions": CaptionSpec(subjects=("a",), phrases={"a": ("an a",)})})
-    for prompts, given in ((spec, PROMPTS.concept), (spec.model_copy(update={"concept": ()}), PROMPTS.forget)):
-        c = context(tiny_model, needs=("prompts",), prompts=prompts)
-        assert not c.ledger().prompts
-        assert set(c.concept.draws(40)) == set(given)
-        assert c.ledger().prompts
+def test_methods_are_told_the_concept_prompts(tiny_model: UnconditionalDDPM) -> None:
+    words = CaptionSpec(subjects=PROMPTS.captions.subjects, phrases={"a": ("an a",)})
+    c = context(tiny_model, needs=("prompts",), prompts=PROMPTS.model_copy(update={"captions": words}))
+    assert not c.ledger().prompts
+    assert set(c.concept.draws(40)) == set(PROMPTS.concept)
+    assert c.ledger().prompts
     with pytest.raises(RegimeError, match="uses prompts without naming it"):
-        context(tiny_model, prompts=spec).concept.draws(1)
+        context(tiny_model, prompts=PROMPTS.model_copy(update={"captions": words})).concept.draws(1)
+
+
+def test_methods_get_images_under_given_subjects_alone(tiny_text_to_image: TextToImage) -> None:
+    c = UnlearningContext(
+        *(tiny_text_to_image, IMAGES, "hat", "full", ("forget_images", "retain_images"), 0),
+        *(lambda _: pytest.fail("nobody asked for it"), lambda: pytest.fail("nobody asked for it"), PROMPTS),
+    )
+    captions = {caption for pool in (c.forget, c.retain) for caption in pool.batch(40).captions or []}
+    features = ("", " with a hat", " with bangs", " with a hat and bangs", " with bangs and a hat")
+    assert captions == {f"a portrait of a person{shown}" for shown in features}
 
 
 def test_what_a_regime_forbids() -> None:

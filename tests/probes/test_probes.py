@@ -7,23 +7,32 @@ import torch
 from prompted import IMAGES, NAMES, PROMPTS
 from relearning import Relearn
 
-from vdu_bench.data.captions import Captions
 from vdu_bench.data.counterfactuals import CounterfactualPairs
+from vdu_bench.data.image_set import ImageSet
 from vdu_bench.data.sources.digits import load_digits
+from vdu_bench.data.splits import DataSplits
 from vdu_bench.errors import UserError
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.sampling import initial_noise
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.probes.context import ProbeContext
+from vdu_bench.probes.given import Given
 from vdu_bench.probes.needs import ProbeNeed
 from vdu_bench.probes.pairs import Pairs
+from vdu_bench.probes.redraw import Redraw
 from vdu_bench.probes.samples import Samples
 from vdu_bench.tasks.task import Task
 
 SHOWN = torch.tensor([[False, True], [False, False]])
 WITH_HATS = SHOWN | torch.tensor([True, False])
 PAIRS = CounterfactualPairs("hat", NAMES, IMAGES.images[:2], IMAGES.images[2:4], SHOWN, WITH_HATS)
+HELD_OUT = ImageSet(
+    torch.randint(256, (5, 3, 16, 16), generator=torch.Generator().manual_seed(8)).to(torch.uint8),
+    torch.tensor([[False, False], [True, False], [False, True], [True, True], [True, False]]),
+    NAMES,
+)
+SPLITS = DataSplits(IMAGES, HELD_OUT, pairs={"hat": PAIRS})
 
 
 @pytest.fixture
@@ -32,17 +41,16 @@ def faces(tiny_faces_task: Task) -> Task:
 
 
 def digits_context(task: Task, model: UnconditionalDDPM, *needs: ProbeNeed, seed: int = 0) -> ProbeContext:
-    return ProbeContext(task, model, "any", needs, seed, load_digits().train)
+    return ProbeContext(task, model, "any", needs, seed, load_digits())
 
 
 def faces_context(task: Task, model: TextToImage, *needs: ProbeNeed) -> ProbeContext:
-    return ProbeContext(task, model, "any", needs, 0, IMAGES, PAIRS)
+    return ProbeContext(task, model, "any", needs, 0, SPLITS)
 
 
 def test_they_are_found_by_name() -> None:
-    assert {"samples", "pairs"} <= set(PROBES.entries())
-    assert PROBES.get("samples") is Samples
-    assert PROBES.get("pairs") is Pairs
+    for name, probe in (("samples", Samples), ("pairs", Pairs), ("given", Given), ("redraw", Redraw)):
+        assert PROBES.get(name) is probe
 
 
 def test_samples_are_the_model_s_own_from_the_shared_noise(tiny_task: Task, tiny_model: UnconditionalDDPM) -> None:
@@ -70,11 +78,58 @@ def test_both_sets_of_prompts_are_asked_from_the_same_noise(faces: Task, tiny_te
 def test_pairs_are_redrawn_under_their_captions(faces: Task, tiny_text_to_image: TextToImage) -> None:
     context = faces_context(faces, tiny_text_to_image, "pairs")
     (images,) = Pairs().draw(tiny_text_to_image, context).values()
-    prompts = Captions(PROMPTS.captions, NAMES).plain(WITH_HATS)
+    prompts = ["a person with a hat and bangs", "a person with a hat"]
     noise = initial_noise(2, tiny_text_to_image.latent_shape, 0, "pairs")
     expected = tiny_text_to_image.redraw(PAIRS.with_, prompts, noise, faces.sampler, faces.pair_strength)
     assert torch.equal(images, expected)
     assert Pairs().images(context) == 2
+
+
+def test_given_prompts_are_asked_from_the_first_of_the_samples_noise(
+    faces: Task, tiny_text_to_image: TextToImage
+) -> None:
+    task = faces.model_copy(update={"samples": 7})
+    context = faces_context(task, tiny_text_to_image)
+    (images,) = Given().draw(tiny_text_to_image, context).values()
+    noise = initial_noise(7, tiny_text_to_image.latent_shape, 0)[:3]
+    prompts = ["with a hat", "wearing a hat", "with a hat"]
+    assert torch.equal(images, tiny_text_to_image.sample(3, prompts, noise, task.sampler))
+    assert Given().images(context) == len(images) == 3
+
+
+def test_held_out_images_of_the_concept_are_redrawn_under_judged_captions(
+    faces: Task, tiny_text_to_image: TextToImage
+) -> None:
+    context = faces_context(faces, tiny_text_to_image, "held_out_images")
+    probe = Redraw(noises=2, images=2)
+    (images,) = probe.draw(tiny_text_to_image, context).values()
+    noise = initial_noise(4, tiny_text_to_image.latent_shape, 0, "redraw")
+    chosen = HELD_OUT.images[[1, 1, 3, 3]]
+    prompts = ["a person with a hat"] * 2 + ["a person with a hat and bangs"] * 2
+    assert torch.equal(images, tiny_text_to_image.redraw(chosen, prompts, noise, faces.sampler, 0.5))
+    assert not torch.equal(images[0], images[1]), "each noise is another"
+    assert probe.images(context) == 4
+    assert context.ledger().held_out_images == 2
+    assert context.ledger().forget_images == 0
+
+
+def test_an_unconditional_model_redraws_too(tiny_task: Task, tiny_model: UnconditionalDDPM) -> None:
+    context = digits_context(tiny_task, tiny_model, "held_out_images", seed=3)
+    (images,) = Redraw(noises=3).draw(tiny_model, context).values()
+    held_out = load_digits().held_out
+    chosen = held_out.images[held_out.shows(tiny_task.forget)].repeat_interleave(3, 0)
+    noise = initial_noise(150, tiny_model.latent_shape, 3, "redraw")
+    assert torch.equal(images, tiny_model.redraw(chosen, None, noise, tiny_task.sampler, 0.5))
+    assert context.ledger().held_out_images == 50
+
+
+def test_data_without_a_held_out_image_of_the_concept_are_not_redrawn(
+    faces: Task, tiny_text_to_image: TextToImage
+) -> None:
+    without = DataSplits(IMAGES, HELD_OUT.subset(~HELD_OUT.shows("hat")))
+    context = ProbeContext(faces, tiny_text_to_image, "any", ("held_out_images",), 0, without)
+    assert Redraw().images(context) == 0
+    assert Redraw().draw(tiny_text_to_image, context) == {}
 
 
 def test_a_probe_says_what_it_works_on(tiny_task: Task, faces: Task) -> None:
@@ -82,6 +137,9 @@ def test_a_probe_says_what_it_works_on(tiny_task: Task, faces: Task) -> None:
     assert Samples.applies(faces)
     assert Pairs.applies(faces)
     assert not Pairs.applies(tiny_task)
+    assert not Given.applies(tiny_task)
+    assert Redraw.applies(tiny_task)
+    assert Redraw.applies(faces)
 
 
 def test_what_was_not_declared_is_not_given(tiny_task: Task, tiny_model: UnconditionalDDPM) -> None:
@@ -89,6 +147,7 @@ def test_what_was_not_declared_is_not_given(tiny_task: Task, tiny_model: Uncondi
     for name, need in (
         ("forget", "forget_images"),
         ("retain", "retain_images"),
+        ("held_out", "held_out_images"),
         ("pairs", "pairs"),
         ("pair_strength", "pairs"),
     ):
@@ -111,7 +170,7 @@ def test_a_probe_that_trains_is_counted_and_leaves_the_model_alone(
     assert torch.equal(Relearn(given=5).draw(tiny_model, again)["relearned"], drawn)
     # Three steps of four images, and forty samples in three steps.
     assert again.ledger().model_dump() == {
-        "forget_images": 5, "retain_images": 0, "forward": 3 * 4 + 3 * 40, "backward": 3 * 4,
+        "forget_images": 5, "retain_images": 0, "held_out_images": 0, "forward": 3 * 4 + 3 * 40, "backward": 3 * 4,
     }  # fmt: skip
 
 

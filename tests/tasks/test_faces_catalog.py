@@ -54,9 +54,13 @@ def test_prompts_ask_for_what_they_are_filed_under(task: Task) -> None:
     prompts = prompts_of(task)
     for prompt in prompts.forget:
         assert task.forget in asked(prompt, prompts), prompt
-    for prompt in prompts.given:
+    for prompt in prompts.concept:
         assert asked(prompt, prompts) == {task.forget}, prompt
-    for prompt, features in prompts.retain.items():
+    for prompt in prompts.tuning:
+        assert asked(prompt, prompts) > {task.forget}, prompt
+    for prompt in prompts.preserve:
+        assert len(asked(prompt, prompts) - {task.forget}) == len(asked(prompt, prompts)) == 1, prompt
+    for prompt, features in [*prompts.retain.items(), *prompts.tuning_retain.items()]:
         assert set(features) <= set(NAMES)
         assert asked(prompt, prompts) == set(features), prompt
     assert asked(prompts.anchor, prompts) == set()
@@ -67,9 +71,31 @@ def test_prompts_ask_for_what_they_are_filed_under(task: Task) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_every_prompt_is_a_caption_of_its_half_and_the_subjects_take_turns(task: Task) -> None:
+    prompts = prompts_of(task)
+    given, judged = prompts.given_captions, prompts.judged_captions
+    assert (given.subjects, judged.subjects) == (
+        ("a portrait of a person", "a pixel art portrait"), ("a portrait", "a person"),
+    )  # fmt: skip
+    assert (len(prompts.forget), len(prompts.retain)) == (5, 8)
+    for prompt in [*prompts.forget, *prompts.retain]:
+        assert judged.makes(prompt), prompt
+        assert not given.makes(prompt), prompt
+    for prompt in [*prompts.concept, *prompts.kept, *prompts.tuning, *prompts.tuning_retain]:
+        assert given.makes(prompt), prompt
+        assert not judged.makes(prompt), prompt
+    for asked_for in (prompts.forget, tuple(prompts.retain)):
+        of_persons = sum(prompt.startswith("a person") for prompt in asked_for)
+        assert abs(2 * of_persons - len(asked_for)) <= 1
+    # In words that methods have met, all of them.
+    words = {word for prompt in [*prompts.concept, *prompts.kept] for word in prompt.split()}
+    assert {word for subject in judged.subjects for word in subject.split()} <= words
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_prompts_can_be_asked_of_the_model(task: Task, model: TextToImage) -> None:
     prompts = prompts_of(task)
-    asked_for = [*prompts.forget, *prompts.retain, prompts.anchor]
+    asked_for = prompts.every
     model.check_prompts(len(asked_for), asked_for)
     words = {word for prompt in asked_for for word in prompt.replace(",", " ,").split()}
     assert words <= set(words_of(prompts.captions))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -37,3 +38,36 @@ class CaptionSpec(BaseModel):
 
     subjects: Phrases = Field(description="ways to say what is in every image; the first is the plain one")
     phrases: dict[str, Phrases] = Field(description="for each concept that is put into words, ways to say it")
+
+    def under(self, subjects: Collection[str]) -> CaptionSpec:
+        """The same phrases under these subjects alone, of which the first is the plain one."""
+        return CaptionSpec(subjects=tuple(subjects), phrases=self.phrases)
+
+    def makes(self, text: str) -> bool:
+        """Whether `text` is one of these captions, of whatever concepts."""
+        if text in self.subjects:
+            return True
+        beginnings = [f"{subject} with " for subject in self.subjects]
+        return any(
+            self._lists(text.removeprefix(beginning), frozenset(self.phrases))
+            for beginning in beginnings
+            if text.startswith(beginning)
+        )
+
+    def _lists(self, text: str, names: frozenset[str], first: bool = True) -> bool:
+        """Whether it reads "PHRASE", "PHRASE and PHRASE" or "PHRASE, PHRASE and PHRASE", each of another concept."""
+        for name in names:
+            for phrase in self.phrases[name]:
+                others, rest = names - {name}, text.removeprefix(phrase)
+                if not text.startswith(phrase):
+                    continue
+                if not rest and first:
+                    return True
+                if rest.startswith(" and ") and rest.removeprefix(" and ") in self._said(others):
+                    return True
+                if rest.startswith(", ") and self._lists(rest.removeprefix(", "), others, first=False):
+                    return True
+        return False
+
+    def _said(self, names: Collection[str]) -> list[str]:
+        return [phrase for name in names for phrase in self.phrases[name]]

@@ -11,10 +11,18 @@ from vdu_bench.tasks.task import Task
 
 def usage(task: Task) -> dict[str, Any]:
     """How a task asks its model and computes it; empty for a task without prompts that computes plainly."""
-    compute = {"compute": task.compute.model_dump(mode="json")}
-    if task.prompts is None:
-        return {} if task.compute == ComputeSpec() else compute
-    return {"prompts": task.prompts.model_dump(mode="json"), **compute}
+    return _with_compute(task, {} if task.prompts is None else {"prompts": task.prompts.model_dump(mode="json")})
+
+
+def told(task: Task) -> dict[str, Any]:
+    """As `usage`, but of the prompts what methods are told alone: another judged prompt makes no other model."""
+    return _with_compute(task, {} if task.prompts is None else {"told": task.prompts.told})
+
+
+def _with_compute(task: Task, prompts: dict[str, Any]) -> dict[str, Any]:
+    if not prompts and task.compute == ComputeSpec():
+        return {}
+    return {**prompts, "compute": task.compute.model_dump(mode="json")}
 
 
 def pipeline_code(task: Task) -> list[str]:

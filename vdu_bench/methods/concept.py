@@ -11,7 +11,7 @@ from vdu_bench.tasks.prompts import PromptSpec
 
 @dataclass(frozen=True)
 class Concept:
-    """Prompts for methods. Those that judge a model are not among them, unless the task gives methods the same.
+    """Prompts for methods, all of the half of subjects that is given. Those that judge a model are of the other.
 
     Attributes:
         prompts: ask for the concept.
@@ -27,7 +27,7 @@ class Concept:
     @classmethod
     def of(cls, prompts: PromptSpec, generator: torch.Generator) -> Concept:
         """What a task lets methods know of its prompts; `generator` is the method's own."""
-        return cls(prompts.given, prompts.anchor, prompts.preserve, generator)
+        return cls(prompts.concept, prompts.anchor, prompts.preserve, generator)
 
     def draws(self, n: int) -> list[str]:
         """`n` of the concept's prompts, each drawn at random by the method's own generator."""

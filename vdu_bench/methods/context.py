@@ -79,7 +79,7 @@ class UnlearningContext(Draws):
         sampler: SamplerSpec | None = None,
         role: Role = "contestant",
     ) -> None:
-        captions = None if prompts is None else Captions(prompts.captions, train.names)
+        captions = None if prompts is None else Captions(prompts.given_captions, train.names)
         super().__init__(model, derive_seed(seed, "method"), captions)
         self.seed = seed
         self.on_step = on_step

@@ -52,7 +52,7 @@ class ImagePool:
 
     @property
     def distinct(self) -> int:
-        """How many different images were drawn so far, by `batch` and by `take`."""
+        """How many different images were drawn so far, in whichever way."""
         return int(self._drawn.sum())
 
     def batch(self, n: int) -> Batch:
@@ -65,5 +65,9 @@ class ImagePool:
 
     def take(self, index: Tensor) -> Batch:
         """The images at `index`, int64 ``[N]`` in 0..len-1, whatever `batch` is at. Raises IndexError beyond these."""
+        return self._batch_of(self.images(index))
+
+    def images(self, index: Tensor) -> ImageSet:
+        """As `take`, but the images as they lie in the data, counted all the same."""
         self._drawn[index] = True
-        return self._batch_of(self._images.subset(self._index[index]))
+        return self._images.subset(self._index[index])

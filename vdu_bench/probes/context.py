@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vdu_bench.data.captions import Captions
 from vdu_bench.data.counterfactuals import CounterfactualPairs
-from vdu_bench.data.image_set import ImageSet
+from vdu_bench.data.splits import DataSplits
 from vdu_bench.methods.draws import Draws
 from vdu_bench.methods.pools import ImagePool
 from vdu_bench.models.counting import EvaluationCounter
@@ -33,8 +33,7 @@ class ProbeContext(Draws):
         name: the probe's.
         needs: what the probe declared.
         seed: the sample seed.
-        train: the task's training images.
-        pairs: the data's counterfactual pairs of what is to be forgotten; None where there are none.
+        splits: the task's images.
         on_batch: called with the number of images of each finished batch.
     """
 
@@ -45,13 +44,13 @@ class ProbeContext(Draws):
         name: str,
         needs: tuple[ProbeNeed, ...],
         seed: int,
-        train: ImageSet,
-        pairs: CounterfactualPairs | None = None,
+        splits: DataSplits,
         on_batch: Callable[[int], None] | None = None,
     ) -> None:
         self.seed = derive_seed(seed, "probe", name)
         """For the probe's own draws."""
-        captions = None if task.prompts is None else Captions(task.prompts.captions, train.names)
+        train = splits.train
+        captions = None if task.prompts is None else Captions(task.prompts.judged_captions, train.names)
         super().__init__(model, self.seed, captions)
         self.samples = task.samples
         """How many images stand for a model."""
@@ -59,7 +58,7 @@ class ProbeContext(Draws):
         self.prompts: PromptSpec | None = task.prompts
         """What a text-to-image model is asked for: the judged prompts too, since this is the judging."""
         self.on_batch = on_batch
-        self._strength, self._pairs = task.pair_strength, pairs
+        self._strength, self._pairs = task.pair_strength, splits.pairs.get(task.forget)
         self._needs, self._sample_seed = needs, seed
         shown = train.shows(task.forget)
         sides = (("forget", shown), ("retain", ~shown))
@@ -67,11 +66,26 @@ class ProbeContext(Draws):
             ImagePool(train, which.nonzero().flatten(), derive_seed(self.seed, side), self._batch)
             for side, which in sides
         )
+        of_concept = splits.held_out.shows(task.forget).nonzero().flatten()
+        self._held_out = ImagePool(splits.held_out, of_concept, derive_seed(self.seed, "held_out"), self._batch)
         model.counter = EvaluationCounter()
 
     def noise(self, n: int, purpose: str = "samples") -> Tensor:
         """Initial noise that all methods of a task share, standard normal ``[n, *latent_shape]`` on the CPU."""
         return initial_noise(n, self._model.latent_shape, self._sample_seed, purpose)
+
+    @property
+    def held_out(self) -> ImagePool:
+        """The held-out images of the concept. Raises ValueError where ``held_out_images`` are not declared."""
+        self._require("held_out_images")
+        return self._held_out
+
+    def plainly(self, concepts: Tensor) -> list[str] | None:
+        """What to ask for real images by: the plain caption under the first judged subject for each row of ``[N, K]``.
+
+        None for an unconditional model.
+        """
+        return None if self._captions is None else self._captions.plain(concepts)
 
     @property
     def pairs(self) -> CounterfactualPairs:
@@ -92,6 +106,7 @@ class ProbeContext(Draws):
         return ProbeLedger(
             forget_images=self._forget.distinct,
             retain_images=self._retain.distinct,
+            held_out_images=self._held_out.distinct,
             forward=counter.forward,
             backward=counter.backward,
         )

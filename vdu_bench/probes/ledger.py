@@ -12,6 +12,8 @@ class ProbeLedger(Spec):
     """Distinct real images of what is to be forgotten that it drew."""
     retain_images: int = 0
     """Distinct other real images that it drew."""
+    held_out_images: int = 0
+    """Distinct held-out images of what is to be forgotten that it drew."""
     forward: int = 0
     """Denoiser forward evaluations, one for each image."""
     backward: int = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from vdu_bench.data.captions import Captions
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.probe import Probe
@@ -23,10 +22,8 @@ class Pairs(Probe):
         return len(context.pairs)
 
     def draw(self, model: DiffusionModel, context: ProbeContext) -> dict[str, Tensor]:
-        if context.prompts is None:
-            raise ValueError("pairs are redrawn under their captions, and there are no prompts")
         pairs = context.pairs
-        prompts = Captions(context.prompts.captions, pairs.names).plain(pairs.concepts_with)
+        prompts = context.plainly(pairs.concepts_with)
         noise = context.noise(len(pairs), "pairs")
         strength = context.pair_strength
         return {"pairs": model.redraw(pairs.with_, prompts, noise, context.sampler, strength, context.on_batch)}

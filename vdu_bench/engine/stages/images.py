@@ -50,7 +50,6 @@ def images(shop: Workshop, task: Task, weights: Weights, name: str, probe: Probe
     Raises:
         Diverged: a sample is not finite.
     """
-    pairs = shop.pairs(task) if "pairs" in probe.needs else None
     spec = {
         "probe": name,
         "settings": probe.settings.model_dump(mode="json"),
@@ -60,14 +59,14 @@ def images(shop: Workshop, task: Task, weights: Weights, name: str, probe: Probe
         **usage(task),
         "device": shop.device,
     }
-    if pairs is not None:
+    if "pairs" in probe.needs and (pairs := shop.pairs(task)) is not None:
         spec["pairs"] = {"images": shop.pairs_digest(task, pairs), "strength": task.pair_strength}
-    if {"forget_images", "retain_images"} & set(probe.needs):
+    if {"forget_images", "retain_images", "held_out_images"} & set(probe.needs):
         spec |= {"data": shop.data_digest(task), "forget": task.forget}
 
     def make(folder: Path) -> Mapping[str, Any]:
         model = ready_model(task, weights, shop.device)
-        context = ProbeContext(task, model, name, probe.needs, seed, shop.splits(task).train, pairs)
+        context = ProbeContext(task, model, name, probe.needs, seed, shop.splits(task))
         with shop.progress.bar(f"{label}: {name}", probe.images(context)) as context.on_batch:
             started = time.perf_counter()
             drawn = probe.draw(model, context)

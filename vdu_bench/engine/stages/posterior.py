@@ -14,7 +14,7 @@ from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.retrained import autoencoder_of_base
 from vdu_bench.engine.stages.trained import POSTERIOR, posterior_stage, recipe_spec, run_training
 from vdu_bench.engine.store import Artifact
-from vdu_bench.engine.usage import pipeline_code, usage
+from vdu_bench.engine.usage import pipeline_code, told
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
@@ -93,12 +93,12 @@ def _laplace(
         "spec": posterior.model_dump(mode="json"),
         "sampler": task.sampler.model_dump(mode="json"),
         "names": list(names),
-        **usage(task),
+        **told(task),
         "device": shop.device,
     }
 
     def make(folder: Path) -> Mapping[str, Any]:
-        prompts = None if task.prompts is None else task.prompts.cycled("retain", posterior.samples)
+        prompts = None if task.prompts is None else task.prompts.cycled("kept", posterior.samples)
         with shop.progress.bar(label, posterior.samples) as advance:
             laplace_posterior(model, names, posterior, task.sampler, prompts, advance).save(folder / POSTERIOR)
         return {}

@@ -19,7 +19,7 @@ from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.stages.trained import training_log
 from vdu_bench.engine.store import Artifact
-from vdu_bench.engine.usage import pipeline_code, usage
+from vdu_bench.engine.usage import pipeline_code, told
 from vdu_bench.engine.weights import Weights, read_model, ready_model, save_model
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import Diverged
@@ -66,7 +66,7 @@ def unlearned(shop: Workshop, cell: Cell) -> Unlearned:
         "seed": cell.seed,
         "forget": task.forget,
         "forget_images": task.forget_images,
-        **usage(task),
+        **told(task),
         "device": shop.device,
     }
     inputs = {"base": whole}

@@ -1,0 +1,50 @@
+"""Real images of the concept, redrawn: does it go when the model is handed a picture that shows it?"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.probes.context import ProbeContext
+from vdu_bench.probes.probe import Probe
+from vdu_bench.spec import PositiveInt, Spec
+
+
+class Redraw(Probe):
+    """Held-out images of the concept, noised part of the way and denoised again (SDEdit, Meng et al. 2022).
+
+    Each is redrawn from several noises, which lie side by side: row = image * noises + noise. A text-to-image model is
+    asked by the image's plain caption, which names the concept, under the first of the judged subjects. The images are
+    the first of the held-out ones that show the concept, in the data's order. Data without any give no images.
+    """
+
+    supports = ("unconditional", "text_to_image")
+    needs = ("held_out_images",)
+
+    class Settings(Spec):
+        """How many images, how many noises each, and how far."""
+
+        noises: PositiveInt = Field(8, description="noises that each image is redrawn from")
+        strength: float = Field(0.5, gt=0, le=1, description="which part of the sampler's way it is noised back")
+        images: PositiveInt = Field(50, description="at most so many held-out images of the concept")
+
+    settings: Settings
+
+    def images(self, context: ProbeContext) -> int:
+        return self._count(context) * self.settings.noises
+
+    def draw(self, model: DiffusionModel, context: ProbeContext) -> dict[str, Tensor]:
+        count, noises = self._count(context), self.settings.noises
+        if not count:
+            return {}
+        chosen = context.held_out.images(torch.arange(count))
+        images, concepts = (values.repeat_interleave(noises, 0) for values in (chosen.images, chosen.concepts))
+        noise = context.noise(len(images), "redraw")
+        strength = self.settings.strength
+        prompts = context.plainly(concepts)
+        return {"redraw": model.redraw(images, prompts, noise, context.sampler, strength, context.on_batch)}
+
+    def _count(self, context: ProbeContext) -> int:
+        return min(self.settings.images, len(context.held_out))

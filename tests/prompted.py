@@ -16,13 +16,13 @@ from vdu_bench.tasks.prompts import PromptSpec
 NAMES = ("hat", "bangs")
 PROMPTS = PromptSpec(
     captions=CaptionSpec(
-        subjects=("a portrait of a person", "a person", "a portrait"), phrases={"hat": ("a hat",), "bangs": ("bangs",)}
+        subjects=("portrait", "a person", "a portrait"), phrases={"hat": ("a hat",), "bangs": ("bangs",)}
     ),
     judged_subjects=("a person", "a portrait"),
     forget=("a person with a hat", "a portrait with a hat"),
     retain={"a person": (), "a person with bangs": ("bangs",)},
     concept=("with a hat", "wearing a hat"),
-    anchor="a portrait of a person",
+    anchor="portrait",
 )
 IMAGES = ImageSet(
     torch.randint(256, (8, 3, 16, 16), generator=torch.Generator().manual_seed(7)).to(torch.uint8),

@@ -23,12 +23,12 @@ from vdu_bench.models.training.base_model import denoising_loss
 from vdu_bench.tasks.prompts import PromptSpec
 
 PROMPTS = PromptSpec(
-    captions=CaptionSpec(subjects=("a portrait of a person", "a portrait", "a person"), phrases={"hat": ("a hat",)}),
+    captions=CaptionSpec(subjects=("portrait", "a portrait", "a person"), phrases={"hat": ("a hat",)}),
     judged_subjects=("a portrait", "a person"),
     forget=("a person with a hat",),
     retain={"a portrait": ()},
-    concept=("a portrait of a person with a hat",),
-    anchor="a portrait of a person",
+    concept=("portrait with a hat",),
+    anchor="portrait",
 )
 SETTINGS: dict[str, dict[str, Any]] = {
     "vdu": {"steps": 2, "batch_size": 2, "error_cap": None},  # untrained, it errs by more than the cap

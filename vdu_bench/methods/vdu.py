@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.pools import Batch
+from vdu_bench.methods.regime import Need
 from vdu_bench.methods.whitening import unwhiten, whiten
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.gaussian import WeightPosterior
@@ -47,7 +48,7 @@ class VDU(LossMethod):
     """
 
     supports = ("unconditional", "text_to_image")
-    needs = ("forget_images", "posterior")
+    needs: ClassVar[tuple[Need, ...]] = ("forget_images", "posterior")
 
     class Settings(LossMethod.Settings):
         """VDU's settings; all defaults are this project's."""

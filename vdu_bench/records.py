@@ -62,6 +62,12 @@ class Protocol(Schema):
     in each row true negatives, false positives, false negatives, true positives."""
     classes: list[str]
     """The names of the confusion matrix' rows."""
+    second_judge: str = ""
+    """The name of the judge of another family; empty where the task names none, and in records of protocol 1."""
+    second_judge_digest: str = ""
+    """sha256 of its weights."""
+    second_confusion: list[list[int]] = Field(default_factory=list)
+    """Its own confusion matrix, as `confusion`."""
     data_fingerprint: str = ""
     """sha256 over the real images, their labels and the class names; empty in records from before it was kept."""
     prompts: dict[str, Any] = Field(default_factory=dict)

@@ -138,7 +138,7 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
 
 def _made_of(cell: Cell) -> dict[str, dict[str, Any]]:
     """The kinds of stages that take long and decide a record, with what their specs say of the cell's own."""
-    kinds: dict[str, dict[str, Any]] = {"base": {}, "judge": {}, "clip": {}}
+    kinds: dict[str, dict[str, Any]] = {"base": {}, "judge": {}, "second_judge": {}, "clip": {}}
     if cell.needs_retrained and cell.recipe is not None:
         kinds["retrain"] = {"without": cell.task.forget, "recipe": cell.recipe.model_dump(mode="json")}
     posterior = cell.task.posterior_source

@@ -11,8 +11,8 @@ from vdu_bench.engine.shipped import exported
 from vdu_bench.engine.stage import LASTING
 from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.clip import clip
-from vdu_bench.engine.stages.judge import judge
 from vdu_bench.engine.stages.posterior import snapshot_posterior
+from vdu_bench.engine.stages.judge import judge, second_judge
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import MANIFEST, Artifact, Store, read_artifact
 from vdu_bench.engine.team_store import TeamStore
@@ -73,6 +73,8 @@ def _prepared(tasks: Sequence[Task], shop: Workshop) -> dict[str, Artifact]:
     artifacts: dict[str, Artifact] = {}
     for task in tasks:
         artifacts[f"{task.family}/judge"] = judge(shop, task)
+        if (second := second_judge(shop, task)) is not None:
+            artifacts[f"{task.family}/second_judge"] = second
         artifacts[f"{task.family}/base"] = base(shop, task)
         if (snapshots := snapshot_posterior(shop, task)) is not None:
             artifacts[f"{task.family}/posterior"] = snapshots

@@ -10,9 +10,10 @@ from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.clip import load_clip
 from vdu_bench.engine.stages.external import external
 from vdu_bench.engine.stages.images import images, probes_of
-from vdu_bench.engine.stages.judge import judge, load_judge, weak_judge
+from vdu_bench.engine.stages.judge import judge, load_judge, second_judge, weak_judge
 from vdu_bench.engine.stages.readings import readings
 from vdu_bench.engine.stages.real import load_real
+from vdu_bench.engine.stages.second import second_readings
 from vdu_bench.engine.stages.unlearned import unlearned
 from vdu_bench.engine.store import Artifact
 from vdu_bench.engine.weights import Weights
@@ -59,8 +60,10 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
         load_clip(shop, task),
         None if task.inception is None else Inception.find(task.inception.file, shop.device),
         real=load_real(shop, task),
+        second=second_readings(shop, task, original["samples"], drawn["samples"]),
     )
-    facts["stages"]["judge"] = judge(shop, task).address
+    judges = {"judge": judge(shop, task), "second_judge": second_judge(shop, task)}
+    facts["stages"] |= {kind: artifact.address for kind, artifact in judges.items() if artifact is not None}
     facts["stages"] |= {name: artifact.address for name, artifact in drawn.items()}
     facts["stages"] |= {f"original_{name}": artifact.address for name, artifact in original.items()}
     facts["probes"] = {name: artifact.facts["ledger"] for name, artifact in drawn.items()}
@@ -68,7 +71,10 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     facts["protocol"] = _protocol(evidence, shop.data_digest(task), drawn["samples"].facts["dtype"])
     measured = measure(evidence)
     facts |= {"metrics": measured.metrics, "outcomes": measured.outcomes, "matrices": measured.matrices}
-    warnings = [line for line in (weak_judge(task, evidence.judge.accuracy), done.remark) if line]
+    weak = [weak_judge(task, evidence.judge.accuracy)]
+    if evidence.second is not None:
+        weak.append(weak_judge(task, evidence.second.judge.accuracy, "second judge"))
+    warnings = [line for line in (*weak, done.remark) if line]
     return Record(**facts, timings=timings, status="ok", warnings=warnings)
 
 
@@ -86,6 +92,7 @@ def _read(shop: Workshop, task: Task, drawn: dict[str, Artifact]) -> Samples:
 def _protocol(evidence: Evidence, fingerprint: str, dtype: str) -> Protocol:
     """How a cell is measured."""
     task, judge, train = evidence.task, evidence.judge, evidence.splits.train
+    second = None if evidence.second is None else evidence.second.judge
     return Protocol(
         version=task.protocol,
         scale=task.scale,
@@ -99,6 +106,9 @@ def _protocol(evidence: Evidence, fingerprint: str, dtype: str) -> Protocol:
         judge_digest=judge.digest(),
         confusion=judge.confusion.tolist(),
         classes=list(judge.names),
+        second_judge="" if second is None else second.name,
+        second_judge_digest="" if second is None else second.digest(),
+        second_confusion=[] if second is None else second.confusion.tolist(),
         data_fingerprint=fingerprint,
         prompts={} if task.prompts is None else task.prompts.model_dump(mode="json"),
         clip="" if evidence.clip is None else evidence.clip.name,

@@ -9,7 +9,7 @@ from typing import Any
 
 from vdu_bench.engine.store import Artifact, address
 
-LASTING = ("base", "posterior", "retrain", "judge", "clip")
+LASTING = ("base", "posterior", "retrain", "judge", "second_judge", "clip")
 """Kinds that ship, or took hours: no edit of the code moves their address, and what code made one is in its facts."""
 
 

@@ -13,8 +13,8 @@ from vdu_bench.engine.stages.base import base, check_prompt_lengths
 from vdu_bench.engine.stages.clip import clip
 from vdu_bench.engine.stages.external import external
 from vdu_bench.engine.stages.images import probes_of
-from vdu_bench.engine.stages.judge import judge
 from vdu_bench.engine.stages.posterior import snapshot_posterior
+from vdu_bench.engine.stages.judge import judge, second_judge
 from vdu_bench.engine.stages.record import keep_record
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import Store
@@ -32,7 +32,7 @@ def check_settings(cells: Iterable[Cell]) -> None:
             make_method(cell.method, dict(cell.overrides))
 
 
-OF_CELLS = ("unlearned", "external", "images", "readings")
+OF_CELLS = ("unlearned", "external", "images", "readings", "second_readings")
 """Kinds of stages that --fresh makes again; the others are shared by many."""
 
 
@@ -73,6 +73,7 @@ class Worker:
         with_posterior = {cell.task.name for cell in cells if cell.needs_posterior}
         for task in tasks_of(cells):
             judge(shop, task)
+            second_judge(shop, task)
             base(shop, task)
             check_prompt_lengths(shop, task)
             if task.name in with_posterior:

@@ -12,7 +12,7 @@ from vdu_bench.spec import PositiveInt, Spec
 
 
 class JudgeRecipe(Spec):
-    """A judge from nothing: what the recipes of all networks share, augmentation and training.
+    """A judge from nothing: what all recipes share, augmentation and the seed.
 
     A recipe's dump is the address of what is made from it, so a setting of one network must not be a field here.
     """
@@ -23,11 +23,16 @@ class JudgeRecipe(Spec):
     outliers: float = Field(
         0.25, ge=0, lt=1, description="share of a batch that is made off-manifold and labelled as none of the classes"
     )
-    training: FitSpec
     seed: int = Field(0, ge=0, description="initial weights, batches, augmentation")
 
 
-class SmallCNNRecipe(JudgeRecipe):
+class NetworkRecipe(JudgeRecipe):
+    """A network that is trained step by step."""
+
+    training: FitSpec
+
+
+class SmallCNNRecipe(NetworkRecipe):
     """Three convolutions, for tiny images."""
 
     network: Literal["small_cnn"] = "small_cnn"
@@ -35,7 +40,7 @@ class SmallCNNRecipe(JudgeRecipe):
     features: PositiveInt = Field(64, description="width of the layer whose features measure fidelity")
 
 
-class TimmRecipe(JudgeRecipe):
+class TimmRecipe(NetworkRecipe):
     """A network by timm; its last layer before the read-out measures fidelity."""
 
     later: ClassVar[tuple[str, ...]] = ("pretrained", "input_size")
@@ -54,6 +59,21 @@ class TimmRecipe(JudgeRecipe):
         description="start from timm's weights for the architecture, most of them ImageNet's, instead of random ones; "
         "its name can say which, such as resnet18.a1_in1k",
     )
+
+
+class SVMRecipe(JudgeRecipe):
+    """Support vector machines on pixels, one for each answer, with a Gaussian kernel.
+
+    They have no features that could measure fidelity, so this is a second judge's.
+    """
+
+    network: Literal["svm"]
+    images: PositiveInt | None = Field(
+        None, description="how many training images it learns from, drawn at random; None: all of them"
+    )
+    copies: int = Field(0, ge=0, description="augmentation: turned and moved copies of each image beside itself")
+    gamma: float = Field(1.0, gt=0, description="of the kernel, in 1 / (values x variance of an image's values)")
+    penalty: float = Field(10.0, gt=0, description="of an image on the wrong side of the margin, C")
 
 
 class InceptionSpec(Spec):
@@ -79,6 +99,16 @@ AnyJudgeRecipe = Annotated[
 ]
 
 
+AnySecondJudgeRecipe = Annotated[
+    Annotated[SmallCNNRecipe, Tag("small_cnn")] | Annotated[TimmRecipe, Tag("timm")] | Annotated[SVMRecipe, Tag("svm")],
+    Discriminator(
+        _network,
+        custom_error_type="unknown_network",
+        custom_error_message="network must be small_cnn, timm or svm",
+    ),
+]
+
+
 def read_recipe(data: Mapping[str, Any]) -> JudgeRecipe:
-    """A recipe from its dump. Raises pydantic's ValidationError."""
-    return TypeAdapter[JudgeRecipe](AnyJudgeRecipe).validate_python(data)
+    """A recipe of either judge from its dump. Raises pydantic's ValidationError."""
+    return TypeAdapter[JudgeRecipe](AnySecondJudgeRecipe).validate_python(data)

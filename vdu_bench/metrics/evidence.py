@@ -114,6 +114,20 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class SecondReadings:
+    """What a judge of another family sees in the samples of the forget prompts.
+
+    Attributes:
+        judge: who it is.
+        before, after: bool ``[N, K]``, which concepts it sees in the original's samples and in the method's.
+    """
+
+    judge: Judge
+    before: Tensor
+    after: Tensor
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that there is to measure of one cell.
 
@@ -127,6 +141,7 @@ class Evidence:
         clip: who compares images with prompts, where the task names one.
         inception: what an FID is taken in, where the task asks for one.
         real: the real images in the judge's features.
+        second: what the second judge sees, where the task has one.
     """
 
     task: Task
@@ -140,6 +155,7 @@ class Evidence:
     clip: ClipScorer | None = None
     inception: Inception | None = None
     real: RealReadings = field(kw_only=True)
+    second: SecondReadings | None = field(default=None, kw_only=True)
     forget_index: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -4,9 +4,40 @@ from __future__ import annotations
 
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.metrics.metric import Measurement, Metric
-from vdu_bench.stats.prevalence import pul_corrected
 from vdu_bench.stats.proportion import proportion
 from vdu_bench.stats.pul import pul
+
+
+class PULStrict(Metric):
+    """PUL that gives no credit for junk: what is off the manifold shows nothing, and is no picture without the concept.
+
+        100 (1 - (n_after + j) / n_before)
+
+    n_after: the samples that show the concept after, from any noise; j: the noises that gave it before, and now give
+    junk that does not show it. Of the original itself j is 0. Negative where a model makes more of the concept and of
+    junk than the original made of the concept. Interval and pairing are PUL's (`vdu_bench.stats.pul`), over the samples
+    that n_after and j count together.
+
+    A model that forgot nothing but makes other pictures of the same noise has -100 q (1 - p), with q the share of
+    junk and p that of the concept: its junk falls on noises that gave the concept as on any others.
+    """
+
+    unit = "%"
+    better = "higher"
+    group = "forgetting"
+    headline = True
+    rank = 1
+    axis = "forgetting"
+    title = "strict PUL"
+    gate = "against_original"
+    tolerance = "2"
+    counts = "strict"
+    scale = "ratio"
+
+    def compute(self, evidence: Evidence) -> Measurement:
+        before, after = evidence.hits_before, evidence.hits_after
+        not_forgotten = after | (before & evidence.after.forget.junk.numpy())
+        return Measurement(pul(before, not_forgotten), outcomes=not_forgotten)
 
 
 class PUL(Metric):
@@ -20,33 +51,16 @@ class PUL(Metric):
     better = "higher"
     group = "forgetting"
     headline = True
-    rank = 1
+    rank = 2
     axis = "forgetting"
     title = "PUL"
     gate = "against_original"
     tolerance = "2"
     counts = "forget"
+    scale = "ratio"
 
     def compute(self, evidence: Evidence) -> Measurement:
         return Measurement(pul(evidence.hits_before, evidence.hits_after), outcomes=evidence.hits_after)
-
-
-class PULCorrected(Metric):
-    """PUL with the judge's errors taken out, by its confusion matrix on held-out real images.
-
-    Both rates are corrected before the ratio is taken, p = (rate + specificity - 1) / (sensitivity + specificity - 1)
-    (Rogan & Gladen 1978); the interval holds the matrix's own uncertainty as well.
-    """
-
-    unit = "%"
-    better = "higher"
-    group = "forgetting"
-    rank = 2
-    gate = "never"  # it is read off the outcomes that PUL is tested by
-
-    def compute(self, evidence: Evidence) -> Measurement:
-        errors, rng = evidence.judge.errors(evidence.forget_index), evidence.rng("pul_corrected")
-        return Measurement(pul_corrected(evidence.hits_before, evidence.hits_after, errors, rng))
 
 
 class ConceptRate(Metric):
@@ -55,10 +69,10 @@ class ConceptRate(Metric):
     unit = "%"
     better = "lower"
     group = "forgetting"
-    headline = True
-    rank = 3
+    rank = 6
     gate = "sampled"
     tolerance = "1"
+    scale = "share"
     counts = "forget"
     covered_by = "pul"  # which does not take a change of the original for the method's
 

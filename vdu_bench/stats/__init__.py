@@ -1,1 +1,1 @@
-"""The statistics of unlearning: intervals, prevalence correction, aggregation. numpy and scipy only."""
+"""The statistics of unlearning: intervals, comparisons, aggregation. numpy and scipy only."""

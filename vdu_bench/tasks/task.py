@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from vdu_bench.data.specs import DataSpec
 from vdu_bench.judges.clip.specs import AnyClip
-from vdu_bench.judges.specs import AnyJudgeRecipe, InceptionSpec
+from vdu_bench.judges.specs import AnyJudgeRecipe, AnySecondJudgeRecipe, InceptionSpec
 from vdu_bench.models.specs import (
     AnyModel,
     AnyPosterior,
@@ -36,7 +36,7 @@ class QualityLimit(Spec):
 class Task(Spec):
     """A standard task: pure data, so that two runs of the same file are the same task."""
 
-    later: ClassVar[tuple[str, ...]] = ("probe_settings", "quality", "retrain_seeds")
+    later: ClassVar[tuple[str, ...]] = ("probe_settings", "quality", "retrain_seeds", "second_judge")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="how the task is asked for")
     family: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="tasks that share data, model and judge")
@@ -61,6 +61,9 @@ class Task(Spec):
     clip: AnyClip | None = Field(None, description="whose cosine the CLIP score of a text-to-image model is")
     inception: InceptionSpec | None = Field(None, description="measures u-FID in Inception's features, if it is named")
     judge: AnyJudgeRecipe = Field(description="the judge's recipe")
+    second_judge: AnySecondJudgeRecipe | None = Field(
+        None, description="the recipe of a judge of another family: how far a number is the judge's own"
+    )
     judge_accuracy: float | None = Field(
         None, gt=0, le=1, description="share of held-out images; below it the judge's numbers carry a warning"
     )

@@ -12,9 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vdu_bench.judges.classifier.network import JudgeNetwork
-from vdu_bench.judges.classifier.networks import make_network
+from vdu_bench.judges.classifier.networks import load_network
 from vdu_bench.judges.specs import JudgeRecipe, read_recipe
-from vdu_bench.stats.prevalence import JudgeErrors, from_confusion
 
 BATCH = 1000
 PIXELS = 2**24
@@ -73,13 +72,6 @@ class Judge:
             return float(self.confusion.diagonal().sum() / self.confusion.sum())
         return float((self.confusion[:, [0, 3]].sum(1) / self.confusion.sum(1)).min())
 
-    def errors(self, concept: int) -> JudgeErrors:
-        """How often it is right about the concept at a position. Raises ValueError as `JudgeErrors`."""
-        if self.exclusive:
-            return from_confusion(self.confusion.numpy(), concept)
-        right_no, wrong_yes, wrong_no, right_yes = self.confusion[concept].tolist()
-        return JudgeErrors(right_yes, wrong_no, wrong_yes, right_no)
-
     def digest(self) -> str:
         """sha256 of the weights."""
         sha = hashlib.sha256()
@@ -108,8 +100,7 @@ class Judge:
         facts = json.loads((folder / "judge.json").read_text())
         recipe = read_recipe(facts["recipe"])
         names, shape = tuple(facts["names"]), tuple(facts["image_shape"])
-        network = make_network(recipe, shape, len(names) + 1, fetch=False)
-        network.load_state_dict(load_file(folder / "judge.safetensors"))
+        network = load_network(recipe, shape, len(names) + 1, load_file(folder / "judge.safetensors"))
         # Judges from before there were attributes say nothing of it.
         exclusive = facts.get("exclusive", True)
         return cls(facts["name"], network.eval(), names, recipe, shape, exclusive, torch.tensor(facts["confusion"]))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
+from torch import Tensor
 
 from vdu_bench.judges.classifier.network import JudgeNetwork, SmallCNN
-from vdu_bench.judges.specs import JudgeRecipe, SmallCNNRecipe, TimmRecipe
+from vdu_bench.judges.classifier.svm import KernelMachines
+from vdu_bench.judges.specs import JudgeRecipe, SmallCNNRecipe, SVMRecipe, TimmRecipe
 from vdu_bench.seeds import derive_seed
 
 
@@ -39,3 +43,15 @@ def make_network(
                 recipe.architecture, recipe.stem, channels, outputs, recipe.pretrained, weights, recipe.input_size
             )
     raise TypeError(f"no network for a {type(recipe).__name__}")
+
+
+def load_network(
+    recipe: JudgeRecipe, image_shape: tuple[int, int, int], outputs: int, weights: Mapping[str, Tensor]
+) -> JudgeNetwork:
+    """The trained network of a recipe, from its `state_dict`. Raises RuntimeError for one of another network."""
+    if isinstance(recipe, SVMRecipe):
+        # How many support vectors there are, training tells.
+        return KernelMachines(**weights)
+    network = make_network(recipe, image_shape, outputs, fetch=False)
+    network.load_state_dict(weights)
+    return network

@@ -11,8 +11,10 @@ from vdu_bench.data.image_set import ImageSet
 from vdu_bench.data.splits import DataSplits
 from vdu_bench.judges.classifier.augmentation import jitter, mirror, off_manifold
 from vdu_bench.judges.classifier.judge import Judge
+from vdu_bench.judges.classifier.network import JudgeNetwork
 from vdu_bench.judges.classifier.networks import make_network
-from vdu_bench.judges.specs import JudgeRecipe, TimmRecipe
+from vdu_bench.judges.classifier.svm import fit_machines
+from vdu_bench.judges.specs import JudgeRecipe, NetworkRecipe, SVMRecipe, TimmRecipe
 from vdu_bench.models.training.batches import epoch_indices, step_generator
 from vdu_bench.models.training.fitting import fit
 
@@ -27,13 +29,35 @@ def train_judge(
     device: torch.device | str = "cpu",
     on_step: Callable[[int, float], None] | None = None,
 ) -> Judge:
-    """A judge fitted to the training images and calibrated on the held-out ones. Raises Diverged."""
-    images, names = splits.train, splits.train.names
+    """A judge fitted to the training images and calibrated on the held-out ones.
+
+    Raises:
+        Diverged: the loss of a network is not finite.
+        UserError: support vector machines have nothing to learn a concept from.
+    """
+    images = splits.train
     _, channels, height, width = images.images.shape
     shape = (channels, height, width)
-    network = make_network(recipe, shape, len(names) + 1).to(device)
-    exclusive = images.exclusive
-    error = _class_error if exclusive else _attribute_error
+    if isinstance(recipe, SVMRecipe):
+        network: JudgeNetwork = fit_machines(recipe, images).to(device)
+    elif isinstance(recipe, NetworkRecipe):
+        network = make_network(recipe, shape, len(images.names) + 1).to(device)
+        _train_network(network, recipe, images, device, on_step)
+    else:
+        raise TypeError(f"no training by a {type(recipe).__name__}")
+    judge = Judge(name, network.eval(), images.names, recipe, shape, images.exclusive, torch.zeros(0))
+    judge.confusion = confusion_matrix(judge, splits.held_out)
+    return judge
+
+
+def _train_network(
+    network: JudgeNetwork,
+    recipe: NetworkRecipe,
+    images: ImageSet,
+    device: torch.device | str,
+    on_step: Callable[[int, float], None] | None,
+) -> None:
+    error = _class_error if images.exclusive else _attribute_error
     n_outliers = round(recipe.outliers * recipe.training.batch_size)
 
     def loss(step: int) -> Tensor:
@@ -51,9 +75,6 @@ def train_judge(
 
     network.train()
     fit(network.parameters(), loss, recipe.training, on_step)
-    judge = Judge(name, network.eval(), names, recipe, shape, exclusive, torch.zeros(0))
-    judge.confusion = confusion_matrix(judge, splits.held_out)
-    return judge
 
 
 def _class_error(logits: Tensor, concepts: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.shipped import ASSETS, shipped_artifacts
 from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.clip import clip
-from vdu_bench.engine.stages.judge import judge
 from vdu_bench.engine.stages.posterior import load_posterior, snapshot_posterior
+from vdu_bench.engine.stages.judge import judge, second_judge
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import Artifact, Store, read_artifact
 from vdu_bench.engine.weights import ready_model
@@ -28,7 +28,7 @@ SHIPPED = [task for task in catalog().values() if task.scale == "embedded"]
 
 
 def _shared(shop: Workshop, task: Task) -> list[Artifact]:
-    found = [make(shop, task) for make in (base, snapshot_posterior, judge, clip)]
+    found = [make(shop, task) for make in (base, snapshot_posterior, judge, second_judge, clip)]
     found += [retrained(shop, task, seed) for seed in range(task.retrain_seeds)]
     return [artifact for artifact in found if artifact is not None]
 

@@ -28,7 +28,8 @@ TINY = (
     "vdu.steps=1",
     "vdu.batch_size=4",
 )
-SMALLER_JUDGE = ("task.judge.architecture=test_resnet", "task.judge.stem=own")
+SMALLER_SECOND = ("task.second_judge.architecture=test_convnext", "task.second_judge.training={steps: 4, batch_size: 16}")
+SMALLER_JUDGE = ("task.judge.architecture=test_resnet", "task.judge.stem=own", *SMALLER_SECOND)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +62,11 @@ def records(root: Path, task: str) -> Iterator[Record]:
         ("fashion_mnist_trouser", "small", "fashion_mnist_small_judge", 10, ()),
         ("cifar10_ship", "full", "cifar10_judge", 10, SMALLER_JUDGE),
         ("tinyimagenet_fish", "full", "tinyimagenet_judge", 3, SMALLER_JUDGE),
-        ("cifar10_ship_small", "small", "cifar10_small_judge", 10, ()),
-        ("tinyimagenet_fish_small", "small", "tinyimagenet_small_judge", 2, (f"task.data.only=[{FISH}, {ORANGE}]",)),
+        ("cifar10_ship_small", "small", "cifar10_small_judge", 10, SMALLER_SECOND),
+        (
+            *("tinyimagenet_fish_small", "small", "tinyimagenet_small_judge", 2),
+            (f"task.data.only=[{FISH}, {ORANGE}]", *SMALLER_SECOND),
+        ),
     ],
 )
 def test_a_miniature_of_each_family_runs_whole(
@@ -84,6 +88,7 @@ def test_a_miniature_of_each_family_runs_whole(
         assert record.status == "ok"
         assert record.protocol is not None
         assert (record.protocol.scale, record.protocol.judge) == (scale, judge)
+        assert record.protocol.second_judge == judge.replace("_judge", "_second_judge")
         assert len(record.protocol.classes) == classes
         assert {"pul", "fd_judge", "junk_rate", "class_shift"} <= set(record.metrics)
         prints.add(record.protocol.data_fingerprint)
@@ -150,6 +155,7 @@ def test_prepare_takes_the_data_folder(data: Path, tmp_path: Path, capsys: pytes
     cli("prepare", "-q", "--task", file, "--store", tmp_path / "store", "--data-dir", data, "--device", "cpu")
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {
         "tiny/judge",
+        "tiny/second_judge",
         "tiny/base",
         "tiny/retrain_5",
     }

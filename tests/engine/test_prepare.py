@@ -14,7 +14,7 @@ from vdu_bench.engine.prepare import import_prepared
 from vdu_bench.engine.store import MANIFEST, Store, address
 from vdu_bench.errors import UserError
 
-PREPARED = {"tiny/judge", "tiny/base", "tiny/posterior", "tiny/retrain_5"}
+PREPARED = {"tiny/judge", "tiny/second_judge", "tiny/base", "tiny/posterior", "tiny/retrain_5"}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def _changed(folder: Path, change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kind": "../../outside"}, "it is a '../../outside', not one of base, posterior, retrain, judge, clip"),
+        ({"kind": "../../outside"}, "it is a '../../outside', not one of base, posterior, retrain, judge, second_judge, clip"),
         ({"files": {}}, "does not match its checksum"),
     ],
 )

@@ -49,12 +49,14 @@ def test_two_processes_train_the_recipe_s_own_model(tiny_file: Path, alone: Path
     done = torchrun(*command, "--export", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     # One of them speaks, and one of them writes.
-    assert sorted(line.split()[0] for line in done.stdout.splitlines()) == ["tiny/base", "tiny/judge", "tiny/retrain_5"]
+    assert sorted(line.split()[0] for line in done.stdout.splitlines()) == [
+        "tiny/base", "tiny/judge", "tiny/retrain_5", "tiny/second_judge",
+    ]  # fmt: skip
     assert done.stderr.count("tiny: base model: made") == 1
     assert (tmp_path / "out" / "tiny" / "base" / "manifest.json").is_file()
     assert not list((tmp_path / "running").glob("*/*"))
     one, two = manifests(alone), manifests(tmp_path)
-    assert set(one) == set(two) == {"base", "retrain", "judge"}
+    assert set(one) == set(two) == {"base", "retrain", "judge", "second_judge"}
     for kind in ("base", "retrain"):
         assert two[kind]["hash"] == one[kind]["hash"], "the same artifact, however it is made"
         # The same batches, times and noise: what differs is the order of sums.
@@ -63,7 +65,8 @@ def test_two_processes_train_the_recipe_s_own_model(tiny_file: Path, alone: Path
         mine, theirs = weights(alone, kind), weights(tmp_path, kind)
         for name, weight in mine.items():
             torch.testing.assert_close(theirs[name], weight, rtol=0, atol=5e-3)
-    assert one["judge"]["files"] == two["judge"]["files"], "the first process makes it alone"
+    for kind in ("judge", "second_judge"):
+        assert one[kind]["files"] == two[kind]["files"], "the first process makes it alone"
     again = torchrun(*command)
     assert again.stderr.count("tiny: base model: reused") == 1
 

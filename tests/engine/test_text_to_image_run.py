@@ -91,7 +91,9 @@ def test_the_protocol_says_what_was_asked_and_who_judged(done: Path, tiny_faces_
         assert (protocol.samples, protocol.pairs, protocol.classes) == (16, 400, list(NAMES))
         assert [sum(row) for row in protocol.confusion] == [1000] * 5
         assert protocol.clip.startswith("clip_tiny")
-        assert len(protocol.clip_digest) == len(protocol.judge_digest) == 64
+        assert len(protocol.clip_digest) == len(protocol.judge_digest) == len(protocol.second_judge_digest) == 64
+        assert protocol.second_judge == "tiny_faces_second_judge"
+        assert [sum(row) for row in protocol.second_confusion] == [1000] * 5
         assert protocol.dtype == "float32"
 
 
@@ -283,7 +285,7 @@ def test_prepare_names_all_that_is_shared(
 ) -> None:
     cli("prepare", "-q", "--task", tiny_faces_file, "--store", done / "store", "--device", "cpu")
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {
-        "tiny_faces/judge", "tiny_faces/base", "tiny_faces/retrain_hat", "tiny_faces/clip",
+        "tiny_faces/judge", "tiny_faces/second_judge", "tiny_faces/base", "tiny_faces/retrain_hat", "tiny_faces/clip",
     }  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def test_the_address_holds_the_inputs_content_and_the_code(tmp_path: Path) -> No
     assert len(addresses) == 4
 
 
-@pytest.mark.parametrize("kind", ["base", "retrain", "judge", "clip"])
+@pytest.mark.parametrize("kind", ["base", "retrain", "judge", "second_judge", "clip"])
 def test_what_took_hours_outlives_its_code_and_that_is_said(tmp_path: Path, kind: str) -> None:
     make = Making()
     before, after = (Stage(kind, {"family": "f"}, make, code=code, label="f: it") for code in ("before", "after"))

@@ -52,7 +52,7 @@ def record(
     moved = 1 + (method != "original") * rng.normal(0, 0.03)
     values = {
         "pul": min(100.0, pul * moved),
-        "pul_corrected": min(100.0, 1.02 * pul * moved),
+        "pul_range": min(100.0, pul * moved),
         "concept_rate": rate * rng.normal(1, 0.03),
         "fd_judge": distance * rng.normal(1, 0.04),
         "junk_rate": junk * rng.normal(1, 0.08),

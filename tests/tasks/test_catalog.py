@@ -10,6 +10,7 @@ from diffusers import DDPMScheduler, UNet2DModel
 
 from vdu_bench.data.catalog import SOURCES
 from vdu_bench.judges.classifier.networks import make_network
+from vdu_bench.judges.specs import TimmRecipe
 from vdu_bench.tasks.loading import FILES, catalog, read_tasks
 from vdu_bench.tasks.task import Task
 
@@ -51,6 +52,15 @@ def test_tasks_of_a_family_share_data_model_and_judge(family: str) -> None:
     first = members[0]
     for task in members[1:]:
         assert (task.data, task.model, task.judge, task.scale) == (first.data, first.model, first.judge, first.scale)
+        assert task.second_judge == first.second_judge
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_second_judge_is_of_another_family(family: str) -> None:
+    task = FAMILIES[family]
+    assert task.second_judge is not None
+    kinds = [(judge.network, getattr(judge, "architecture", "")) for judge in (task.judge, task.second_judge)]
+    assert kinds[0] != kinds[1]
 
 
 @pytest.mark.parametrize("family", UNCONDITIONAL)
@@ -63,6 +73,9 @@ def test_the_network_takes_the_images(family: str) -> None:
         assert tuple(model(torch.empty(shape), torch.tensor([1, 2])).sample.shape) == shape
         judge = make_network(task.judge, (shape[1], *shape[2:]), 11).eval()
         assert tuple(judge(torch.empty(shape)).shape) == (2, 11)
+        if isinstance(task.second_judge, TimmRecipe):
+            second = make_network(task.second_judge, (shape[1], *shape[2:]), 11).eval()
+            assert tuple(second(torch.empty(shape)).shape) == (2, 11)
 
 
 @pytest.mark.parametrize("name", [*FULL, *SMALL])

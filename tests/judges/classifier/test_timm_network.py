@@ -193,7 +193,7 @@ def test_a_recipe_s_dump_has_nothing_of_the_other_network() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"network": "tim"}, "small_cnn or timm"),
+        ({"network": "tim"}, "small_cnn, timm or svm"),
         ({"network": "timm"}, "architecture"),
         ({"network": "timm", "architecture": "resnet18", "width": 3}, "width"),
         ({"network": "small_cnn", "architecture": "resnet18"}, "architecture"),

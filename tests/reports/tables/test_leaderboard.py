@@ -53,7 +53,7 @@ def test_column_order(make_record):
     board = the_board([record.model_copy(update={"metrics": shuffled})])
     assert [column.name for column in board.columns] == [
         "pul",
-        "pul_corrected",
+        "pul_range",
         "concept_rate",
         "fd_judge",
         "junk_rate",
@@ -83,11 +83,11 @@ def test_a_failed_cell_without_a_protocol_is_let_through(make_record):
 
 def test_a_number_that_cannot_be_made_is_explained(make_record):
     record = make_record()
-    record.metrics["pul_corrected"].estimate = Estimate(reason="the judge never saw one")
+    record.metrics["pul_range"].estimate = Estimate(reason="the judge never saw one")
     board = the_board([record])
-    column = next(column for column in board.columns if column.name == "pul_corrected")
+    column = next(column for column in board.columns if column.name == "pul_range")
     assert cell(board.rows[0], column) == ("n/a", "")
-    assert "vdu: no pul_corrected: the judge never saw one" in board.notes
+    assert "vdu: no pul_range: the judge never saw one" in board.notes
 
 
 def test_a_metric_that_one_seed_lacks_is_not_a_mean_over_the_others(make_record):

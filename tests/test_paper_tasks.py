@@ -28,7 +28,10 @@ TINY = (
     "vdu.steps=1",
     "vdu.batch_size=4",
 )
-SMALLER_SECOND = ("task.second_judge.architecture=test_convnext", "task.second_judge.training={steps: 4, batch_size: 16}")
+SMALLER_SECOND = (
+    "task.second_judge.architecture=test_convnext",
+    "task.second_judge.training={steps: 4, batch_size: 16}",
+)
 SMALLER_JUDGE = ("task.judge.architecture=test_resnet", "task.judge.stem=own", *SMALLER_SECOND)
 
 

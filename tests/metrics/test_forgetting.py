@@ -37,16 +37,16 @@ def both(task: Task, before: tuple[Flags, Flags], after: tuple[Flags, Flags]) ->
 
 
 def flags(text: str) -> Flags:
-    return np.array([letter == "1" for letter in text])
+    return np.array([letter == "1" for letter in text.replace(" ", "")])
 
 
 def test_a_case_by_hand(tiny_faces_task: Task) -> None:
     strict, plain = both(
         tiny_faces_task,
-        (flags("1111 1000 00".replace(" ", "")), flags("0000 0001 00".replace(" ", ""))),
-        # n_after: the first, which is junk that shows it, and the sixth, which did not give it before. j: the second and
-        # the third; the ninth is junk of a noise that did not give it.
-        (flags("1000 0100 00".replace(" ", "")), flags("1110 0000 10".replace(" ", ""))),
+        (flags("1111 1000 00"), flags("0000 0001 00")),
+        # n_after: the first, which is junk that shows it, and the sixth, which did not give it before. j: the second
+        # and the third; the ninth is junk of a noise that did not give it.
+        (flags("1000 0100 00"), flags("1110 0000 10")),
     )
     assert strict.estimate.value == pytest.approx(100 * (1 - (2 + 2) / 5))
     assert plain.estimate.value == pytest.approx(100 * (1 - 2 / 5))

@@ -131,6 +131,17 @@ class MetricResult(MetricFacts):
     """The number."""
 
 
+class AtOwnCount(Schema):
+    """What real images have at their own number, where that is smaller than the number of other rows' samples."""
+
+    label: str
+    """The metric's full name at this number: it does not compare with that of others."""
+    real: Estimate
+    """Of the real images."""
+    original: Estimate
+    """Of as many of the original model's samples, the first ones."""
+
+
 class Outcomes(Schema):
     """What became of each sample, in the order of the noise, for paired comparisons."""
 

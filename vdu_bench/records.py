@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from vdu_bench.errors import UserError
-from vdu_bench.measured import Matrix, MetricResult, Number, Outcomes, Schema
+from vdu_bench.measured import AtOwnCount, Matrix, MetricResult, Number, Outcomes, Schema
 from vdu_bench.records_old import upgraded
 from vdu_bench.variants import file_name, row_name, variant_name
 
@@ -142,7 +142,7 @@ class Record(Schema):
     method: str
     """Method name."""
     role: Role
-    """``reference`` rows (original, retrain) frame the table; ``external`` checkpoints were unlearned elsewhere."""
+    """``reference`` rows (original, retrain, real) frame the table; ``external`` models were unlearned elsewhere."""
     regime: str
     """Which data the method was allowed; ``unknown`` of an external checkpoint."""
     settings: dict[str, Any]
@@ -156,13 +156,14 @@ class Record(Schema):
     protocol: Protocol | None
     """None when the cell failed before anything was measured."""
     ledger: Ledger | None
-    """None, not known, of an external checkpoint."""
+    """None, not known, of an external checkpoint and of real images."""
     timings: Timings
     """What it took."""
     environment: dict[str, Any]
     """Package versions, device, git commit and dirty flag."""
     stages: dict[str, str]
-    """The address of each stage that the cell was made of; ``retrain`` where the judged model is that."""
+    """The address of each stage that the cell was made of; ``retrain`` where the judged model is that. Of real images
+    no ``unlearned``."""
     digests: dict[str, str] = Field(default_factory=dict)
     """What the models hold that all numbers rest on, ``base`` and ``retrain``: a sha256 over their files' sha256. Empty
     in records of schema 1."""
@@ -175,6 +176,8 @@ class Record(Schema):
     of schema 1."""
     metrics: dict[str, MetricResult]
     """By metric name; empty when the status is not ``ok``."""
+    at_own_count: dict[str, AtOwnCount] = Field(default_factory=dict)
+    """Of the row of real images, by metric name: what does not compare with the samples' numbers, which are more."""
     outcomes: dict[str, Outcomes] = Field(default_factory=dict)
     """By what the metrics count (`MetricFacts.counts`)."""
     matrices: dict[str, Matrix] = Field(default_factory=dict)

@@ -87,8 +87,8 @@ def run(
 ) -> None:
     """Unlearn, sample, measure: one record for each task x method x seed, and a leaderboard of them.
 
-    [bold]original[/bold] and [bold]retrain[/bold] are added to every table. What is done already is reused; a run that
-    was cut off goes on where it was.
+    [bold]original[/bold], [bold]retrain[/bold] and [bold]real[/bold] (held-out images) are added to every table. What
+    is done already is reused; a run that was cut off goes on where it was.
 
     Examples:
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     # It brings the hub's client, which a command whose cells are done has no use for.
     from vdu_bench.models.files.external_files import ExternalFiles
 
-REFERENCES = ("original", "retrain")
+REFERENCES = ("original", "retrain", "real")
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,11 @@ class Cell:
         return self.task.retrain_recipe(self.seed) if self.needs_retrained else self.task.recipe
 
     @property
+    def of_real(self) -> bool:
+        """Whether real images stand in the place of a model's samples."""
+        return self.external is None and "held_out" in method_facts(self.method).needs
+
+    @property
     def name(self) -> str:
         """``variant/method/seed``, as of its record: it holds what a command changed of task and method."""
         return f"{self.variant}/{file_name(self.method, self.changes)}/seed{self.seed}"
@@ -158,9 +163,9 @@ def expand(
 ) -> tuple[list[Cell], list[str]]:
     """The cells of a command, and a line for each method that is left out.
 
-    `original` and `retrain` are added to every task: they frame the table, and no regime binds them; `retrain` is left
-    out of a task whose base has no recipe. ``all`` stands for every method; one that the regime forbids, or that does
-    not take the task's kind of model, is then left out.
+    `original`, `retrain` and `real` are added to every task: they frame the table, and no regime binds them; `retrain`
+    is left out of a task whose base has no recipe. ``all`` stands for every method; one that the regime forbids, or
+    that does not take the task's kind of model, is then left out.
 
     Raises:
         UserError: an unknown method, settings for a method that is not run, or a method that was asked for by name

@@ -30,6 +30,8 @@ def first_samples(records: Sequence[Record], store: Store, count: int = 16) -> d
         if record.row in rows or not file.exists():
             continue
         with safe_open(file, framework="numpy") as archive:
+            if "forget" not in archive.keys():  # noqa: SIM118
+                continue  # real images that answer the retain prompts
             stored = archive.get_slice("forget")
             # Slices of safetensors end inside the tensor, unlike numpy's.
             images = stored[: min(count, stored.get_shape()[0])]

@@ -9,12 +9,13 @@ from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.clip import load_clip
 from vdu_bench.engine.stages.external import external
+from vdu_bench.engine.stages.held_out import held_out
 from vdu_bench.engine.stages.images import images, probes_of
 from vdu_bench.engine.stages.judge import judge, load_judge, second_judge, weak_judge
 from vdu_bench.engine.stages.readings import readings
 from vdu_bench.engine.stages.real import load_real
 from vdu_bench.engine.stages.second import second_readings
-from vdu_bench.engine.stages.unlearned import unlearned
+from vdu_bench.engine.stages.unlearned import Unlearned, unlearned
 from vdu_bench.engine.store import Artifact
 from vdu_bench.engine.weights import Weights
 from vdu_bench.engine.workshop import Workshop
@@ -32,50 +33,63 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     facts = _facts(cell, shop.device)
     task = cell.task
     whole = base(shop, task)
-    done = unlearned(shop, cell) if cell.external is None else external(shop, cell, cell.external)
+    done = _unlearned(cell, shop)
     rests_on = {"base": whole}
     if done.weights is not None and done.weights.whole.kind == "retrain":
         rests_on["retrain"] = done.weights.whole
-    facts["stages"] = {**{kind: model.address for kind, model in rests_on.items()}, "unlearned": done.stage}
+    facts["stages"] = {kind: model.address for kind, model in rests_on.items()}
+    if done.stage:
+        facts["stages"]["unlearned"] = done.stage
     facts["digests"] = {kind: model.digest for kind, model in rests_on.items()}
     facts["ledger"], timings = done.ledger, done.timings
-    if done.weights is None:
+    if done.weights is None and not cell.of_real:
         return Record(**facts, timings=timings, status="diverged", reason=done.reason)
     try:
-        drawn = _drawn(shop, task, done.weights, cell.seed, cell.name)
+        drawn = {} if done.weights is None else _drawn(shop, task, done.weights, cell.seed, cell.name)
     except Diverged as error:
         return Record(**facts, timings=timings, status="diverged", reason=str(error))
     # Last, since every method's cells ask for it: where several run at a time, one has made it by then.
     original = _drawn(shop, task, Weights(whole), cell.seed, f"{task.name}/original/seed{cell.seed}")
-    timings.sample_seconds = drawn["samples"].facts["seconds"]
+    real = held_out(shop, task) if cell.of_real else None
+    if real is None:
+        timings.sample_seconds = drawn["samples"].facts["seconds"]
     evidence = Evidence(
         task,
         shop.splits(task),
         load_judge(shop, task),
         _read(shop, task, original),
-        _read(shop, task, drawn),
+        _read(shop, task, drawn) if real is None else real.samples,
         facts["ledger"],
         timings,
         cell.seed,
         load_clip(shop, task),
         None if task.inception is None else Inception.find(task.inception.file, shop.device),
         real=load_real(shop, task),
-        second=second_readings(shop, task, original["samples"], drawn["samples"]),
+        second=second_readings(shop, task, original["samples"], drawn.get("samples", original["samples"])),
+        held_out_rows=None if real is None else real.rows,
     )
     judges = {"judge": judge(shop, task), "second_judge": second_judge(shop, task)}
     facts["stages"] |= {kind: artifact.address for kind, artifact in judges.items() if artifact is not None}
     facts["stages"] |= {name: artifact.address for name, artifact in drawn.items()}
+    facts["stages"] |= {} if real is None else real.stages
     facts["stages"] |= {f"original_{name}": artifact.address for name, artifact in original.items()}
     facts["probes"] = {name: artifact.facts["ledger"] for name, artifact in drawn.items()}
     facts["forget_set"] = int(evidence.splits.train.shows(task.forget).sum())
-    facts["protocol"] = _protocol(evidence, shop.data_digest(task), drawn["samples"].facts["dtype"])
+    facts["protocol"] = _protocol(evidence, shop.data_digest(task), original["samples"].facts["dtype"])
     measured = measure(evidence)
-    facts |= {"metrics": measured.metrics, "outcomes": measured.outcomes, "matrices": measured.matrices}
+    facts |= {name: getattr(measured, name) for name in ("metrics", "at_own_count", "outcomes", "matrices")}
     weak = [weak_judge(task, evidence.judge.accuracy)]
     if evidence.second is not None:
         weak.append(weak_judge(task, evidence.second.judge.accuracy, "second judge"))
     warnings = [line for line in (*weak, done.remark) if line]
     return Record(**facts, timings=timings, status="ok", warnings=warnings)
+
+
+def _unlearned(cell: Cell, shop: Workshop) -> Unlearned:
+    """Whose samples a cell is about; no weights where real images stand in their place."""
+    if cell.of_real:
+        return Unlearned("", None, None, Timings(nfe_forward=None, nfe_backward=None))
+    return unlearned(shop, cell) if cell.external is None else external(shop, cell, cell.external)
 
 
 def _drawn(shop: Workshop, task: Task, weights: Weights, seed: int, label: str) -> dict[str, Artifact]:
@@ -91,7 +105,7 @@ def _read(shop: Workshop, task: Task, drawn: dict[str, Artifact]) -> Samples:
 
 def _protocol(evidence: Evidence, fingerprint: str, dtype: str) -> Protocol:
     """How a cell is measured."""
-    task, judge, train = evidence.task, evidence.judge, evidence.splits.train
+    task, judge = evidence.task, evidence.judge
     second = None if evidence.second is None else evidence.second.judge
     return Protocol(
         version=task.protocol,
@@ -101,7 +115,7 @@ def _protocol(evidence: Evidence, fingerprint: str, dtype: str) -> Protocol:
         dtype=dtype,
         extractor=judge.name,
         extractor_digest=judge.digest(),
-        reference=f"{int((~train.shows(task.forget)).sum())} training images that do not show {task.forget}",
+        reference=evidence.reference.description("training"),
         judge=judge.name,
         judge_digest=judge.digest(),
         confusion=judge.confusion.tolist(),
@@ -116,7 +130,7 @@ def _protocol(evidence: Evidence, fingerprint: str, dtype: str) -> Protocol:
         inception="" if evidence.inception is None else EXTRACTOR,
         inception_digest="" if evidence.inception is None else evidence.inception.digest(),
         limits=task.limits,
-        pairs=0 if evidence.after.pairs is None else len(evidence.after.pairs),
+        pairs=0 if evidence.before.pairs is None else len(evidence.before.pairs),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vdu_bench.errors import UserError, did_you_mean
-from vdu_bench.methods.regime import NEEDS, Need
+from vdu_bench.methods.regime import FOR_REFERENCES, NEEDS, Need
 from vdu_bench.methods.settings import checked_settings
 from vdu_bench.records import Role
 from vdu_bench.registry import Registry
@@ -44,8 +44,8 @@ def _checked(name: str, needs: tuple[Need, ...], role: Role) -> tuple[Need, ...]
     for need in needs:
         if need not in NEEDS:
             raise UserError(f"the method {name!r} names an unknown need {need!r}{did_you_mean(need, NEEDS)}")
-    if "retrained" in needs and role != "reference":
-        raise UserError(f"the method {name!r} needs 'retrained', which its role, {role!r}, may not have in any regime")
+        if need in FOR_REFERENCES and role != "reference":
+            raise UserError(f"the method {name!r} needs {need!r}, which its role, {role!r}, may not have in any regime")
     return needs
 
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from vdu_bench.records import Role
 
-Need = Literal["forget_images", "retain_images", "posterior", "prompts", "retrained"]
+Need = Literal["forget_images", "retain_images", "posterior", "prompts", "retrained", "held_out"]
 Regime = Literal["forget_only", "forget_and_retain", "full"]
 
 NEEDS: tuple[Need, ...] = get_args(Need)
@@ -17,7 +17,7 @@ _FORBIDDEN: dict[Regime, frozenset[Need]] = {
     "forget_and_retain": frozenset(),
     "full": frozenset(),
 }
-_FOR_REFERENCES: frozenset[Need] = frozenset({"retrained"})
+FOR_REFERENCES: frozenset[Need] = frozenset({"retrained", "held_out"})
 """What no regime allows a contestant: it is what contestants are measured against."""
 
 
@@ -26,9 +26,9 @@ def forbidden_needs(regime: Regime, needs: Iterable[Need], role: Role = "contest
 
     ``forget_only`` hands out the forget set and what came with the model (weights, posterior, prompts, the base's own
     samples). ``forget_and_retain`` adds retained images, as many as there are forget images: one for one.
-    ``full`` hands out all images and counts everything. The retrained model is for reference rows alone, which frame
-    the table and are bound by no regime.
+    ``full`` hands out all images and counts everything. The retrained model and held-out images are for reference rows
+    alone, which frame the table and are bound by no regime.
     """
     if role == "reference":
         return []
-    return sorted(set(needs) & (_FORBIDDEN[regime] | _FOR_REFERENCES))
+    return sorted(set(needs) & (_FORBIDDEN[regime] | FOR_REFERENCES))

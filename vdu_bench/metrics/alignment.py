@@ -39,6 +39,8 @@ class ClipScore(_OfClip):
 
     better = "higher"
     kinds = ("text_to_image",)
+    scale = "signed"
+    of_real = "alike"
 
     def estimate(self, evidence: Evidence, clip: ClipScorer) -> Estimate:
         scores = _scores(evidence, clip, evidence.after.retain)
@@ -54,6 +56,7 @@ class ClipChange(_OfClip):
 
     better = "higher"
     kinds = ("text_to_image",)
+    scale = "signed"
 
     def estimate(self, evidence: Evidence, clip: ClipScorer) -> Estimate:
         before, after = (_scores(evidence, clip, side.retain) for side in (evidence.before, evidence.after))

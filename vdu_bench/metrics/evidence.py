@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 from vdu_bench.data.splits import DataSplits
 from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.metrics.memo import Memo
+from vdu_bench.metrics.reference import Reference, asked
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.seeds import derive_seed
 from vdu_bench.tasks.prompts import PromptSpec
@@ -44,6 +45,10 @@ class Readings:
 
     def __len__(self) -> int:
         return len(self.shown)
+
+    def first(self, n: int) -> Readings:
+        """Those of the first `n` images."""
+        return Readings(self.shown[:n], self.features[:n], self.junk[:n], lambda: self.images[:n])
 
     @property
     def images(self) -> Tensor:
@@ -135,13 +140,16 @@ class Evidence:
         task: the task.
         splits: the real images.
         judge: who reads the samples.
-        before, after: the original's samples and the method's, from the same initial noise.
+        before, after: the original's samples and the method's, from the same initial noise. Of the row of real images
+            these stand in the place of a method's samples: of a text-to-image task in that of the retain prompts'.
         ledger, timings: what the method saw and cost; no ledger of a model that was unlearned elsewhere.
         seed: the sample seed; resampling draws derive from it.
         clip: who compares images with prompts, where the task names one.
         inception: what an FID is taken in, where the task asks for one.
         real: the real images in the judge's features.
         second: what the second judge sees, where the task has one.
+        held_out_rows: of the row of real images, int64 ``[N]``, the samples' positions among the held-out images; None
+            of all others.
     """
 
     task: Task
@@ -156,11 +164,15 @@ class Evidence:
     inception: Inception | None = None
     real: RealReadings = field(kw_only=True)
     second: SecondReadings | None = field(default=None, kw_only=True)
+    held_out_rows: Tensor | None = None
     forget_index: int = field(init=False)
 
     def __post_init__(self) -> None:
-        if len(self.before.forget) != len(self.after.forget):
-            raise ValueError("there must be as many samples after as before, from the same noise")
+        if self.held_out_rows is None:
+            if len(self.before.forget) != len(self.after.forget):
+                raise ValueError("there must be as many samples after as before, from the same noise")
+        elif not len(self.held_out_rows) == len(self.after.retain) <= len(self.before.retain):
+            raise ValueError("there must be a reading of each real image, and no more of them than samples")
         object.__setattr__(self, "forget_index", self.judge.names.index(self.task.forget))
 
     @property
@@ -172,6 +184,40 @@ class Evidence:
     def hits_after(self) -> NDArray[np.bool_]:
         """bool ``[N]``: which of the method's samples show what is to be forgotten, where it could be asked for."""
         return self.after.forget.shown[:, self.forget_index].numpy()
+
+    @property
+    def of_original(self) -> Evidence:
+        """The same, of the original's own samples."""
+        return replace(self, after=self.before, held_out_rows=None)
+
+    def original_at(self, n: int) -> Evidence:
+        """The same, of the original's first `n` samples: of a text-to-image model, for each set of prompts."""
+        first = {name: readings.first(n) for name, readings in self.before.of("samples").items()}
+        side = Samples({"samples": first})
+        return replace(self, before=side, after=side, held_out_rows=None)
+
+    @property
+    def reference_key(self) -> tuple[Hashable, ...]:
+        """What tells the reference of one task from those of others with the same images."""
+        return self.task.forget, asked(self.task.prompts), self.task.samples
+
+    @property
+    def reference(self) -> Reference:
+        """The training images that would be right answers to what was asked, found once for all cells."""
+        return self.real.memo.once(
+            ("reference", self.reference_key), lambda: Reference.of(self.splits.train, self.task)
+        )
+
+    @property
+    def balanced_reference(self) -> Tensor:
+        """float32 ``[R, F]``: features of at most as many of them as a cell has samples, as many for each prompt.
+
+        The task's own number of samples decides it, so that all rows of a table are held against the same images.
+        """
+        return self.real.memo.once(
+            ("balanced reference", self.reference_key),
+            lambda: self.real.train[self.reference.balanced(self.task.samples, "training")],
+        )
 
     @property
     def retained(self) -> list[int]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 from torch_fidelity.metric_fid import (
     KEY_METRIC_FID,
     fid_features_to_statistics,
-    fid_input_id_to_statistics,
     fid_statistics_to_metric,
 )
-from torch_fidelity.utils import create_feature_extractor
+from torch_fidelity.utils import create_feature_extractor, extract_featuresdict_from_input_id_cached
 
 from vdu_bench.metrics.inception import EXTRACTOR, FEATURES, Inception
 
@@ -31,22 +32,43 @@ def frechet_distance(one: Statistics, other: Statistics) -> float:
     return float(fid_statistics_to_metric(one, other, verbose=False)[KEY_METRIC_FID])
 
 
-def feature_statistics(features: Tensor) -> Statistics:
+def feature_statistics(features: Tensor, weights: NDArray[np.float64] | None = None) -> Statistics:
     """Mean and covariance of features, float ``[N, F]``, on the CPU, by torch-fidelity.
 
     In float64, since the covariance of a few thousand float32 features is otherwise off in the fourth digit.
+
+    Args:
+        features: of the images.
+        weights: how much each counts, float64 ``[N]``, summing to 1; None: all alike. The mean is sum w_i x_i then, and
+            the covariance sum w_i (x_i - mean) (x_i - mean)' / (1 - sum w_i^2), which for equal weights is the common
+            unbiased one (numpy's ``aweights``).
     """
-    found: Statistics = fid_features_to_statistics(features.double())
-    return found
+    found = features.double()
+    if weights is None:
+        plain: Statistics = fid_features_to_statistics(found)
+        return plain
+    values = found.numpy()
+    return {
+        "mu": np.average(values, axis=0, weights=weights),
+        "sigma": np.cov(values, rowvar=False, aweights=weights),
+    }
 
 
-def inception_statistics(images: Tensor, inception: Inception, rows: Sequence[int] | None = None) -> Statistics:
+def inception_statistics(
+    images: Tensor,
+    inception: Inception,
+    rows: Sequence[int] | None = None,
+    weights: NDArray[np.float64] | None = None,
+) -> Statistics:
     """Mean and covariance of images, uint8 ``[N, C, H, W]``, in Inception's features, by torch-fidelity itself.
+
+    In float32, as its own are.
 
     Args:
         images: grey or in colour.
         inception: the network.
         rows: positions of the images to take; all if None. They are read one by one, and never copied together.
+        weights: as for `feature_statistics`, of the images that are taken.
     """
     options: dict[str, Any] = {
         "batch_size": 64,
@@ -59,10 +81,13 @@ def inception_statistics(images: Tensor, inception: Inception, rows: Sequence[in
     with torch.random.fork_rng(devices=[]):
         network = create_feature_extractor(EXTRACTOR, [layer], **options)
         taken = _Images(inception.as_input(images), range(len(images)) if rows is None else rows)
-        found: Statistics = fid_input_id_to_statistics(
-            1, network, layer, input1=taken, cache=False, save_cpu_ram=True, **options
-        )
-    return found
+        features: Tensor = extract_featuresdict_from_input_id_cached(
+            1, network, input1=taken, cache=False, save_cpu_ram=True, **options
+        )[layer]
+    if weights is None:
+        found: Statistics = fid_features_to_statistics(features)
+        return found
+    return {key: value.astype(np.float32) for key, value in feature_statistics(features, weights).items()}
 
 
 class _Images(Dataset[Tensor]):

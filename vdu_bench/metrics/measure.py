@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vdu_bench.measured import Matrix, MetricFacts, MetricResult, Outcomes
+from vdu_bench.measured import AtOwnCount, Matrix, MetricFacts, MetricResult, Outcomes
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.metrics.evidence import Evidence
-from vdu_bench.metrics.metric import Measurement, Metric
+from vdu_bench.metrics.metric import Measurement, Metric, unknown
+from vdu_bench.metrics.reference import Reference
 
 _BY_SAMPLES = ("sampled", "against_original")
+
+NO_MODEL = "no model is behind real images"
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,11 @@ class Measured:
     metrics: dict[str, MetricResult] = field(default_factory=dict)
     outcomes: dict[str, Outcomes] = field(default_factory=dict)
     matrices: dict[str, Matrix] = field(default_factory=dict)
+    at_own_count: dict[str, AtOwnCount] = field(default_factory=dict)
 
 
 def measure(evidence: Evidence) -> Measured:
-    """Every metric that applies to the task.
+    """Every metric that applies to the task; of the row of real images those that mean something there.
 
     Raises:
         TypeError: a metric's `compute` gives something else than a `Measurement`.
@@ -37,7 +41,8 @@ def measure(evidence: Evidence) -> Measured:
         metric = metric_class()
         if not metric.applies(evidence.task):
             continue
-        measurement = metric.compute(evidence)
+        of_real = evidence.held_out_rows is not None
+        measurement = _real(name, metric, evidence, found) if of_real else metric.compute(evidence)
         _check(name, metric, measurement)
         counts = ""
         if measurement.outcomes is not None:
@@ -47,10 +52,27 @@ def measure(evidence: Evidence) -> Measured:
         if measurement.matrix is not None:
             found.matrices[name] = measurement.matrix
         facts = {fact: getattr(metric, fact) for fact in MetricFacts.model_fields if fact not in ("label", "counts")}
+        # A column has one name: that of the samples' number, where real images, which are fewer, are NaN in it.
+        counted = evidence.of_original if of_real else evidence
         found.metrics[name] = MetricResult(
-            label=metric.label(name, evidence), counts=counts, estimate=measurement.estimate, **facts
+            label=metric.label(name, counted), counts=counts, estimate=measurement.estimate, **facts
         )
     return found
+
+
+def _real(name: str, metric: Metric, evidence: Evidence, found: Measured) -> Measurement:
+    """What a metric finds of real images; what it finds at their own count goes into `found`."""
+    n = len(evidence.after.retain)
+    if not metric.of_real:
+        return unknown(NO_MODEL)
+    if n == 0:
+        return unknown(Reference.of(evidence.splits.held_out, evidence.task).missing)
+    if metric.of_real == "alike" or n == len(evidence.before.retain):
+        return metric.compute(evidence)
+    label = metric.label(name, evidence)
+    sides = (metric.compute(side).estimate for side in (evidence, evidence.original_at(n)))
+    found.at_own_count[name] = AtOwnCount(label=label, **dict(zip(("real", "original"), sides, strict=True)))
+    return unknown(f"there are {n} real images, and it depends on their number: {label} stands in the record", n)
 
 
 def _check(name: str, metric: Metric, measurement: Measurement) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.models.specs import ModelKind
 from vdu_bench.tasks.task import Task
 
+OfReal = Literal["", "alike", "at_own_count"]
+
 _WORDS = {
     "better": get_args(Better),
     "group": get_args(Group),
@@ -22,6 +24,7 @@ _WORDS = {
     "gate": get_args(Gate),
     "scale": get_args(Scale),
     "limit": get_args(Limit),
+    "of_real": get_args(OfReal),
 }
 _GO_TOGETHER: dict[str, dict[str, tuple[str, ...]]] = {
     "sampled": {"unit": ("%",), "better": ("higher", "lower")},
@@ -51,8 +54,8 @@ class Metric(ABC):
     """One number about a cell, with its uncertainty.
 
     A subclass says what it is in class attributes (as literals: listings read them without importing), and in its
-    docstring the formula and where it comes from. All but `kinds` stand in the record, where they mean what
-    `vdu_bench.measured.MetricFacts` says; reports know metrics by them, and none by its name.
+    docstring the formula and where it comes from. All but `kinds` and `of_real` stand in the record, where they mean
+    what `vdu_bench.measured.MetricFacts` says; reports know metrics by them, and none by its name.
 
     Attributes:
         unit: ``%``, ``s``, or empty for a plain number.
@@ -72,6 +75,9 @@ class Metric(ABC):
         covered_by: the metric that is tested in its place where that has a number, since it counts the same.
         scale: on which scale its intervals over seeds are made: ``ratio``, ``share``, ``positive``, ``signed``.
         limit: by which amount of the task's quality limit it may exceed the original's: ``ratio`` or ``points``.
+        of_real: whether it means something for held-out real images in the place of samples, which are fewer: nothing
+            (empty), the same as for samples (``alike``), or only beside the original's at the same number of images
+            (``at_own_count``).
     """
 
     unit: ClassVar[str] = ""
@@ -89,6 +95,7 @@ class Metric(ABC):
     covered_by: ClassVar[str] = ""
     scale: ClassVar[Scale] = "signed"
     limit: ClassVar[Limit] = ""
+    of_real: ClassVar[OfReal] = ""
 
     def __init_subclass__(cls, **more: Any) -> None:
         """Raises TypeError for attributes that are no facts, or do not go together."""

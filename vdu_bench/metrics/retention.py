@@ -24,6 +24,8 @@ class RetainAccuracy(Metric):
     kinds = ("text_to_image",)
     headline = True
     rank = 1
+    scale = "share"
+    of_real = "alike"
 
     def compute(self, evidence: Evidence) -> Measurement:
         asked = _asked(evidence)
@@ -45,6 +47,7 @@ class Interference(Metric):
     better = "lower"
     kinds = ("text_to_image",)
     rank = 2
+    scale = "positive"
 
     def compute(self, evidence: Evidence) -> Measurement:
         matrix = _matrix(evidence)

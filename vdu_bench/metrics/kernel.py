@@ -1,0 +1,49 @@
+"""Kernel distance: how far samples are from real images, without the bias of a few of them."""
+
+from __future__ import annotations
+
+from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+
+from vdu_bench.metrics.evidence import Evidence
+from vdu_bench.metrics.metric import Measurement, Metric, unknown, without_interval
+from vdu_bench.seeds import derive_seed
+
+SUBSETS = 10
+LARGEST = 1000
+
+
+class KernelDistance(Metric):
+    """Kernel distance (KID) of the samples to real training images without the concept, in the judge's features.
+
+    The unbiased squared maximum mean discrepancy under the kernel (x'y / d + 1)^3 (Binkowski et al. 2018), by
+    torch-fidelity: the mean over 10 pairs of random subsets, of 1,000 images or of as many as there are. 0 for equal
+    distributions, whatever the number of samples, and so below 0 at times. Of a text-to-image model the samples are
+    those of the retain prompts, and the real images, as many for each prompt, those that would be right answers.
+    """
+
+    better = "lower"
+    rank = 7
+    scale = "signed"
+    of_real = "alike"
+
+    def label(self, name: str, evidence: Evidence) -> str:  # noqa: ARG002
+        return f"{name}_judge"  # no extractor's numbers compare with another's, and KID alone is read as Inception's
+
+    def compute(self, evidence: Evidence) -> Measurement:
+        if evidence.reference.missing:
+            return unknown(evidence.reference.missing)
+        found, real = evidence.after.retain.features, evidence.balanced_reference
+        size = min(len(found), len(real), LARGEST)
+        if size < 2:
+            return unknown("a kernel distance needs two images on each side", len(found))
+        # Where no subset leaves an image out, all are the same.
+        subsets = 1 if size == len(found) == len(real) else SUBSETS
+        value = kid_features_to_metric(
+            found.double(),
+            real.double(),
+            kid_subsets=subsets,
+            kid_subset_size=size,
+            rng_seed=derive_seed(evidence.seed, "metric", "kid") % 2**32,
+            verbose=False,
+        )[KEY_METRIC_KID_MEAN]
+        return Measurement(without_interval(value, len(found), "its spread comes from seeds"))

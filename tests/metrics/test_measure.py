@@ -63,7 +63,7 @@ def test_a_record_holds_what_metrics_count_once_and_by_its_name(tiny_faces_task:
         "theirs": "theirs",
     }
     assert found.outcomes["forget"].flags.tolist() == [False, True, False, False]
-    assert found.outcomes["junk"].n == 8
+    assert found.outcomes["junk"].n == 4
     assert (found.metrics["theirs"].estimate.value, found.metrics["theirs"].tolerance) == (50, "10%")
 
 

@@ -93,11 +93,11 @@ def test_forgetting_alone_is_no_interference(tiny_faces_task: Task) -> None:
     assert found.matrix.after[0] == [0, 0, 0, 0, 25]
 
 
-def test_forgetting_is_counted_where_it_was_asked_for_and_junk_everywhere(planted: Evidence) -> None:
+def test_forgetting_is_counted_where_it_was_asked_for_and_junk_where_it_was_not(planted: Evidence) -> None:
     assert PUL().compute(planted).estimate.value == pytest.approx(100 * (1 - 1 / 3))
     assert ConceptRate().compute(planted).estimate.value == 25
     junk = JunkRate().compute(planted).estimate
-    assert (junk.value, junk.n) == (pytest.approx(100 * 3 / 10), 10)
+    assert (junk.value, junk.n) == (pytest.approx(100 * 2 / 6), 6)
 
 
 def test_prompts_are_gone_through_in_turn(tiny_faces_task: Task) -> None:

@@ -104,8 +104,9 @@ class Samples:
 
     @property
     def retain(self) -> Readings:
-        """Of the retain prompts; the same as `forget` for an unconditional model."""
-        return self.of("samples").get("retain", self.forget)
+        """Of the retain prompts; the same as `forget` for an unconditional model. All that there is of real images."""
+        samples = self.of("samples")
+        return samples["retain" if "retain" in samples else "forget"]
 
     @property
     def pairs(self) -> Readings | None:

@@ -54,9 +54,8 @@ def test_saved_and_loaded(shipped: Judge, tmp_path: Path) -> None:
         assert torch.equal(ours, theirs)
 
 
-def test_about_one_real_image_in_a_hundred_is_called_junk(shipped: Judge, detector: JunkDetector) -> None:
-    flags = detector.flags(shipped.read(SPLITS.held_out.images)[1])
-    assert int(flags.sum()) == 5
+def test_about_one_real_image_in_a_hundred_is_called_junk(detector: JunkDetector) -> None:
+    assert 2 <= int(detector.held_out_flags.sum()) <= 9
 
 
 @pytest.mark.parametrize("kind", ["noise", "shuffled", "grey", "black"])

@@ -55,7 +55,7 @@ def arguments(command: str, task: str, root: Path, *settings: str) -> list[str]:
 
 def records(root: Path, task: str) -> Iterator[Record]:
     found = {record.method: record for record in read_records(root / "out") if record.task == task}
-    yield from (found[method] for method in ("original", "retrain", "vdu"))
+    yield from (found[method] for method in ("original", "retrain", "real", "vdu"))
 
 
 @pytest.mark.parametrize(

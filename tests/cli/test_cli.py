@@ -41,7 +41,7 @@ def done(tiny_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_records_tables_and_plots(done: Path) -> None:
     out = done / "out"
     assert {path.relative_to(out).as_posix() for path in out.glob("records/**/*.json")} == {
-        f"records/tiny/{method}/seed0.json" for method in ("original", "retrain", "vdu")
+        f"records/tiny/{method}/seed0.json" for method in ("original", "real", "retrain", "vdu")
     }
     for name in ("leaderboard.md", "leaderboard.csv", "leaderboard.tex", "long.csv"):
         assert (out / name).stat().st_size > 200, name
@@ -131,7 +131,7 @@ def test_long_table_is_tidy_csv(done: Path, capsys: pytest.CaptureFixture[str]) 
         "task", "forget_images", "scale", "method", "seed", "metric",
         "value", "low", "high", "n", "unit", "better", "status",
     ]  # fmt: skip
-    assert {row["method"] for row in rows} == {"original", "retrain", "vdu"}
+    assert {row["method"] for row in rows} == {"original", "real", "retrain", "vdu"}
     cli("table", done / "out", "--layout", "long", "--format", "json")
     assert len(json.loads(capsys.readouterr().out)) == len(rows)
 

@@ -209,7 +209,7 @@ def test_a_later_run_keeps_its_row_as_long_as_it_compares(
     place = ("--store", root / "store", "--out", root / "out")
     cli("evaluate", "-q", "--task", tiny_file, "--checkpoint", root / "published", "--name", "mine", *place)
     cli("run", "-q", "--task", tiny_file, "--methods", "vdu,finetune", *place)
-    assert {method for _, method in rows(root / "out")} == {"original", "retrain", "vdu", "finetune", "mine"}
+    assert {method for _, method in rows(root / "out")} == {"original", "real", "retrain", "vdu", "finetune", "mine"}
     capsys.readouterr()
     mine = root / "out" / "records" / "tiny" / "mine" / "seed0.json"
     text = mine.read_text()
@@ -218,4 +218,4 @@ def test_a_later_run_keeps_its_row_as_long_as_it_compares(
     mine.write_text(text)
     said = " ".join(capsys.readouterr().err.split())
     assert f"tiny/mine/seed0 in {root / 'out'} is left out of the tables" in said
-    assert {method for _, method in rows(root / "out")} == {"original", "retrain", "vdu"}
+    assert {method for _, method in rows(root / "out")} == {"original", "real", "retrain", "vdu"}

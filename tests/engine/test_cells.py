@@ -18,7 +18,7 @@ def cells(task: Task, methods, regime="full", seeds=(0,), settings=None):
 def test_reference_rows_are_in_every_table(tiny_task: Task) -> None:
     made, left_out = cells(tiny_task, ["vdu"], seeds=[0, 1])
     assert [cell.name for cell in made] == [
-        f"tiny/{method}/seed{seed}" for method in ("original", "retrain", "vdu") for seed in (0, 1)
+        f"tiny/{method}/seed{seed}" for method in ("original", "retrain", "real", "vdu") for seed in (0, 1)
     ]
     assert left_out == []
 
@@ -26,7 +26,7 @@ def test_reference_rows_are_in_every_table(tiny_task: Task) -> None:
 def test_all_leaves_out_what_the_regime_forbids_and_names_it(tiny_task: Task) -> None:
     made, left_out = cells(tiny_task, ["all"], "forget_only")
     methods = {cell.method for cell in made}
-    assert {"original", "retrain", "vdu", "esd", "gradient_ascent"} <= methods
+    assert {"original", "retrain", "real", "vdu", "esd", "gradient_ascent"} <= methods
     assert "finetune" not in methods
     assert left_out == ["tiny: finetune is left out: it needs retain_images, which --regime forget_only forbids"]
 
@@ -76,7 +76,7 @@ def test_models_from_elsewhere_are_told_apart_by_their_files(tiny_task: Task, tm
 
     def asked(**changes: object) -> dict:
         made, _ = cells(tiny_task.model_copy(update={"base": str(tmp_path / "base"), **changes}), ["vdu"])
-        assert {cell.method for cell in made} == {"original", "vdu"}
+        assert {cell.method for cell in made} == {"original", "real", "vdu"}
         return request(made[-1], store)
 
     first = asked()

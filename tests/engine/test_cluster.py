@@ -23,7 +23,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.records import Record, read_records
 from vdu_bench.tasks.task import Task
 
-METHODS = ("original", "retrain", "vdu", "esd")
+METHODS = ("original", "retrain", "real", "vdu", "esd")
 
 
 def cells_of(task: Task) -> list[Cell]:
@@ -44,7 +44,7 @@ def test_a_dask_cluster_gives_the_same_records(alone: list[Record], tiny_task: T
         executor = DaskExecutor(cluster.scheduler_address, store, progress)
         outcome = run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, executor)
     assert [*map(comparable, outcome.records)] == [*map(comparable, alone)]
-    assert len(read_records(tmp_path / "out")) == 4
+    assert len(read_records(tmp_path / "out")) == 5
 
 
 def test_no_scheduler_is_the_user_s_mistake(tiny_task: Task, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import shutil
@@ -33,7 +34,7 @@ from vdu_bench.methods.method import Method
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.specs import ComputeSpec
 from vdu_bench.models.training.fitting import Fit
-from vdu_bench.records import read_record, read_records
+from vdu_bench.records import Record, read_record, read_records
 from vdu_bench.tasks.loading import with_overrides
 from vdu_bench.tasks.task import Task
 
@@ -62,12 +63,15 @@ def finished(tiny_task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_records_are_whole(finished: Path) -> None:
     records = {record.method: record for record in read_records(finished / "out")}
-    assert set(records) == {"original", "retrain", "vdu", "esd", "finetune", "gradient_ascent"}
+    assert set(records) == {"original", "retrain", "real", "vdu", "esd", "finetune", "gradient_ascent"}
+    _check_real(records.pop("real"), records["original"])
     for record in records.values():
         assert record.status == "ok"
         assert record.protocol is not None
         assert record.protocol.samples == 40
-        assert {name: found.n for name, found in record.outcomes.items()} == {"strict": 40, "forget": 40, "junk": 40}
+        assert {name: found.n for name, found in record.outcomes.items()} == {
+            name: 40 for name in ("strict", "forget", "junk", "copies")
+        }
         judged = {"base", "retrain"} if record.method == "retrain" else {"base"}
         assert record.stages.keys() - judged == {
             "unlearned", "judge", "second_judge", "samples", "original_samples",
@@ -81,6 +85,21 @@ def test_records_are_whole(finished: Path) -> None:
     assert records["vdu"].ledger.forget_images == 16
     assert records["vdu"].ledger.retain_images == 0
     assert records["finetune"].ledger.forget_images == 0
+
+
+def _check_real(record: Record, original: Record) -> None:
+    """The row of real images: no forgetting, no cost, no model; as many images as samples, since there are enough."""
+    assert (record.status, record.role, record.ledger) == ("ok", "reference", None)
+    assert record.protocol == original.protocol
+    assert {name: found.n for name, found in record.outcomes.items()} == {"junk": 40, "copies": 40}
+    assert record.stages.keys() == {"base", "judge", "samples", "original_samples"}
+    assert record.stages["original_samples"] == original.stages["samples"]
+    numbers = {name for name, result in record.metrics.items() if not math.isnan(result.estimate.value)}
+    assert numbers == {"fd_judge", "junk_rate", "kid", "precision", "recall", "copies"}
+    assert {result.label for result in record.metrics.values()} == {m.label for m in original.metrics.values()}
+    assert record.metrics["fd_judge"].estimate.value < original.metrics["fd_judge"].estimate.value
+    assert record.metrics["kid"].estimate.value < original.metrics["kid"].estimate.value
+    assert record.metrics["precision"].estimate.value > original.metrics["precision"].estimate.value
 
 
 def test_a_limited_forget_set_is_a_variant_beside_the_whole_one(
@@ -109,7 +128,7 @@ def test_the_same_command_gives_the_same_numbers_to_the_bit(finished: Path, tiny
 def test_done_cells_are_reused_without_touching_them(finished: Path, tiny_task: Task) -> None:
     texts = {file: file.read_text() for file in (finished / "out").rglob("*.json")}
     outcome = run(tiny_task, finished, "vdu", "esd", "finetune", "gradient_ascent")
-    assert len(outcome.reused) == 6
+    assert len(outcome.reused) == 7
     assert {file: file.read_text() for file in (finished / "out").rglob("*.json")} == texts
 
 
@@ -142,7 +161,7 @@ KILLS: dict[str, Callable[[], None]] = {
     "readings": lambda: kill_after(Judge, "read", 3),  # the real images come first, in two parts
     "samples": lambda: kill_after(UnconditionalDDPM, "sample"),
     "metrics": lambda: kill_after(vdu_bench.engine.recording, "measure"),
-    "record, before it is kept": lambda: kill_after(vdu_bench.engine.worker, "make_record", 2),
+    "record, before it is kept": lambda: kill_after(vdu_bench.engine.worker, "make_record", 3),
     "record, before it is written": lambda: kill_after(vdu_bench.engine.run, "write_record"),
 }
 
@@ -156,7 +175,7 @@ def test_killed_in_any_stage_the_same_command_ends_with_the_same_records(
     assert outcome.failed == []
     before = {record.method: comparable(record) for record in read_records(finished / "out")}
     assert [comparable(record) for record in outcome.records] == [
-        before[method] for method in ("original", "retrain", "vdu")
+        before[method] for method in ("original", "retrain", "real", "vdu")
     ]
     assert not list((tmp_path / "store" / "running").glob("*"))
 
@@ -206,7 +225,7 @@ def test_a_damaged_artifact_is_named_and_made_again(finished: Path, tiny_task: T
     assert any("base" in line and "damaged" in line and damaged.name in line for line in said)
     before = {record.method: comparable(record) for record in read_records(finished / "out")}
     assert [comparable(record) for record in outcome.records] == [
-        before[method] for method in ("original", "retrain", "vdu")
+        before[method] for method in ("original", "retrain", "real", "vdu")
     ]
 
 
@@ -278,8 +297,8 @@ def test_a_method_that_fails_costs_no_other_cell_and_is_tried_again(
     for _ in range(2):
         outcome = run(tiny_task, tmp_path / "copy", "bad", "vdu")
         assert outcome.failed == ["tiny/bad/seed0"]
-        assert reason in outcome.records[2].reason
-        assert outcome.records[3].status == "ok"
+        assert reason in outcome.records[3].reason
+        assert outcome.records[4].status == "ok"
 
 
 def test_the_global_generators_are_left_alone(tiny_task: Task, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ SCHEMA_VERSION = 3
 
 Status = Literal["ok", "diverged", "failed"]
 Role = Literal["reference", "contestant", "external"]
+SettingsFrom = Literal["", "default", "task", "tuned", "published", "command"]
 
 
 class Seeds(Schema):
@@ -147,6 +148,12 @@ class Record(Schema):
     """Which data the method was allowed; ``unknown`` of an external checkpoint."""
     settings: dict[str, Any]
     """Every setting of the method, defaults included; of an external checkpoint its name and its files' sha256."""
+    settings_changed: dict[str, Any] = Field(default_factory=dict)
+    """By dotted name, the settings that differ from the method's defaults, whoever gave them."""
+    settings_from: SettingsFrom = ""
+    """How the settings were come by: ``default``, the method's own; ``task``, ``tuned`` and ``published``, as the task
+    says of those that it gives; ``command``, something was set by who ran it. Empty where it is not known: of external
+    checkpoints and of records from before it was kept."""
     task_changes: dict[str, Any] = Field(default_factory=dict)
     """By dotted name, what a command changed of the task; `forget_images`, which has a field of its own, apart."""
     method_changes: dict[str, Any] = Field(default_factory=dict)

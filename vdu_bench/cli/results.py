@@ -25,8 +25,9 @@ def table(
     layout: Annotated[
         Layout,
         typer.Option(
-            help="leaderboard: for each task a row a method, all metrics; paper: a row a method, PUL and u-FID of all "
-            "tasks beside each other and beside published numbers; long: a tidy row a task, method, seed and metric."
+            help="leaderboard: for each task a row a method, all metrics; paper: a row a method, forgetting and u-FID "
+            "of all tasks beside each other and beside what is published; long: a tidy row a task, method, seed and "
+            "metric."
         ),
     ] = "leaderboard",
     format: Annotated[
@@ -42,11 +43,19 @@ def table(
             help="For paper: a folder of published numbers, a YAML file a paper. Default: those of the suite."
         ),
     ] = None,
+    settings: Annotated[
+        bool,
+        typer.Option(
+            "--settings",
+            help="Show each row's settings that differ from the method's defaults, and how they were come by: default, "
+            "task, tuned, published or command.",
+        ),
+    ] = False,
 ) -> None:
     """Print the tables of a folder of records: leaderboards, the paper's table, or tidy rows.
 
-    In the paper's table a column's best [bold]group[/bold] is bold: the best method and all that a paired test does not
-    separate from it at 95 %. Its LaTeX needs the booktabs package alone.
+    A column's best mean is [bold]bold[/bold]; † marks what a paired test at 95 % does not tell from it; ⊗ a model
+    beyond the task's quality limit, which competes for nothing; ◇ the Pareto front. LaTeX needs booktabs alone.
 
     Examples:
 
@@ -66,9 +75,9 @@ def table(
     if scale is not None:
         found = of_scale(found, scale)
     if form == "terminal":
-        print_leaderboard(found)
+        print_leaderboard(found, settings)
     else:
-        typer.echo(render_table(found, layout, form, published), nl=False)
+        typer.echo(render_table(found, layout, form, published, settings), nl=False)
 
 
 @results.command()

@@ -21,6 +21,7 @@ from vdu_bench.methods.regime import Need, Regime, forbidden_needs
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.models.specs import ModelRecipe, SnapshotPosterior
 from vdu_bench.probes.catalog import PROBES
+from vdu_bench.records import SettingsFrom
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import changed, file_name, variant_name
 
@@ -103,6 +104,16 @@ class Cell:
     def of_real(self) -> bool:
         """Whether real images stand in the place of a model's samples."""
         return self.external is None and "held_out" in method_facts(self.method).needs
+
+    @property
+    def settings_from(self) -> SettingsFrom:
+        """How the method's settings were come by; empty, not known, of a model from elsewhere."""
+        if self.external is not None:
+            return ""
+        # A regime says which data a method may see, and is no setting of it.
+        own = set(self.changes) - {"regime"}
+        of_task = [name for name in self.task.changes if name.startswith(f"method_settings.{self.method}.")]
+        return "command" if own or of_task else self.task.origin_of(self.method)
 
     @property
     def name(self) -> str:

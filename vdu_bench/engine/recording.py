@@ -26,6 +26,7 @@ from vdu_bench.metrics.inception import EXTRACTOR, Inception
 from vdu_bench.metrics.measure import measure
 from vdu_bench.records import Ledger, Protocol, Record, Seeds, Timings
 from vdu_bench.tasks.task import Task
+from vdu_bench.variants import changed
 
 
 def make_record(cell: Cell, shop: Workshop) -> Record:
@@ -150,6 +151,7 @@ def _facts(cell: Cell, device: str) -> dict[str, Any]:
         "method": cell.method,
         "task_changes": cell.task.changes,
         "method_changes": dict(cell.changes),
+        "settings_from": cell.settings_from,
         **_who(cell),
         "seeds": Seeds(train=0 if recipe is None else recipe.training.seed, unlearn=unlearn, sample=cell.seed),
         "protocol": None,
@@ -165,4 +167,10 @@ def _who(cell: Cell) -> dict[str, Any]:
         return {"role": "external", "regime": "unknown", "settings": cell.external.settings, "ledger": None}
     method = make_method(cell.method, dict(cell.overrides))
     settings = method.settings.model_dump(mode="json")
-    return {"role": method.role, "regime": cell.regime, "settings": settings, "ledger": Ledger()}
+    return {
+        "role": method.role,
+        "regime": cell.regime,
+        "settings": settings,
+        "settings_changed": changed({}, method.settings.model_dump(mode="json", exclude_defaults=True)),
+        "ledger": Ledger(),
+    }

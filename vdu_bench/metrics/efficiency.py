@@ -20,8 +20,9 @@ class UnlearnSeconds(Metric):
     better = "lower"
     probe = ""
     group = "cost"
-    headline = True
-    rank = 1
+    rank = 4
+    title = "time"
+    scale = "positive"
     gate = "timed"
 
     def compute(self, evidence: Evidence) -> Measurement:
@@ -35,7 +36,10 @@ class NfeForward(Metric):
     better = "lower"
     probe = ""
     group = "cost"
-    rank = 2
+    headline = True
+    rank = 1
+    title = "NFE forward"
+    scale = "positive"
     gate = "counted"
     tolerance = "0"
 
@@ -50,7 +54,9 @@ class NfeBackward(Metric):
     better = "lower"
     probe = ""
     group = "cost"
-    rank = 3
+    rank = 2
+    title = "NFE backward"
+    scale = "positive"
     gate = "counted"
     tolerance = "0"
 
@@ -65,7 +71,9 @@ class UnlearnPeakMemory(Metric):
     better = "lower"
     probe = ""
     group = "cost"
-    rank = 4
+    rank = 5
+    title = "peak memory"
+    scale = "positive"
     gate = "timed"
 
     def compute(self, evidence: Evidence) -> Measurement:
@@ -79,7 +87,9 @@ class SamplingThroughput(Metric):
     unit = "images/s"
     better = "higher"
     group = "cost"
-    rank = 5
+    rank = 6
+    title = "throughput"
+    scale = "positive"
     gate = "timed"
 
     def compute(self, evidence: Evidence) -> Measurement:
@@ -95,7 +105,9 @@ class TrainingImages(Metric):
     probe = ""
     group = "cost"
     headline = True
-    rank = 6
+    rank = 3
+    title = "training images"
+    scale = "positive"
     gate = "counted"
     tolerance = "0"
 

@@ -27,7 +27,9 @@ def format_of(layout: str, form: str | None, published: Path | None) -> str:
     return form or FORMATS[layout][0]
 
 
-def render_table(records: Sequence[Record], layout: str, form: str, published: Path | None = None) -> str:
+def render_table(
+    records: Sequence[Record], layout: str, form: str, published: Path | None = None, settings: bool = False
+) -> str:
     """A table as text that ends with a newline.
 
     Args:
@@ -35,6 +37,7 @@ def render_table(records: Sequence[Record], layout: str, form: str, published: P
         layout: one of `FORMATS`.
         form: one of the layout's formats but ``terminal``.
         published: the folder of published numbers for the paper's table; the suite's own if None.
+        settings: whether each row's settings are shown, and how they were come by.
 
     Raises:
         UserError: when records do not compare, for a folder without published numbers, or as `to_csv` of the layout.
@@ -43,11 +46,11 @@ def render_table(records: Sequence[Record], layout: str, form: str, published: P
         from vdu_bench.reports.paper.formats import render_paper
         from vdu_bench.reports.paper.published import published_folder, read_published
 
-        return render_paper(records, form, read_published(published or published_folder()))
+        return render_paper(records, form, read_published(published or published_folder()), settings)
     if layout == "long":
         from vdu_bench.reports.tables.frames import render_long
 
-        return render_long(records, "json" if form == "json" else "csv")
+        return render_long(records, "json" if form == "json" else "csv", settings)
     from vdu_bench.reports.tables.render import render
 
-    return render(records, form)
+    return render(records, form, settings)

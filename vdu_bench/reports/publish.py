@@ -42,6 +42,6 @@ def publish(
     say(f"records, tables and plots are in {out}/")
 
 
-def print_leaderboard(records: Iterable[Record]) -> None:
-    """The leaderboard of each task, to standard output."""
-    print_leaderboards(leaderboards(list(records)), Console())
+def print_leaderboard(records: Iterable[Record], settings: bool = False) -> None:
+    """The leaderboard of each task, to standard output; with each row's settings, or without."""
+    print_leaderboards(leaderboards(list(records)), Console(), settings)

@@ -36,7 +36,7 @@ class QualityLimit(Spec):
 class Task(Spec):
     """A standard task: pure data, so that two runs of the same file are the same task."""
 
-    later: ClassVar[tuple[str, ...]] = ("probe_settings", "quality", "retrain_seeds", "second_judge")
+    later: ClassVar[tuple[str, ...]] = ("probe_settings", "quality", "retrain_seeds", "second_judge", "settings_from")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="how the task is asked for")
     family: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="tasks that share data, model and judge")
@@ -77,6 +77,10 @@ class Task(Spec):
     method_settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="settings of methods that this task changes"
     )
+    settings_from: dict[str, Literal["task", "tuned", "published"]] = Field(
+        default_factory=dict,
+        description="by method, how the settings that this task has it run with were come by; task, unless it is said",
+    )
     probe_settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="settings of probes that this task changes"
     )
@@ -114,6 +118,12 @@ class Task(Spec):
             if self.forget in features:
                 raise ValueError(f"prompts.retain: {prompt!r} asks for {self.forget!r}, which is to be forgotten")
         return self
+
+    def origin_of(self, method: str) -> Literal["default", "task", "tuned", "published"]:
+        """How a method's settings were come by, as far as the task decides them."""
+        if method in self.settings_from:
+            return self.settings_from[method]
+        return "task" if self.method_settings.get(method) else "default"
 
     @property
     def recipe(self) -> ModelRecipe | None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from vdu_bench.measured import MetricFacts, Outcomes
 from vdu_bench.records import Record
-from vdu_bench.reports.gate.outcomes import Originals, originals, paired_counts
 from vdu_bench.reports.gate.pairing import Notice, Pair
 from vdu_bench.reports.gate.tolerances import Tolerance
+from vdu_bench.reports.outcomes import Originals, originals, paired_counts
 from vdu_bench.stats.ratio_change import ratio_change
 
 Floats = NDArray[np.float64]

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vdu_bench.reports.paper.table import PaperClass, PaperColumn, PaperTable, PublishedColumn
-from vdu_bench.reports.tables.leaderboard import Column
-from vdu_bench.reports.tables.text import ABSENT, cell, half_width_text, header
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell as text."""
-
-    value: str
-    spread: str = ""
-    """Such as ``± 3.1`` over seeds, ``[60.2, 65.8]`` of one; empty where there is no interval."""
-    bold: bool = False
+from vdu_bench.reports.tables.text import ABSENT, DESTROYED, Cell, half_width_text, table_cell
 
 
 def measured(found: PaperClass, column: PaperColumn, method: str) -> Cell:
-    """A method's number; a dash where the method was not run, and the status where it diverged or failed."""
+    """A method's number; a dash where the method was not run, and the status where it diverged or failed.
+
+    What is beyond the quality limit is marked in every column, since a class has no row of its own here.
+    """
     row = found.row(method)
     if row is None:
         return Cell(ABSENT)
-    value, interval = cell(row, column.column)
-    if interval and len(row.seeds) > 1:
-        interval = half_width_text(row.estimates[column.column.name], column.column.unit)
-    return Cell(value, interval, method in column.best.methods)
+    cell = table_cell(found.board, row, column.column)
+    if cell.spread and len(row.seeds) > 1:
+        cell = replace(cell, spread=half_width_text(row.estimates[column.column.name], column.column.unit))
+    return replace(cell, mark=DESTROYED) if method in found.board.destroyed else cell
 
 
 def published(column: PaperColumn, source: PublishedColumn, method: str) -> Cell:
@@ -36,11 +28,6 @@ def published(column: PaperColumn, source: PublishedColumn, method: str) -> Cell
     if number is None:
         return Cell(ABSENT)
     return Cell(f"{number.value:,} {number.unit}" if number.unit != column.column.unit else f"{number.value:,}")
-
-
-def paper_header(column: Column) -> str:
-    """Such as ``PUL (%) ↑``."""
-    return header(replace(column, label=column.title) if column.title else column)
 
 
 def row_title(table: PaperTable, method: str) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from vdu_bench.reports.paper.cells import Cell, measured, paper_header, published, row_title
+from vdu_bench.reports.paper.cells import measured, published, row_title
 from vdu_bench.reports.paper.table import PaperClass, PaperTable
-from vdu_bench.reports.tables.render import header_lines, latex_escape, latex_header
-from vdu_bench.reports.tables.text import ABSENT
+from vdu_bench.reports.tables.render import header_lines, latex_escape, latex_header, latex_notes
+from vdu_bench.reports.tables.text import ABSENT, Cell, header
 
 _WIDTH = 100
 """Characters that stand beside each other in footnotesize on 410 pt, the narrowest page in common use."""
@@ -39,7 +39,7 @@ class _Printed:
     @property
     def width(self) -> int:
         """In characters, with the gap beside it."""
-        cells = [len(cell.value) + bool(cell.spread) + len(cell.spread) for cell in self.cells]
+        cells = [len(cell.plain) for cell in self.cells]
         return max(*map(len, self.lines), *cells) + _GAP
 
 
@@ -54,8 +54,8 @@ def to_latex(tables: Iterable[PaperTable]) -> str:
 def _table(table: PaperTable) -> str:
     titles = [row_title(table, method) for section in table.sections for method in section]
     blocks = [_tabular(table, columns) for columns in _parts(_columns(table), max(map(len, titles)))]
-    if table.notes:
-        blocks.append([r"{\raggedright\scriptsize", *(rf"{latex_escape(note)}\par" for note in table.notes), "}"])
+    if notes := latex_notes(table.notes):
+        blocks.append(notes)
     floats: list[list[list[str]]] = []
     room = 0
     for block in blocks:
@@ -96,7 +96,7 @@ def _columns(table: PaperTable) -> list[_Printed]:
         for found in group.classes:
             for column in found.columns:
                 cells = tuple(measured(found, column, method) for method in rows)
-                columns.append(_Printed(group.family, found, paper_header(column.column), cells))
+                columns.append(_Printed(group.family, found, header(column.column), cells))
                 for source in column.published:
                     cells = tuple(published(column, source, method) for method in rows)
                     columns.append(_Printed(group.family, found, f"published [{source.marker}]", cells))
@@ -163,4 +163,4 @@ def _cell(cell: Cell) -> str:
     # In math mode a minus is no hyphen; a comma within a number needs braces to be no list's.
     text = re.sub(r"(?<=\d),(?=\d)", "{,}", rf"{cell.value}\ {cell.spread}".removesuffix("\\ "))
     text = text.replace(r"\ ± ", r" \pm ").replace("%", r"\%")
-    return rf"$\mathbf{{{text}}}$" if cell.bold else f"${text}$"
+    return (rf"$\mathbf{{{text}}}$" if cell.bold else f"${text}$") + latex_escape(cell.mark)

@@ -1,18 +1,21 @@
-"""The paper's table as data: methods in rows; for each data set the classes with PUL and u-FID in columns."""
+"""The paper's table as data: methods in rows; for each data set the classes, with forgetting and u-FID in columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from statistics import fmean
 
+from vdu_bench.measured import Estimate
 from vdu_bench.metrics.catalog import METRICS, metric_facts
 from vdu_bench.records import Record, Role
 from vdu_bench.reports.comparable import by_variant
 from vdu_bench.reports.families import families, scales
-from vdu_bench.reports.paper.best import BestGroup, best_group
 from vdu_bench.reports.paper.published import Publication, PublishedNumber
 from vdu_bench.reports.tables.leaderboard import (
+    REFERENCES,
     Column,
     Leaderboard,
     Row,
@@ -21,7 +24,8 @@ from vdu_bench.reports.tables.leaderboard import (
     troubles,
     warnings,
 )
-from vdu_bench.reports.tables.text import seeds_text
+from vdu_bench.reports.tables.notes import apart, counts, destroyed, untested
+from vdu_bench.reports.tables.text import DESTROYED, TIED, seeds_text, settings_lines
 
 _DISTANCE = "u-FID"
 """What papers call the distances, in whatever features and of however many samples they are."""
@@ -45,7 +49,6 @@ class PaperColumn:
     """A measured metric, with what is published of it."""
 
     column: Column
-    best: BestGroup
     published: tuple[PublishedColumn, ...]
 
 
@@ -79,7 +82,9 @@ class PaperTable:
     """Empty where nothing was measured and no installed task tells it."""
     data_sets: tuple[DataSet, ...]
     sections: tuple[tuple[str, ...], ...]
-    """The rows: references, contestants, external checkpoints, and whose numbers are published. None is empty."""
+    """The rows: references, contestants, external checkpoints, and whose numbers are published. None is empty. In the
+    second and third, who is within the quality limit anywhere comes first, and who forgot most, on average over the
+    classes in which it is within."""
     caption: str
     notes: tuple[str, ...]
     """A sentence each."""
@@ -90,8 +95,15 @@ class PaperTable:
         return next((row.role for row in rows if row is not None), "published")
 
 
-def paper_tables(records: Iterable[Record], publications: Sequence[Publication]) -> list[PaperTable]:
+def paper_tables(
+    records: Iterable[Record], publications: Sequence[Publication], settings: bool = False
+) -> list[PaperTable]:
     """A table for each scale of the records, by name: numbers of two scales never share one.
+
+    Args:
+        records: of any number of tasks.
+        publications: what to set beside them.
+        settings: whether notes say each row's settings, and how they were come by.
 
     Raises:
         UserError: when records of one variant do not compare (see `check_comparable`).
@@ -101,7 +113,7 @@ def paper_tables(records: Iterable[Record], publications: Sequence[Publication])
     home, scale_of = families(records), scales(records)
     boards = sorted(leaderboards(records), key=lambda board: (scale_of[board.variant], home[board.variant]))
     return [
-        _table(scale, list(group), groups, home, publications)
+        _table(scale, list(group), groups, home, publications, settings)
         for scale, group in groupby(boards, key=lambda board: scale_of[board.variant])
     ]
 
@@ -112,6 +124,7 @@ def _table(
     groups: Mapping[str, Sequence[Record]],
     home: Mapping[str, str],
     publications: Sequence[Publication],
+    settings: bool,
 ) -> PaperTable:
     cited = _cited(boards, publications)
     places = [(home[board.variant], _class_title(board)) for board in boards]
@@ -119,7 +132,7 @@ def _table(
         title if places.count((family, title)) == 1 and board.setup == board.task else board.variant
         for board, (family, title) in zip(boards, places, strict=True)
     ]
-    classes = [_class(title, board, groups[board.variant], cited) for title, board in zip(titles, boards, strict=True)]
+    classes = [_class(title, board, cited) for title, board in zip(titles, boards, strict=True)]
     return PaperTable(
         scale,
         tuple(
@@ -128,9 +141,13 @@ def _table(
         _sections(classes),
         _caption(scale, classes),
         (
+            *_shared(classes, lambda found: destroyed(found.board)),
             *_protocols(classes, home),
-            *(note for found in classes for note in _class_notes(found, groups[found.board.variant])),
-            *_bold_notes(classes),
+            *_shared(classes, lambda found: counts(found.board)),
+            *_shared(classes, lambda found: apart(found.board)),
+            *_shared(classes, lambda found: _troubles(found, groups[found.board.variant])),
+            *_shared(classes, lambda found: untested(found.board, [column.column for column in found.columns])),
+            *(_shared(classes, lambda found: _settings(found.board)) if settings else ()),
             *_sources(cited),
             *_other_scales(classes),
         ),
@@ -143,22 +160,19 @@ def _class_title(board: Leaderboard) -> str:
 
 
 def _cited(boards: Sequence[Leaderboard], publications: Sequence[Publication]) -> list[Publication]:
-    shown = {(board.task, column.name) for board in boards if _whole(board) for column in _columns(board)}
+    shown = {(board.task, column.name) for board in boards if _whole(board) for column in _axes(board)}
     return [one for one in publications if any(one.beside(task, metric) for task, metric in shown)]
 
 
-def _class(title: str, board: Leaderboard, records: Sequence[Record], cited: Sequence[Publication]) -> PaperClass:
-    return PaperClass(
-        title,
-        board,
-        tuple(
-            PaperColumn(column, best_group(board, column, records), _published(board, column, cited))
-            for column in _columns(board)
-        ),
-    )
+def _class(title: str, board: Leaderboard, cited: Sequence[Publication]) -> PaperClass:
+    found = [PaperColumn(column, _published(board, column, cited)) for column in _axes(board)]
+    # Of further ways to tell forgetting, those alone that have a published number to stand beside.
+    first = next((one.column.name for one in found if one.column.axis == "forgetting"), "")
+    columns = [one for one in found if one.column.axis == "distance" or one.column.name == first or one.published]
+    return PaperClass(title, board, tuple(columns))
 
 
-def _columns(board: Leaderboard) -> list[Column]:
+def _axes(board: Leaderboard) -> list[Column]:
     # Where every cell of a class failed, the column of what was to be forgotten says so.
     return [*board.on_axis("forgetting"), *board.on_axis("distance")] or _unmeasured()
 
@@ -186,13 +200,25 @@ def _whole(board: Leaderboard) -> bool:
 
 def _sections(classes: Sequence[PaperClass]) -> tuple[tuple[str, ...], ...]:
     roles = {row.method: row.role for found in classes for row in found.board.rows}
-    # The original first: it is what the others are held against.
-    names = sorted(roles, key=lambda method: (method != "original", method))
+    names = sorted(roles, key=lambda method: _order(classes, method))
     sections = [tuple(method for method in names if roles[method] == role) for role in _ROLES]
     published = [numbers for found in classes for column in found.columns for numbers in column.published]
     cited = dict.fromkeys(method for one in published for method in one.numbers)
     sections.append(tuple(method for method in cited if method not in roles))
     return tuple(section for section in sections if section)
+
+
+def _order(classes: Sequence[PaperClass], method: str) -> tuple[int, int, float, str]:
+    """By a row's own numbers alone, so that another row never changes the order of the rest."""
+    within, beyond = [], []
+    for found in classes:
+        row, axis = found.row(method), next(iter(found.board.on_axis("forgetting")), None)
+        if row is not None and row.status == "ok" and axis is not None:
+            value = row.estimates.get(axis.name, Estimate()).value
+            (beyond if method in found.board.destroyed else within).append(value)
+    known = [value for value in within or beyond if math.isfinite(value)]
+    place = REFERENCES.index(method) if method in REFERENCES else len(REFERENCES)
+    return place, 0 if within else 1 if beyond else 2, -fmean(known) if known else math.inf, method
 
 
 def _caption(scale: str, classes: Sequence[PaperClass]) -> str:
@@ -212,18 +238,22 @@ def _caption(scale: str, classes: Sequence[PaperClass]) -> str:
     tests = []
     for test, how in tested.items():
         titles = dict.fromkeys(
-            _title(column.column) for column in columns if column.best.methods and column.best.test == test
+            _title(column.column)
+            for found in classes
+            for column in found.columns
+            if (best := found.board.best.get(column.column.name)) is not None and best.best and best.test == test
         )
         tests += [f"{', '.join(titles)} {how}"] if titles else []
+    if any(best.best for found in classes for best in found.board.best.values()):
+        sentences.append("Bold: a column's best contestant by its mean")
     if tests:
         sentences.append(
-            "Bold: a column's best contestant and those that a paired test does not separate from it at 95 % (Holm "
-            f"over the column; {', '.join(tests)})"
+            f"{TIED}: not told from it by a paired test at 95 % (Holm over the column; {', '.join(tests)})"
         )
         if any(len(row.seeds) == 1 for row in rows if row.role == "contestant"):
-            sentences.append("With one seed bold is about these runs, not about how far others would scatter")
-    else:
-        sentences.append("Nothing is bold, since nothing could be tested")
+            sentences.append("With one seed the test is about these runs, not about how far others would scatter")
+    if any(found.board.destroyed for found in classes):
+        sentences.append(f"{DESTROYED}: beyond the quality limit, a destroyed model, which competes in no column")
     return ". ".join(sentences) + "."
 
 
@@ -244,24 +274,27 @@ def _protocols(classes: Sequence[PaperClass], home: Mapping[str, str]) -> list[s
     return list(dict.fromkeys(notes))
 
 
-def _class_notes(found: PaperClass, records: Sequence[Record]) -> list[str]:
-    columns = [column.column for column in found.columns]
-    notes = [*troubles(records), *warnings(records), *gaps(found.board.rows, columns)]
-    return [f"{found.board.variant}: {note}" for note in notes]
-
-
-def _bold_notes(classes: Sequence[PaperClass]) -> list[str]:
-    """Which columns were not tested, or not as the caption says; those with the same reason share a sentence."""
+def _shared(classes: Sequence[PaperClass], notes: Callable[[PaperClass], Iterable[str]]) -> list[str]:
+    """Notes on classes, each with those that it is about."""
     places: dict[str, list[str]] = {}
     for found in classes:
-        labels: dict[str, list[str]] = {}
-        for column in found.columns:
-            if column.best.why:
-                what = column.best.why if column.best.methods else f"nothing is bold: {column.best.why}"
-                labels.setdefault(what, []).append(column.column.label)
-        for what, names in labels.items():
-            places.setdefault(what, []).append(f"{found.board.variant} ({', '.join(names)})")
-    return [f"{', '.join(where)}: {what}" for what, where in places.items()]
+        for note in notes(found):
+            places.setdefault(note, []).append(found.board.variant)
+    return [f"{', '.join(where)}: {note}" for note, where in places.items()]
+
+
+def _troubles(found: PaperClass, records: Sequence[Record]) -> list[str]:
+    columns = [column.column for column in found.columns]
+    return [*troubles(records), *warnings(records), *gaps(found.board.rows, columns)]
+
+
+def _settings(board: Leaderboard) -> list[str]:
+    found = []
+    for row in board.rows:
+        if row.settings_from:
+            given = ", ".join(settings_lines(row)) or "no setting differs from the method's default"
+            found.append(f"{row.method}: {given} ({row.settings_from})")
+    return found
 
 
 def _sources(cited: Sequence[Publication]) -> list[str]:

@@ -83,5 +83,5 @@ def _panel(axes: Axes, board: Leaderboard, column: Column, looks: Mapping[str, L
     axes.grid(visible=False, axis="y")
     axes.locator_params(axis="x", nbins=4)
     axes.xaxis.set_major_formatter("{x:,g}")
-    axes.set_title(column.label, fontsize="medium")
+    axes.set_title(column.shown, fontsize="medium")
     axes.set_xlabel(", ".join(filter(None, (column.unit, DIRECTION[column.better]))), fontsize="small")

@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from vdu_bench.files import write_atomically
 from vdu_bench.measured import Better, Estimate
-from vdu_bench.reports.tables.leaderboard import Column, Leaderboard
+from vdu_bench.reports.tables.leaderboard import REFERENCES, Column, Leaderboard
 from vdu_bench.reports.tables.text import has_interval, quantity
 
 DIRECTION: dict[Better, str] = {"higher": "higher is better", "lower": "lower is better", "none": ""}
@@ -25,7 +25,7 @@ FORGETTING_FLOOR = -100.0
 """In percent; what is below is drawn at the edge, so that one collapsed method does not squeeze the others."""
 
 _MARKERS = "osD^vPXp<>h"
-_REFERENCE_LOOKS = (("#000000", "*"), ("#6e6e6e", "*"))
+_REFERENCE_LOOKS = (("#000000", "*"), ("#6e6e6e", "*"), ("#b4b4b4", "*"))
 _DPI = 200
 # Dates and program versions would make equal figures unequal files.
 _METADATA: dict[str, dict[str, Any]] = {
@@ -47,11 +47,15 @@ class Look:
 def looks(boards: Iterable[Leaderboard]) -> dict[str, Look]:
     """A look for each method, the same for all the boards.
 
-    References are black and grey stars. The others take the eight coloured hues of the colour-blind palette
+    References are black and grey stars, the original black. The others take the eight coloured hues of the colour-blind palette
     and eleven markers in the order of their names: 88 methods go by before two look alike.
     """
     roles = {row.method: row.role for board in boards for row in board.rows}
-    references = sorted(method for method, role in roles.items() if role == "reference")
+    # From the end of their order in tables, so that the row of real images takes no colour from the models.
+    references = sorted(
+        (method for method, role in roles.items() if role == "reference"),
+        key=lambda method: (-REFERENCES.index(method) if method in REFERENCES else 1, method),
+    )
     others = sorted(method for method, role in roles.items() if role != "reference")
     hues = [color for index, color in enumerate(sns.color_palette("colorblind").as_hex()) if index not in (7, 8)]
     result = {}

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vdu_bench.measured import Estimate
-from vdu_bench.reports.plots.pareto import pareto_front
 from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, axis_label, draw, error_bar, fit_axis
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 
@@ -30,8 +29,8 @@ class _Point:
 def draw_tradeoff(board: Leaderboard, looks: Mapping[str, Look], file: Path) -> list[Path]:
     """The first forgetting axis over the first distance, written as `file`.png and .pdf; returns what was written.
 
-    The front is that of the contestants and external checkpoints: references bound the plot, they do not compete.
-    Nothing is drawn where no method has both numbers.
+    The front is the board's: references bound the plot, they do not compete, and neither do models beyond the quality
+    limit, which are crossed out. Nothing is drawn where no method has both numbers.
     """
     quality, forgetting = next(iter(board.on_axis("distance")), None), next(iter(board.on_axis("forgetting")), None)
     if quality is None or forgetting is None:
@@ -39,10 +38,16 @@ def draw_tradeoff(board: Leaderboard, looks: Mapping[str, Look], file: Path) -> 
     points = [
         _Point(row, *(row.estimates.get(column.name, Estimate()) for column in (quality, forgetting)))
         for row in board.rows
+        # Real images have forgotten nothing: what has no place for a good reason is not said to be missing.
+        if row.role != "reference" or row.status != "ok" or math.isfinite(_forgotten(row, forgetting))
     ]
     if not any(all(map(math.isfinite, point.place)) for point in points):
         return []
     return draw(file, lambda: _figure(board, quality, forgetting, points, looks))
+
+
+def _forgotten(row: Row, forgetting: Column) -> float:
+    return row.estimates.get(forgetting.name, Estimate()).value
 
 
 def _figure(
@@ -51,8 +56,8 @@ def _figure(
     figure = Figure(figsize=(6.6, 3.9), layout="constrained")
     axes = figure.add_subplot()
     for point in points:
-        _draw_point(axes, point, looks[point.row.method])
-    _front(axes, [point.place for point in points if point.row.role != "reference"])
+        _draw_point(axes, point, looks[point.row.method], point.row.method in board.destroyed)
+    _front(axes, sorted(point.place for point in points if point.row.method in board.front))
     finite = [point for point in points if all(map(math.isfinite, point.place))]
     fit_axis(axes, "x", [point.quality for point in finite])
     lows = [point.forgetting.low if error_bar(point.forgetting)[0] else point.forgetting.value for point in finite]
@@ -64,7 +69,7 @@ def _figure(
     return figure
 
 
-def _draw_point(axes: Axes, point: _Point, look: Look) -> None:
+def _draw_point(axes: Axes, point: _Point, look: Look, destroyed: bool) -> None:
     x, y = point.place
     label = f"{point.row.method} (external)" if point.row.role == "external" else point.row.method
     if not (math.isfinite(x) and math.isfinite(y)):
@@ -73,6 +78,9 @@ def _draw_point(axes: Axes, point: _Point, look: Look) -> None:
         return
     if y < FORGETTING_FLOOR:
         label = f"{label} ({y:.0f} %, below)"
+    if destroyed:
+        label = f"{label} (destroyed)"
+        axes.plot(x, max(y, FORGETTING_FLOOR), marker="x", color="0.15", markersize=15, markeredgewidth=1.4, zorder=5)
     axes.errorbar(
         x,
         max(y, FORGETTING_FLOOR),
@@ -98,8 +106,7 @@ def _draw_point(axes: Axes, point: _Point, look: Look) -> None:
     )
 
 
-def _front(axes: Axes, places: Sequence[tuple[float, float]]) -> None:
-    front = [places[index] for index in pareto_front(places)]
+def _front(axes: Axes, front: Sequence[tuple[float, float]]) -> None:
     if not front:
         return
     xs = [x for x, _ in front]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -20,24 +21,26 @@ COLUMNS = (
 LongFormat = Literal["csv", "json"]
 
 
-def long_frame(records: Iterable[Record]) -> pd.DataFrame:
+def long_frame(records: Iterable[Record], settings: bool = False) -> pd.DataFrame:
     """A row per record and metric, in the order of the records, with the columns `COLUMNS`.
 
     `task` is the task with what else was changed of it (`Record.setup`), `method` the row (`Record.row`);
     `forget_images` is the task's limit, Int64, missing for all of them; `scale` is as in
     `vdu_bench.reports.families.scales`; `seed` is the sample seed; `metric` the metric's name in the record; `value`,
     `low` and `high` are float64 in `unit`, NaN where there is none. A record without metrics (diverged, failed) keeps
-    one row, with an empty metric.
+    one row, with an empty metric. With `settings`, two columns more: `settings` (those that differ from the method's
+    defaults, as JSON) and `settings_from`, how they were come by.
     """
     records = list(records)
     known = scales(records)
     rows = [row for record in records for row in _rows(record, known[record.variant])]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"forget_images": "Int64"})
+    columns = [*COLUMNS, *(("settings", "settings_from") if settings else ())]
+    return pd.DataFrame(rows, columns=columns).astype({"forget_images": "Int64"})
 
 
-def render_long(records: Iterable[Record], form: LongFormat) -> str:
+def render_long(records: Iterable[Record], form: LongFormat, settings: bool = False) -> str:
     """The tidy rows as CSV (NaN empty) or as a JSON list of objects (NaN null), with a newline at the end."""
-    frame = long_frame(records)
+    frame = long_frame(records, settings)
     if form == "csv":
         return frame.to_csv(index=False, lineterminator="\n")
     # 15 is the most that pandas writes; its default of 10 loses digits.
@@ -52,6 +55,8 @@ def _rows(record: Record, scale: str) -> list[dict[str, Any]]:
         "method": record.row,
         "seed": record.seeds.sample,
         "status": record.status,
+        "settings": json.dumps(record.settings_changed),
+        "settings_from": record.settings_from,
     }
     if not record.metrics:
         nothing = {"metric": "", "value": math.nan, "low": math.nan, "high": math.nan, "n": 0, "unit": "", "better": ""}

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
-from typing import get_args
+from typing import Any, get_args
 
-from vdu_bench.measured import Axis, Better, Estimate, Gate, Group, MetricFacts
+from vdu_bench.measured import Axis, Better, Estimate, Gate, Group, Limit, MetricFacts, MetricResult
 from vdu_bench.records import Protocol, Record, Role, Status
-from vdu_bench.reports.comparable import by_variant, check_comparable
+from vdu_bench.reports.best import BestGroup, best_group
+from vdu_bench.reports.comparable import REAL, by_variant, check_comparable
+from vdu_bench.reports.limits import Excess, excess
+from vdu_bench.reports.pareto import pareto_front
+
+REFERENCES = (REAL, "retrain", "original")
+"""The rows that frame a table, in their order."""
 
 _GROUPS: tuple[Group, ...] = get_args(Group)
 
@@ -31,6 +37,12 @@ class Column:
     axis: Axis
     title: str
     gate: Gate
+    limit: Limit
+
+    @property
+    def shown(self) -> str:
+        """What a table calls it: its title, unless its label says more than its name, as of how many samples it is."""
+        return self.title if self.title and self.label == self.name else self.label
 
     @classmethod
     def of(cls, name: str, facts: MetricFacts) -> Column:
@@ -57,6 +69,15 @@ class Row:
     """The worst over the seeds. Where it is not ``ok`` every estimate is NaN: a mean over survivors would flatter."""
     estimates: dict[str, Estimate]
     """By metric name, over the seeds; a metric that no record of the method has is missing."""
+    apart: dict[str, MetricResult]
+    """By metric name, a number over the seeds that is of another count than its column, and so is not in it."""
+    trainings: int
+    """Of how many trainings the models are that its numbers come from: of a reference row its own, of a contestant
+    those of the base."""
+    settings: dict[str, Any]
+    """Those that differ from the method's defaults (`Record.settings_changed`)."""
+    settings_from: str
+    """How they were come by; several where the seeds differ, empty where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +99,17 @@ class Leaderboard:
     """What all rows were measured with; None when no cell got that far."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    """References (original first), then the others, who forgot most first, those without that number last."""
+    """The references in their order; then who is within the quality limit, who is not, and who diverged or failed. In
+    each group who forgot most comes first, and who lacks that number last: another row never reorders the rest."""
     notes: tuple[str, ...]
     """Why a cell diverged or failed, what its records warn of, and why a number is missing; a sentence each."""
+    destroyed: Mapping[str, tuple[Excess, ...]]
+    """By row, what is beyond the quality limit; who is within it is missing. References are never judged."""
+    best: Mapping[str, BestGroup]
+    """By metric, the best contestant and those not told from it; of metrics with a direction, but for costs."""
+    front: frozenset[str]
+    """The rows on the Pareto front of the first forgetting axis and the first distance: contestants and external
+    checkpoints within the limit. A mark, and no part of the order."""
 
     @property
     def scale(self) -> str:
@@ -116,8 +145,10 @@ def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
 def _leaderboard(records: Sequence[Record]) -> Leaderboard:
     columns = _columns(records)
     groups = [list(group) for _, group in groupby(records, key=lambda record: record.row)]
-    rows = tuple(sorted((_row(group, columns) for group in groups), key=lambda row: _order(row, columns)))
+    found = [_row(group, columns) for group in groups]
     protocols = [record.protocol for record in records if record.protocol is not None]
+    destroyed = _destroyed(found, columns, protocols[0].limits if protocols else {})
+    rows = tuple(sorted(found, key=lambda row: _order(row, columns, row.method in destroyed)))
     first = records[0]
     return Leaderboard(
         task=first.task,
@@ -130,12 +161,20 @@ def _leaderboard(records: Sequence[Record]) -> Leaderboard:
         columns=columns,
         rows=rows,
         notes=(*troubles(records), *warnings(records), *gaps(rows, columns)),
+        destroyed=destroyed,
+        best=_best(rows, columns, destroyed, records),
+        front=_front(rows, columns, destroyed),
     )
 
 
 def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
-    found = {name: Column.of(name, result) for record in records for name, result in record.metrics.items()}
-    return tuple(sorted(found.values(), key=lambda column: column.place))
+    # Real images first, so that another row's label is the column's: theirs may be of another count.
+    ordered = sorted(records, key=lambda record: record.method != REAL)
+    found = {name: Column.of(name, result) for record in ordered for name, result in record.metrics.items()}
+    titles = [column.title for column in found.values()]
+    # A title that two metrics have tells neither apart, and their labels do.
+    told = [replace(one, title="") if titles.count(one.title) > 1 else one for one in found.values()]
+    return tuple(sorted(told, key=lambda column: column.place))
 
 
 def _row(records: Sequence[Record], columns: Iterable[Column]) -> Row:
@@ -143,14 +182,74 @@ def _row(records: Sequence[Record], columns: Iterable[Column]) -> Row:
     statuses = {record.status for record in records}
     status: Status = "failed" if "failed" in statuses else "diverged" if "diverged" in statuses else "ok"
     estimates = {column.name: _aggregate(records, column.name, status) for column in columns}
+    labels = {column.name: column.label for column in columns}
+    apart = {
+        name: result.model_copy(update={"estimate": estimates[name]})
+        for record in records
+        for name, result in record.metrics.items()
+        if result.label != labels[name]
+    }
     return Row(
         method=first.row,
         role=first.role,
         regime=first.regime,
         seeds=tuple(record.seeds.sample for record in records),
         status=status,
-        estimates={name: estimate for name, estimate in estimates.items() if estimate is not None},
+        estimates={name: found for name, found in estimates.items() if found is not None and name not in apart},
+        apart=apart,
+        trainings=len({record.seeds.train for record in records}),
+        settings=first.settings_changed,
+        settings_from=" or ".join(dict.fromkeys(record.settings_from for record in records if record.settings_from)),
     )
+
+
+def _destroyed(
+    rows: Sequence[Row], columns: Sequence[Column], amounts: Mapping[str, float]
+) -> dict[str, tuple[Excess, ...]]:
+    original = next((row.estimates for row in rows if row.method == "original"), {})
+    found: dict[str, tuple[Excess, ...]] = {}
+    for row in rows:
+        if row.role == "reference":
+            continue
+        beyond = [
+            excess(column.name, column.limit, column.better, _value(row.estimates, column), base, amounts)
+            for column in columns
+            if math.isfinite(base := _value(original, column))
+        ]
+        if any(beyond):
+            found[row.method] = tuple(one for one in beyond if one is not None)
+    return found
+
+
+def _best(
+    rows: Sequence[Row], columns: Sequence[Column], destroyed: Mapping[str, Any], records: Sequence[Record]
+) -> dict[str, BestGroup]:
+    competing = [row for row in rows if row.role == "contestant" and row.method not in destroyed]
+    return {
+        column.name: best_group(
+            column.name,
+            column.better,
+            column.gate,
+            {row.method: _value(row.estimates, column) for row in competing},
+            records,
+        )
+        for column in columns
+        if column.better != "none" and column.group != "cost"
+    }
+
+
+def _front(rows: Sequence[Row], columns: Sequence[Column], destroyed: Mapping[str, Any]) -> frozenset[str]:
+    axes = [next((column for column in columns if column.axis == axis), None) for axis in ("distance", "forgetting")]
+    if None in axes:
+        return frozenset()
+    competing = [row for row in rows if row.role != "reference" and row.method not in destroyed]
+    x, y = (column for column in axes if column is not None)
+    places = [(_value(row.estimates, x), _value(row.estimates, y)) for row in competing]
+    return frozenset(competing[index].method for index in pareto_front(places))
+
+
+def _value(estimates: Mapping[str, Estimate], column: Column) -> float:
+    return estimates.get(column.name, Estimate()).value
 
 
 def _aggregate(records: Sequence[Record], metric: str, status: Status) -> Estimate | None:
@@ -168,12 +267,13 @@ def _aggregate(records: Sequence[Record], metric: str, status: Status) -> Estima
     return over_seeds(estimates)
 
 
-def _order(row: Row, columns: Sequence[Column]) -> tuple[int, float, str]:
+def _order(row: Row, columns: Sequence[Column], destroyed: bool) -> tuple[int, float, str]:
     if row.role == "reference":
-        return (0 if row.method == "original" else 1), 0.0, row.method
-    axis = next((column.name for column in columns if column.axis == "forgetting"), "")
-    forgotten = row.estimates.get(axis, Estimate()).value
-    return 2, (math.inf if math.isnan(forgotten) else -forgotten), row.method
+        known = row.method in REFERENCES
+        return 0, REFERENCES.index(row.method) if known else len(REFERENCES), row.method
+    axis = next((column for column in columns if column.axis == "forgetting"), None)
+    forgotten = math.nan if axis is None else _value(row.estimates, axis)
+    return 1 + destroyed if row.status == "ok" else 3, (math.inf if math.isnan(forgotten) else -forgotten), row.method
 
 
 def troubles(records: Sequence[Record]) -> list[str]:
@@ -197,7 +297,7 @@ def gaps(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
         for row in rows:
             estimate = row.estimates.get(column.name)
             if row.status == "ok" and estimate is not None and math.isnan(estimate.value):
-                methods.setdefault((column.label, estimate.reason or "no reason given"), []).append(row.method)
+                methods.setdefault((column.shown, estimate.reason or "no reason given"), []).append(row.method)
     labels: dict[tuple[str, str], list[str]] = {}
     for (label, reason), names in methods.items():
         labels.setdefault((", ".join(names), reason), []).append(label)

@@ -13,8 +13,23 @@ import pandas as pd
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.measured import Estimate
 from vdu_bench.records import Record
-from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, leaderboards
-from vdu_bench.reports.tables.text import caption, cell, header, method_text, seeds_text
+from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, leaderboards
+from vdu_bench.reports.tables.notes import table_notes
+from vdu_bench.reports.tables.text import (
+    APART,
+    DESTROYED,
+    FRONT,
+    TIED,
+    Cell,
+    best_text,
+    caption,
+    header,
+    method_text,
+    row_marks,
+    seeds_text,
+    settings_lines,
+    table_cell,
+)
 
 _LATEX = str.maketrans(
     {
@@ -28,6 +43,10 @@ _LATEX = str.maketrans(
         "↑": r"$\uparrow$",
         "↓": r"$\downarrow$",
         "±": r"$\pm$",
+        APART: "---",
+        TIED: r"$^\dagger$",
+        DESTROYED: r"$\otimes$",
+        FRONT: r"$\diamond$",
     }
 )
 
@@ -49,46 +68,58 @@ _LATEX_SIZES: Any = [
 ]
 
 
-def render(records: Iterable[Record], form: str) -> str:
+def render(records: Iterable[Record], form: str, settings: bool = False) -> str:
     """The leaderboards of all tasks in the records, as one text that ends with a newline.
+
+    Args:
+        records: of any number of tasks.
+        form: ``markdown``, ``csv``, ``latex`` or ``json``.
+        settings: whether each row's settings are shown, and how they were come by; JSON always has them.
 
     Raises:
         UserError: when records of one task do not compare, or for an unknown format.
     """
-    writers = {"markdown": to_markdown, "csv": to_csv, "latex": to_latex, "json": to_json}
-    if form not in writers:
-        raise UserError(f"unknown table format {form!r}{did_you_mean(form, writers)}")
-    return writers[form](leaderboards(records))
+    writers = {"markdown": to_markdown, "csv": to_csv, "latex": to_latex}
+    if form not in (*writers, "json"):
+        raise UserError(f"unknown table format {form!r}{did_you_mean(form, (*writers, 'json'))}")
+    boards = leaderboards(records)
+    return to_json(boards) if form == "json" else writers[form](boards, settings)
 
 
-def to_markdown(boards: Iterable[Leaderboard]) -> str:
+def to_markdown(boards: Iterable[Leaderboard], settings: bool = False) -> str:
     """A section for each task: caption, the table of the main metrics, the table of the rest, notes."""
     parts = []
     for board in boards:
         parts += [f"## {board.variant}", caption(board)]
-        for frame in _display_frames(board, " "):
+        for frame in _display_frames(board, settings):
             parts.append(markdown_table(frame))
-        if board.notes:
-            parts.append("\n".join(f"- {note}" for note in board.notes))
+        if notes := table_notes(board):
+            parts.append("\n".join(f"- {note}" for note in notes))
     return "\n\n".join(parts) + "\n"
 
 
 def markdown_table(frame: pd.DataFrame) -> str:
-    """A frame of texts as a table: the first column to the left, the others to the right."""
-    # A bar would end the cell, wherever it stands.
-    escaped = frame.map(_markdown_cell).rename(columns=_markdown_cell)
+    """A frame of `Cell` as a table: the first column to the left, the others to the right."""
+    escaped = frame.map(_markdown_cell).rename(columns=_markdown_text)
     align = ["left"] + ["right"] * (escaped.shape[1] - 1)
     return escaped.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
-def _markdown_cell(text: str) -> str:
+def _markdown_cell(cell: Cell) -> str:
+    text = _markdown_text(" ".join(filter(None, (cell.value.replace("\n", ", "), cell.spread))))
+    return f"**{text}**" if cell.bold else text + cell.mark
+
+
+def _markdown_text(text: str) -> str:
+    # A bar would end the cell, wherever it stands.
     return text.replace("|", r"\|")
 
 
-def to_csv(boards: Iterable[Leaderboard]) -> str:
+def to_csv(boards: Iterable[Leaderboard], settings: bool = False) -> str:
     """One table for all tasks: a row per task and method; each metric's value, low and high, unrounded.
 
     `forget_images` is empty where a method could draw from all of them, `scale` where no cell was measured.
+    `METRIC_best` is as `best_text`, `destroyed` and `front` as the leaderboard's.
     """
     rows: list[dict[str, Any]] = []
     for board in boards:
@@ -101,30 +132,35 @@ def to_csv(boards: Iterable[Leaderboard]) -> str:
                     f"{column.name}_low": estimate.low,
                     f"{column.name}_high": estimate.high,
                 }
+                if column.name in board.best:
+                    numbers[f"{column.name}_best"] = best_text(board, row.method, column.name)
+            if settings:
+                numbers |= {"settings": " ".join(settings_lines(row)), "settings_from": row.settings_from}
             rows.append(
                 {"task": board.setup, "forget_images": board.forget_images, "scale": board.scale}
                 | {"method": row.method, "role": row.role, "regime": row.regime}
-                | {"seeds": " ".join(map(str, row.seeds)), "status": row.status}
+                | {"seeds": " ".join(map(str, row.seeds)), "trainings": row.trainings, "status": row.status}
+                | {"destroyed": row.method in board.destroyed, "front": row.method in board.front}
                 | numbers
             )
     frame = pd.DataFrame(rows).astype({"forget_images": "Int64"})
     return frame.to_csv(index=False, lineterminator="\n")
 
 
-def to_latex(boards: Iterable[Leaderboard]) -> str:
+def to_latex(boards: Iterable[Leaderboard], settings: bool = False) -> str:
     """`table*` environments for each task, the main metrics and the rest; needs the booktabs package.
 
     Headers are broken into lines, and intervals stand in small print under their values; metrics that are still too
-    many for a page's width are continued in another table.
+    many for a page's width are continued in another table. The notes stand under a task's last table.
     """
     tables = []
     for board in boards:
-        frames = _display_frames(board, "\n")
+        frames = _display_frames(board, settings)
         for frame, suffix, title in zip(frames, ("", "_more"), ("", ", further metrics"), strict=True):
             for number, part in enumerate(_page_wide(frame), 1):
                 text = f"{board.variant}{title}. {caption(board)}"
                 continued = number > 1
-                styler = part.map(_latex_cell).rename(columns=_latex_column).style.hide(axis="index")
+                styler = part.map(latex_cell).rename(columns=_latex_column).style.hide(axis="index")
                 styler.set_table_styles(_LATEX_SIZES)
                 tables.append(
                     styler.to_latex(
@@ -136,17 +172,25 @@ def to_latex(boards: Iterable[Leaderboard]) -> str:
                         label=f"tab:{board.variant}{suffix}" + (f"_{number}" if continued else ""),
                     )
                 )
+        if notes := latex_notes(table_notes(board)):
+            tables[-1] = tables[-1].replace(r"\end{table*}", "\n".join([*notes, r"\end{table*}"]))
     return "\n".join(tables)
+
+
+def latex_notes(notes: Sequence[str]) -> list[str]:
+    """Lines for what stands under a table, a paragraph each; none without notes."""
+    lines = [rf"{latex_escape(note)}\par" for note in notes]
+    return [r"{\raggedright\scriptsize", *lines, "}"] if lines else []
 
 
 def _page_wide(frame: pd.DataFrame) -> list[pd.DataFrame]:
     """The frame in parts that fit a page, each with the methods before it."""
 
     def width(name: str) -> float:
-        cells = [text.split("\n") for text in frame[name]]
-        plain = [*header_lines(name), *(lines[0] for lines in cells)]
-        small = [line for lines in cells for line in lines[1:]]
-        return max([len(line) for line in plain] + [_SMALL * len(line) for line in small]) + _GAP
+        lines = [*header_lines(name), *(line for cell in frame[name] for line in cell.value.split("\n"))]
+        small = [cell.spread for cell in frame[name]]
+        marks = max(len(cell.mark) for cell in frame[name])
+        return max([len(line) for line in lines] + [_SMALL * len(line) for line in small]) + marks + _GAP
 
     methods, *names = frame.columns
     room = _WIDTH - width(methods)
@@ -165,9 +209,11 @@ def latex_escape(text: str) -> str:
     return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
 
 
-def _latex_cell(text: str) -> str:
-    value, *interval = latex_escape(text).split("\n")
-    return _latex_lines([value, rf"{{\scriptsize {interval[0]}}}"], "t") if interval else value
+def latex_cell(cell: Cell) -> str:
+    """A cell of the leaderboard: its spread in small print under its value."""
+    lines = [latex_escape(line) for line in cell.value.split("\n")]
+    lines[0] = (rf"\textbf{{{lines[0]}}}" if cell.bold else lines[0]) + latex_escape(cell.mark)
+    return _latex_lines([*lines, rf"{{\scriptsize {latex_escape(cell.spread)}}}"] if cell.spread else lines, "t")
 
 
 def header_lines(text: str, width: int = 14) -> list[str]:
@@ -203,11 +249,18 @@ def _plain(board: Leaderboard) -> dict[str, Any]:
         "forget_set": board.forget_set,
         "protocol": board.protocol and board.protocol.model_dump(mode="json"),
         "columns": [{name: getattr(column, name) for name in _COLUMN} for column in board.columns],
-        "rows": [
-            vars(row) | {"estimates": {name: _finite(found) for name, found in row.estimates.items()}}
-            for row in board.rows
-        ],
-        "notes": board.notes,
+        "rows": [_plain_row(board, row) for row in board.rows],
+        "best": {name: {"best": found.best, "tied": sorted(found.tied)} for name, found in board.best.items()},
+        "notes": table_notes(board),
+    }
+
+
+def _plain_row(board: Leaderboard, row: Row) -> dict[str, Any]:
+    return vars(row) | {
+        "estimates": {name: _finite(found) for name, found in row.estimates.items()},
+        "apart": {name: {"label": found.label} | _finite(found.estimate) for name, found in row.apart.items()},
+        "destroyed": [vars(one) for one in board.destroyed.get(row.method, ())],
+        "front": row.method in board.front,
     }
 
 
@@ -218,23 +271,23 @@ def _finite(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def _display_frames(board: Leaderboard, separator: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The main metrics and the rest as text; the separator stands between value and interval."""
-    methods = [method_text(row) for row in board.rows]
-    main = pd.DataFrame({"method": methods} | _texts(board, board.main_columns, separator))
-    rest = pd.DataFrame(
-        {"method": methods}
-        | _texts(board, board.other_columns, separator)
-        | {
-            "regime": [row.regime for row in board.rows],
-            "seeds": [seeds_text(row.seeds) for row in board.rows],
-            "status": [row.status for row in board.rows],
-        }
-    )
-    return main, rest
-
-
-def _texts(board: Leaderboard, columns: Sequence[Column], separator: str) -> dict[str, list[str]]:
-    return {
-        header(column): [separator.join(filter(None, cell(row, column))) for row in board.rows] for column in columns
+def _display_frames(board: Leaderboard, settings: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The main metrics and the rest, a `Cell` each; with the rows' settings, or without."""
+    methods = {"method": [Cell(method_text(row) + row_marks(board, row.method)) for row in board.rows]}
+    rest = {
+        "regime": [row.regime for row in board.rows],
+        "seeds": [seeds_text(row.seeds) for row in board.rows],
+        "status": [row.status for row in board.rows],
     }
+    if settings:
+        rest["settings"] = ["\n".join(settings_lines(row)) for row in board.rows]
+        rest["from"] = [row.settings_from for row in board.rows]
+    texts = {name: list(map(Cell, column)) for name, column in rest.items()}
+    return (
+        pd.DataFrame(methods | _cells(board, board.main_columns)),
+        pd.DataFrame(methods | _cells(board, board.other_columns) | texts),
+    )
+
+
+def _cells(board: Leaderboard, columns: Sequence[Column]) -> dict[str, list[Cell]]:
+    return {header(column): [table_cell(board, row, column) for row in board.rows] for column in columns}

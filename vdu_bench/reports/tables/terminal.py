@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
-from vdu_bench.reports.tables.text import caption, cell, header, seeds_text
+from vdu_bench.reports.tables.notes import destroyed, table_notes
+from vdu_bench.reports.tables.text import caption, header, row_marks, seeds_text, settings_lines, table_cell
 
 _GAPS = (2, 1)  # blank characters between columns: the narrow one where it saves a table from being cut
 
@@ -31,14 +32,19 @@ class _Printed:
         return max(map(len, [*self.header.split(" "), *lines]))
 
 
-def print_leaderboards(boards: Iterable[Leaderboard], console: Console) -> None:
+def print_leaderboards(boards: Iterable[Leaderboard], console: Console, settings: bool = False) -> None:
     """Print each task's tables: the main metrics, then the rest, each cut where the console is too narrow.
 
     An interval stands under its value; costs are shown without (the files have them).
+
+    Args:
+        boards: one for each task.
+        console: where to.
+        settings: whether each row's settings are shown, and how they were come by.
     """
     for board in boards:
         console.print(Text.assemble("\n", (board.variant, "bold"), "  ", (caption(board), "dim")))
-        method = _Printed("method", tuple(map(_method, board.rows)))
+        method = _Printed("method", tuple(_method(board, row) for row in board.rows))
         main = [_metric(board, column) for column in board.main_columns]
         rest = [_metric(board, column) for column in board.other_columns]
         rest += [
@@ -46,29 +52,36 @@ def print_leaderboards(boards: Iterable[Leaderboard], console: Console) -> None:
             _texts("seeds", board, lambda row: seeds_text(row.seeds)),
             _texts("status", board, lambda row: row.status),
         ]
+        if settings:
+            rest.append(_texts("settings", board, lambda row: "\n".join(settings_lines(row))))
+            rest.append(_texts("from", board, lambda row: row.settings_from))
         for columns in (main, rest):
             for gap, fitting in _packed(columns, console.width - method.width):
                 console.print()
                 console.print(_table([method, *fitting], gap))
-        if board.notes:
+        notes, alarms = table_notes(board), destroyed(board)
+        if notes:
             console.print()
-        for note in board.notes:
-            console.print(Text(note, style="dim"))
+        for note in notes:
+            console.print(Text(note, style="red" if note in alarms else "dim"))
 
 
-def _method(row: Row) -> Text:
-    text = Text(row.method, style="italic" if row.role == "reference" else "bold")
+def _method(board: Leaderboard, row: Row) -> Text:
+    text = Text(row.method, style="italic" if row.role == "reference" else "")
+    text.append(row_marks(board, row.method))
     return text.append("\nexternal", style="not bold dim") if row.role == "external" else text
 
 
 def _metric(board: Leaderboard, column: Column) -> _Printed:
-    return _Printed(header(column).replace("_", " "), tuple(_number(row, column) for row in board.rows))
+    return _Printed(header(column).replace("_", " "), tuple(_number(board, row, column) for row in board.rows))
 
 
-def _number(row: Row, column: Column) -> Text:
-    value, interval = cell(row, column)
-    text = Text(value, style="" if row.status == "ok" else "red")
-    return text.append(f"\n{interval}", style="dim") if interval and column.group != "cost" else text
+def _number(board: Leaderboard, row: Row, column: Column) -> Text:
+    found = table_cell(board, row, column)
+    text = Text(found.value + found.mark, style="bold" * found.bold if row.status == "ok" else "red")
+    if not found.spread or column.group == "cost":
+        return text
+    return text.append(f"\n{found.spread}", style="not bold dim")
 
 
 def _texts(name: str, board: Leaderboard, text: Callable[[Row], str]) -> _Printed:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vdu_bench.measured import Better, Estimate
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
@@ -11,6 +13,31 @@ from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 ARROWS: dict[Better, str] = {"higher": "↑", "lower": "↓", "none": ""}
 ABSENT = "-"
 """Shown where a metric does not apply to a method."""
+APART = "—"
+"""Shown where a number is of another count than its column."""
+TIED = "†"
+"""Marks a number that cannot be told from the best one."""
+DESTROYED = "⊗"
+"""Marks a model beyond the quality limit."""
+FRONT = "◇"
+"""Marks a row on the Pareto front."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table as text, before any format's escapes."""
+
+    value: str
+    spread: str = ""
+    """Such as ``± 3.1`` over seeds, ``[60.2, 65.8]`` of one; empty where there is no interval."""
+    bold: bool = False
+    mark: str = ""
+    """Such as `TIED`; stands right after the value and its spread."""
+
+    @property
+    def plain(self) -> str:
+        """On one line, without what bold looks like."""
+        return " ".join(filter(None, (self.value, self.spread))) + self.mark
 
 
 def method_text(row: Row) -> str:
@@ -18,14 +45,39 @@ def method_text(row: Row) -> str:
     return f"{row.method} (external)" if row.role == "external" else row.method
 
 
+def row_marks(board: Leaderboard, method: str) -> str:
+    """What stands behind a row's name: that it has destroyed the model, or is on the Pareto front; or nothing."""
+    return f" {DESTROYED}" if method in board.destroyed else f" {FRONT}" if method in board.front else ""
+
+
+def table_cell(board: Leaderboard, row: Row, column: Column) -> Cell:
+    """A row's number in a column, bold where it is the best, marked where it cannot be told from the best."""
+    best = board.best.get(column.name)
+    tied = best is not None and row.method in best.tied
+    return Cell(*cell(row, column), best is not None and row.method == best.best, TIED if tied else "")
+
+
+def best_text(board: Leaderboard, method: str, metric: str) -> str:
+    """For files of numbers: ``best``, ``tied`` (not told from the best), or empty."""
+    best = board.best.get(metric)
+    return "" if best is None else "best" if method == best.best else "tied" if method in best.tied else ""
+
+
+def settings_lines(row: Row) -> list[str]:
+    """Such as ``gamma=0.3``, one for each setting that differs from the method's default."""
+    return [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in row.settings.items()]
+
+
 def cell(row: Row, column: Column) -> tuple[str, str]:
     """The value and its interval, the latter empty where there is none.
 
     A cell that diverged or failed says so in place of any number; ``n/a`` stands for what could not be
-    estimated, and a dash for what was not measured at all.
+    estimated, `ABSENT` for what was not measured at all, `APART` for what is of another count.
     """
     if row.status != "ok":
         return row.status, ""
+    if column.name in row.apart:
+        return APART, ""
     estimate = row.estimates.get(column.name)
     if estimate is None:
         return ABSENT, ""
@@ -58,14 +110,14 @@ def has_interval(estimate: Estimate) -> bool:
 
 
 def header(column: Column) -> str:
-    """Such as ``pul (%) ↑``; the arrow points to the better side."""
+    """Such as ``PUL (%) ↑``; the arrow points to the better side."""
     return " ".join(filter(None, (quantity(column), ARROWS[column.better])))
 
 
 def quantity(column: Column) -> str:
-    """Such as ``pul (%)``; a label whose last word is the unit does not need it again."""
-    bare = not column.unit or column.label.split("_")[-1] == column.unit
-    return column.label if bare else f"{column.label} ({column.unit})"
+    """Such as ``PUL (%)``; a name whose last word is the unit does not need it again."""
+    bare = not column.unit or column.shown.replace("_", " ").split(" ")[-1] == column.unit
+    return column.shown if bare else f"{column.shown} ({column.unit})"
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vdu_bench.reports.plots.pareto import pareto_front
+from vdu_bench.reports.pareto import pareto_front
 
 # Few values, so that ties come up.
 NUMBERS = st.one_of(st.integers(-3, 3).map(float), st.floats(-1e3, 1e3), st.just(math.nan), st.just(math.inf))

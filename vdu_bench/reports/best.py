@@ -1,4 +1,4 @@
-"""The best group of a table's column: its best contestant, and those that a paired test does not separate from it."""
+"""The best of a table's column: its best contestant, and those that a paired test does not tell from it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vdu_bench.measured import Better, Gate
 from vdu_bench.records import Record
-from vdu_bench.reports.gate.outcomes import BY_SAMPLES, originals, paired_counts
-from vdu_bench.reports.tables.leaderboard import Column, Leaderboard
+from vdu_bench.reports.outcomes import BY_SAMPLES, originals, paired_counts
 from vdu_bench.stats.holm import holm
-from vdu_bench.stats.losses import Losses, summarise, two_sided
 from vdu_bench.stats.ratio_change import ratio_change
-from vdu_bench.stats.separation import separations
 
 ALPHA = 0.05
 
@@ -28,53 +26,60 @@ Test = Literal["noise", "seeds", "none"]
 class BestGroup:
     """Who is best in a column."""
 
-    methods: frozenset[str]
-    """The best contestant by its mean, and those not separable from it; empty where nothing could be tested."""
-    test: Test
+    best: str = ""
+    """The contestant with the best mean; empty where fewer than two compete."""
+    tied: frozenset[str] = frozenset()
+    """The others that cannot be told from it: those that a test does not separate, or that no test was possible of."""
+    test: Test = "none"
     """Paired over the initial noise and the seeds, over the seeds alone, or not at all."""
     why: str = ""
     """Why there is no better test than this one; empty for the metric's own."""
 
 
-def best_group(board: Leaderboard, column: Column, records: Sequence[Record]) -> BestGroup:
+def best_group(
+    metric: str, better: Better, gate: Gate, means: Mapping[str, float], records: Sequence[Record]
+) -> BestGroup:
     """Compare each contestant with the best one, at 95 % after Holm's adjustment over these comparisons.
 
-    References and external checkpoints do not compete, nor does a method that diverged or failed with a seed. What is
-    gated by its samples, as PUL is, is compared sample by sample over the initial noise that all methods share, with
-    the scatter of the seeds where that is larger (`vdu_bench.stats.ratio_change`, `vdu_bench.stats.separation`);
-    another metric, or one whose outcomes are missing, by a t test over the paired seeds. How often the truly best
-    contestant is in the group is simulated in ``docs/protocol.md``.
+    What is gated by its samples, as PUL is, is compared sample by sample over the initial noise that all methods share,
+    with the scatter of the seeds where that is larger (`vdu_bench.stats.ratio_change`,
+    `vdu_bench.stats.separation`); another metric, or one whose outcomes are missing, by a t test over the paired seeds.
+    How often the truly best contestant is in the group is simulated in ``docs/protocol.md``.
 
     Args:
-        board: of one variant.
-        column: one of its columns, with a direction.
-        records: those that the board was made from.
+        metric: its name in the records.
+        better: which direction is.
+        gate: how a loss of it is tested.
+        means: of those that compete, by row, as the table shows them; what is not finite does not compete.
+        records: those that the means are of, and the original's.
     """
-    means = {
-        row.method: row.estimates[column.name].value
-        for row in board.rows
-        if row.role == "contestant" and column.name in row.estimates
-    }
     means = {method: mean for method, mean in means.items() if math.isfinite(mean)}
-    if len(means) < 2:
-        return BestGroup(frozenset(), "none", "fewer than two contestants have a number")
-    best = (max if column.better == "higher" else min)(means, key=means.__getitem__)
+    if better == "none" or len(means) < 2:
+        return BestGroup()
+    best = (max if better == "higher" else min)(sorted(means), key=means.__getitem__)
     others = [method for method in means if method != best]
     competing = {
         method: {record.seeds.sample: record for record in records if record.row == method} for method in means
     }
-    sampled = column.gate in BY_SAMPLES
-    by_noise = _by_noise(competing, best, others, column.name, records) if sampled else None
-    p_values = _by_seeds(competing, best, others, column.name) if by_noise is None else by_noise
-    if np.isnan(p_values).any():
-        return BestGroup(frozenset(), "none", "the test takes two seeds that each contestant shares with the best")
-    kept = [method for method, p_value in zip(others, holm(p_values), strict=True) if p_value >= ALPHA]
-    missing = sampled and by_noise is None
-    return BestGroup(
-        frozenset([best, *kept]),
-        "seeds" if by_noise is None else "noise",
-        "compared over seeds alone, since outcomes of samples or the original's records are missing" if missing else "",
-    )
+    sampled = gate in BY_SAMPLES
+    by_noise = _by_noise(competing, best, others, metric, records) if sampled else None
+    p_values = _by_seeds(competing, best, others, metric) if by_noise is None else by_noise
+    known = np.isfinite(p_values)
+    adjusted = np.ones(len(others))
+    adjusted[known] = holm(p_values[known])
+    tied = frozenset(method for method, p_value in zip(others, adjusted, strict=True) if p_value >= ALPHA)
+    test: Test = "noise" if by_noise is not None else "seeds" if known.any() else "none"
+    return BestGroup(best, tied, test, _why(test, sampled, [others[index] for index in np.flatnonzero(~known)]))
+
+
+def _why(test: Test, sampled: bool, untested: Sequence[str]) -> str:
+    if test == "none":
+        return "not tested, which takes two seeds that a contestant shares with the best"
+    if untested:
+        return f"{', '.join(untested)} not tested, which takes two seeds that are shared with the best"
+    if sampled and test == "seeds":
+        return "compared over seeds alone, since outcomes of samples or the original's records are missing"
+    return ""
 
 
 def _by_noise(
@@ -85,6 +90,10 @@ def _by_noise(
     records: Sequence[Record],
 ) -> Floats | None:
     """Two-sided p-values of equal values, ``[others]``; None where a sample's outcome is not known."""
+    # Both bring scipy, a second to import, which a table without a contest can do without.
+    from vdu_bench.stats.losses import summarise
+    from vdu_bench.stats.separation import separations
+
     bases = originals(records)
     found = []
     for other in others:
@@ -102,6 +111,8 @@ def _by_noise(
 
 def _by_seeds(competing: Mapping[str, Mapping[int, Record]], best: str, others: Sequence[str], metric: str) -> Floats:
     """Two-sided p-values of the paired t test, ``[others]``; NaN where fewer than two seeds are shared."""
+    from vdu_bench.stats.losses import Losses, summarise, two_sided
+
     p_values = np.full(len(others), math.nan)
     for index, other in enumerate(others):
         seeds = _shared(competing, best, other)

@@ -1,0 +1,45 @@
+"""The quality limit: how much worse than the original a model may be before it counts as destroyed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vdu_bench.measured import Better, Limit
+
+
+@dataclass(frozen=True)
+class Excess:
+    """A number that is beyond its limit."""
+
+    metric: str
+    """Its name in the records."""
+    value: float
+    original: float
+    """The original's, at equal counts."""
+    bound: float
+    """The last value that would have been within the limit."""
+
+
+def excess(
+    metric: str, limit: Limit, better: Better, value: float, original: float, amounts: Mapping[str, float]
+) -> Excess | None:
+    """What is beyond the limit of one metric; None where it is within, or where there is nothing to judge it by.
+
+    ``ratio``: the bound is the original's times the amount (divided by it where higher is better); ``points``: plus the
+    amount (or minus). The bound itself is within.
+
+    Args:
+        metric: its name.
+        limit: by which amount it is bound; empty for none.
+        better: which direction is.
+        value: the row's mean.
+        original: the original's.
+        amounts: the task's, as `vdu_bench.records.Protocol.limits` has them; empty in records of protocol 1.
+    """
+    if not limit or limit not in amounts or not (math.isfinite(value) and math.isfinite(original)):
+        return None
+    amount, worse = amounts[limit], -1.0 if better == "higher" else 1.0
+    bound = original + worse * amount if limit == "points" else original * amount**worse
+    return Excess(metric, value, original, bound) if worse * (value - bound) > 0 else None

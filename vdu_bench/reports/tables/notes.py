@@ -1,0 +1,114 @@
+"""What is said under a table, a sentence each: what its marks mean, who has destroyed the model, how many trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from vdu_bench.measured import Estimate
+from vdu_bench.reports.limits import Excess
+from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
+from vdu_bench.reports.tables.text import DESTROYED, FRONT, TIED, interval_text, value_text
+
+FEW = 5
+"""Seeds; a row of fewer is said to have so few."""
+
+
+def table_notes(board: Leaderboard) -> list[str]:
+    """All that stands under a leaderboard, what is destroyed first."""
+    return [*destroyed(board), *legend(board), *counts(board), *apart(board), *board.notes]
+
+
+def destroyed(board: Leaderboard) -> list[str]:
+    """A sentence for each row beyond the quality limit, with its numbers; another where nothing could be judged."""
+    columns = {column.name: column for column in board.columns}
+    found = [
+        f"{DESTROYED} {row.method} has destroyed the model: "
+        + "; ".join(_beyond(columns[one.metric], one) for one in board.destroyed[row.method])
+        for row in board.rows
+        if row.method in board.destroyed
+    ]
+    measured = any(row.status == "ok" and row.method == "original" for row in board.rows)
+    if board.protocol is not None and board.protocol.limits and not measured:
+        found.append("no row is held against the quality limit, since the original's numbers are not here")
+    return found
+
+
+def _beyond(column: Column, found: Excess) -> str:
+    value, bound, original = (
+        _number(Estimate(value=number), column.unit) for number in (found.value, found.bound, found.original)
+    )
+    return f"{column.shown} {value}, limit {bound} (original: {original})"
+
+
+def legend(board: Leaderboard) -> list[str]:
+    """What bold, dagger and the Pareto mark mean; nothing of what is not there."""
+    notes = []
+    if any(found.best for found in board.best.values()):
+        tied = f"; {TIED}: not told from it by a paired test at 95 % (Holm over the column)"
+        notes.append(
+            "bold: a column's best contestant by its mean" + tied * any(found.tied for found in board.best.values())
+        )
+    if board.front:
+        axes = [board.on_axis(axis)[0].shown for axis in ("forgetting", "distance")]
+        notes.append(f"{FRONT}: on the Pareto front of {axes[0]} and {axes[1]}")
+    return [*notes, *untested(board, board.columns)]
+
+
+def untested(board: Leaderboard, columns: Iterable[Column]) -> list[str]:
+    """Which columns were not tested, or not by their own test; those with the same reason share a sentence."""
+    names: dict[str, list[str]] = {}
+    for column in columns:
+        if (found := board.best.get(column.name)) is not None and found.best and found.why:
+            names.setdefault(found.why, []).append(column.shown)
+    return [f"{', '.join(shown)}: {why}" for why, shown in names.items()]
+
+
+def counts(board: Leaderboard) -> list[str]:
+    """How many trainings stand behind a reference row, and how many seeds behind all rows where they are few."""
+    rows = [row for row in board.rows if row.status == "ok"]
+    # What a reference's numbers scatter by is its sampling alone, unless it was trained more than once.
+    trained = [row for row in rows if row.role == "reference" and row.method in ("retrain", "original")]
+    notes = [f"{_trainings(row)} over {_seeds(len(row.seeds))}" for row in trained if row.trainings > 1]
+    once = [row.method for row in trained if row.trainings == 1]
+    if once:
+        notes.append(f"{' and '.join(once)}: one training{' each' * (len(once) > 1)}")
+    return ["; ".join(notes)] * bool(notes) + seed_counts(rows)
+
+
+def seed_counts(rows: Sequence[Row]) -> list[str]:
+    """How many seeds the rows have, where that differs or is fewer than `FEW`."""
+    numbers = [len(row.seeds) for row in rows]
+    if not numbers or (min(numbers) >= FEW and len(set(numbers)) == 1):
+        return []
+    usual = max(set(numbers), key=lambda number: (numbers.count(number), number))
+    others: dict[int, list[str]] = {}
+    for row in rows:
+        if len(row.seeds) != usual:
+            others.setdefault(len(row.seeds), []).append(row.method)
+    but = "; ".join(f"{', '.join(methods)}: {number}" for number, methods in sorted(others.items()))
+    return [f"{_seeds(usual)} a row" + f", but {but}" * bool(but)]
+
+
+def apart(board: Leaderboard) -> list[str]:
+    """For each number that is of another count than its column, that number, and the original's at that count."""
+    original = next((row.estimates for row in board.rows if row.method == "original"), {})
+    notes = []
+    for row in board.rows:
+        for name, found in row.apart.items() if row.status == "ok" else ():
+            same = [column.name for column in board.columns if column.label == found.label and column.name != name]
+            beside = next((original[other] for other in same if other in original), None)
+            theirs = f", the original's {_number(beside, found.unit)}" if beside is not None else ""
+            notes.append(f"{row.method}: {found.label} {_number(found.estimate, found.unit)}{theirs}")
+    return notes
+
+
+def _number(estimate: Estimate, unit: str) -> str:
+    return " ".join(filter(None, (value_text(estimate, unit), unit, interval_text(estimate, unit))))
+
+
+def _trainings(row: Row) -> str:
+    return f"{row.method}: {row.trainings} trainings"
+
+
+def _seeds(number: int) -> str:
+    return f"{number} seed{'s' * (number != 1)}"

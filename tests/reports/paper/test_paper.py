@@ -104,7 +104,7 @@ def test_a_published_number_of_a_method_that_was_run_stands_in_its_row() -> None
     first, second = table.data_sets[0].classes[0].columns[0].published
     assert (first.marker, list(first.numbers)) == (1, ["vdu"])
     assert (second.marker, list(second.numbers)) == (2, ["theirs"])
-    assert table.sections == (("original", "retrain"), ("esd", "vdu"), ("theirs",))
+    assert table.sections == (("retrain", "original"), ("vdu", "esd"), ("theirs",))
 
 
 def test_a_limited_forget_set_is_a_class_of_its_own_and_no_paper_s() -> None:
@@ -131,7 +131,7 @@ def test_a_diverged_cell_and_one_that_is_missing_stay_apart() -> None:
     one, eight = table.data_sets[0].classes
     assert one.row("esd").status == "diverged"
     assert eight.row("esd") is None
-    assert table.sections == (("original", "retrain"), ("esd", "vdu"))
+    assert table.sections == (("retrain", "original"), ("vdu", "esd"))
     assert "digits_1: esd, seed 1: diverged: NaN at step 7" in table.notes
 
 
@@ -150,9 +150,9 @@ def test_the_caption_says_what_is_tested_and_what_is_not() -> None:
     assert "PUL paired over initial noise and seeds, u-FID over seeds" in several.caption
     (single,) = paper_tables(at("digits_1", seeds=[0]), [])
     assert "Of a single seed" in single.caption
-    assert "With one seed bold is about these runs" in single.caption
+    assert "With one seed the test is about these runs" in single.caption
     assert "u-FID over seeds" not in single.caption
-    assert any("digits_1 (fd_judge_2000): nothing is bold" in note for note in single.notes)
+    assert any("digits_1: fd_judge_2000: not tested" in note for note in single.notes)
 
 
 def test_published_numbers_ship_with_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ def test_references_come_first_then_the_best_pul(make_records, make_record):
     records = [*make_records(("digits_1",)), make_record("boom", status="diverged")]
     records += [make_record("elsewhere", role="external")]
     rows = the_board(reversed(records)).rows
-    assert [row.method for row in rows[:2]] == ["original", "retrain"]
+    assert [row.method for row in rows[:2]] == ["retrain", "original"]
     pul = [row.estimates["pul"].value for row in rows[2:-1]]
     assert pul == sorted(pul, reverse=True)
     assert {row.method for row in rows[2:-1]} == {"vdu", "esd", "finetune", "gradient_ascent", "elsewhere"}
@@ -59,12 +59,12 @@ def test_column_order(make_record):
         "junk_rate",
         "class_shift",
         "zeal",
-        "unlearn_seconds",
         "nfe_forward",
         "nfe_backward",
+        "training_images",
+        "unlearn_seconds",
         "unlearn_peak_memory",
         "sampling_throughput",
-        "training_images",
     ]
 
 
@@ -155,9 +155,19 @@ def test_digits(estimate, unit, value, interval):
 
 def test_headers_carry_unit_and_direction(make_record):
     headers = {column.name: header(column) for column in the_board([make_record()]).columns}
-    assert headers["pul"] == "pul (%) ↑"
+    assert headers["pul"] == "PUL (%) ↑"
     assert headers["fd_judge"] == "fd_judge_2000 ↓"
-    assert headers["training_images"] == "training_images ↓"
+    assert headers["training_images"] == "training images ↓"
+    assert headers["nfe_forward"] == "NFE forward (evaluations) ↓"
+
+
+def test_a_title_gives_way_to_a_label_that_says_more_and_to_another_metric_s(make_record):
+    record = make_record()
+    titled = {"fd_judge": "FD", "concept_rate": "PUL"}
+    for name, title in titled.items():
+        record.metrics[name] = record.metrics[name].model_copy(update={"title": title})
+    shown = {column.name: column.shown for column in the_board([record]).columns}
+    assert [shown[name] for name in ("fd_judge", "concept_rate", "pul")] == ["fd_judge_2000", "concept_rate", "pul"]
 
 
 def test_what_is_not_known_of_an_external_checkpoint_is_no_number(make_record):
@@ -171,4 +181,4 @@ def test_what_is_not_known_of_an_external_checkpoint_is_no_number(make_record):
     (row,) = [row for row in board.rows if row.role == "external"]
     texts = {column.name: cell(row, column) for column in board.columns}
     assert {texts[name] for name in unknown} == {("n/a", "")}
-    assert f"elsewhere: no {', '.join(unknown)}: {why}" in board.notes
+    assert f"elsewhere: no NFE forward, NFE backward, training images: {why}" in board.notes

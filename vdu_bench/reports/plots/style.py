@@ -47,8 +47,8 @@ class Look:
 def looks(boards: Iterable[Leaderboard]) -> dict[str, Look]:
     """A look for each method, the same for all the boards.
 
-    References are black and grey stars, the original black. The others take the eight coloured hues of the colour-blind palette
-    and eleven markers in the order of their names: 88 methods go by before two look alike.
+    References are black and grey stars, the original black. The others take the eight coloured hues of the colour-blind
+    palette and eleven markers in the order of their names: 88 methods go by before two look alike.
     """
     roles = {row.method: row.role for board in boards for row in board.rows}
     # From the end of their order in tables, so that the row of real images takes no colour from the models.

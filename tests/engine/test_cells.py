@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from vdu_bench.engine.cells import expand, request
+from vdu_bench.engine.recording import failed_record
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.methods.vdu import VDU as Method
 from vdu_bench.models.specs import CheckpointPosterior
+from vdu_bench.tasks.loading import with_overrides
 from vdu_bench.tasks.task import Task
 
 
@@ -39,6 +42,24 @@ def test_a_forbidden_method_that_is_asked_for_is_an_error(tiny_task: Task) -> No
 def test_settings_of_task_and_user_come_together(tiny_task: Task) -> None:
     made, _ = cells(tiny_task, ["vdu"], settings={"vdu": {"gamma": 0.1}})
     assert made[-1].overrides == {"steps": 2, "batch_size": 8, "gamma": 0.1}
+
+
+def test_a_record_says_what_differs_from_the_defaults_and_how_it_was_come_by(tiny_task: Task) -> None:
+    def record(settings=None, task=tiny_task, regime="full", method="vdu"):
+        (made,) = [cell for cell in cells(task, [method], regime, settings=settings)[0] if cell.method == method]
+        return failed_record(made, "cpu", RuntimeError("never run"))
+
+    own = record()
+    assert (own.settings_changed, own.settings_from) == ({"steps": 2, "batch_size": 8}, "task")
+    given = record({"vdu": {"steps": 3}})
+    assert (given.settings_changed, given.settings_from) == ({"steps": 3, "batch_size": 8}, "command")
+    default = Method.Settings.model_fields["steps"].default
+    assert record({"vdu": {"steps": default}}).settings_changed == {"batch_size": 8}
+    assert record(regime="forget_only").settings_from == "task"
+    assert record(method="original").settings_from == "default"
+    assert record(task=tiny_task.model_copy(update={"settings_from": {"vdu": "tuned"}})).settings_from == "tuned"
+    other = with_overrides(tiny_task, {"method_settings": {"vdu": {"steps": 3}}})
+    assert record(task=other).settings_from == "command"
 
 
 def test_mistakes_are_named(tiny_task: Task) -> None:

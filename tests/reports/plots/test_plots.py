@@ -8,6 +8,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from vdu_bench.measured import Estimate
 from vdu_bench.reports.plots.bars import draw_bars
 from vdu_bench.reports.plots.grid import sample_grid
 from vdu_bench.reports.plots.style import looks
@@ -38,6 +39,30 @@ def test_figures_are_written_and_deterministic(board, tmp_path, draw):
     assert pixels.shape[1] > 1_200
     assert first[1].read_bytes()[:4] == b"%PDF"
     assert b"CreationDate" not in first[1].read_bytes()
+
+
+def test_the_front_leaves_out_what_is_destroyed_and_the_legend_says_so(
+    make_records, make_record, tmp_path, monkeypatch
+):
+    records = [*make_records(("digits_1",)), *(make_record("real", seed, role="reference") for seed in range(3))]
+    for record in records:
+        record.protocol.limits = {"ratio": 3.0}
+        record.metrics["fd_judge"] = record.metrics["fd_judge"].model_copy(update={"limit": "ratio"})
+        if record.method == "real":
+            record.metrics["pul"].estimate = Estimate(reason="no model")
+    figures = []
+    monkeypatch.setattr("vdu_bench.reports.plots.tradeoff.draw", lambda _, paint: figures.append(paint()) or [])
+    board = leaderboards(records)[0]
+    draw_tradeoff(board, looks([board]), tmp_path / "x")
+    (legend,), (axes,) = figures[0].legends, figures[0].axes
+    labels = {text.get_text() for text in legend.get_texts()}
+    assert {"gradient_ascent (destroyed)", "vdu"} <= labels
+    # Real images have no place in the plane for a good reason.
+    assert not any(label.startswith("real") for label in labels)
+    (front,) = [line for line in axes.lines if line.get_label() == "Pareto front"]
+    places = {row.method: row.estimates["fd_judge"].value for row in board.rows}
+    assert list(front.get_xdata()) == sorted(places[method] for method in board.front)
+    assert places["gradient_ascent"] not in front.get_xdata()
 
 
 def test_nothing_is_drawn_from_nothing(make_record, tmp_path):

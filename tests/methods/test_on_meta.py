@@ -20,6 +20,7 @@ LOSS_METHODS = [name for name in METHODS.entries() if issubclass(METHODS.get(nam
 WITH_PROMPTS = [
     *((name, {"x_t_steps": 2} if name == "esd" else {}) for name in LOSS_METHODS),
     ("vdu", {"space": "parameter", "weighting": "elbo"}),
+    ("vdu_contrast", {"condition": "concept", "gamma": 0.0}),
     ("esd", {"x_t": "frozen", "x_t_steps": 2, "from_concept": "anchor", "weights": "all_but_cross_attention"}),
     ("esd", {"x_t": "images", "weights": "all"}),
 ]
@@ -52,7 +53,7 @@ def step(method: LossMethod, model: UnconditionalDDPM | TextToImage, context: Un
 
 
 def test_there_are_methods_to_test() -> None:
-    assert {"vdu", "esd", "finetune", "gradient_ascent"} <= set(LOSS_METHODS)
+    assert {"vdu", "vdu_contrast", "esd", "finetune", "gradient_ascent"} <= set(LOSS_METHODS)
 
 
 @pytest.mark.parametrize("name", LOSS_METHODS)

@@ -11,8 +11,8 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.shipped import ASSETS, shipped_artifacts
 from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.clip import clip
-from vdu_bench.engine.stages.posterior import load_posterior, snapshot_posterior
 from vdu_bench.engine.stages.judge import judge, second_judge
+from vdu_bench.engine.stages.posterior import load_posterior, snapshot_posterior
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import Artifact, Store, read_artifact
 from vdu_bench.engine.weights import ready_model

@@ -70,7 +70,10 @@ def _changed(folder: Path, change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kind": "../../outside"}, "it is a '../../outside', not one of base, posterior, retrain, judge, second_judge, clip"),
+        (
+            {"kind": "../../outside"},
+            "it is a '../../outside', not one of base, posterior, retrain, judge, second_judge, clip",
+        ),
         ({"files": {}}, "does not match its checksum"),
     ],
 )

@@ -69,9 +69,9 @@ def test_records_are_whole(finished: Path) -> None:
         assert record.status == "ok"
         assert record.protocol is not None
         assert record.protocol.samples == 40
-        assert {name: found.n for name, found in record.outcomes.items()} == {
-            name: 40 for name in ("strict", "forget", "junk", "copies")
-        }
+        assert {name: found.n for name, found in record.outcomes.items()} == dict.fromkeys(
+            ("strict", "forget", "junk", "copies"), 40
+        )
         judged = {"base", "retrain"} if record.method == "retrain" else {"base"}
         assert record.stages.keys() - judged == {
             "unlearned", "judge", "second_judge", "samples", "original_samples",

@@ -11,8 +11,8 @@ from vdu_bench.engine.shipped import exported
 from vdu_bench.engine.stage import LASTING
 from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.clip import clip
-from vdu_bench.engine.stages.posterior import snapshot_posterior
 from vdu_bench.engine.stages.judge import judge, second_judge
+from vdu_bench.engine.stages.posterior import snapshot_posterior
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import MANIFEST, Artifact, Store, read_artifact
 from vdu_bench.engine.team_store import TeamStore

@@ -13,8 +13,8 @@ from vdu_bench.engine.stages.base import base, check_prompt_lengths
 from vdu_bench.engine.stages.clip import clip
 from vdu_bench.engine.stages.external import external
 from vdu_bench.engine.stages.images import probes_of
-from vdu_bench.engine.stages.posterior import snapshot_posterior
 from vdu_bench.engine.stages.judge import judge, second_judge
+from vdu_bench.engine.stages.posterior import snapshot_posterior
 from vdu_bench.engine.stages.record import keep_record
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import Store

@@ -34,7 +34,7 @@ def test_each_has_records_of_its_own(variants: Path) -> None:
         file.parent.relative_to(variants / "out" / "records").as_posix(): file
         for file in variants.glob("out/**/seed0.json")
     }
-    rows = ("original", "retrain", "vdu")
+    rows = ("original", "real", "retrain", "vdu")
     assert set(found) == {
         *(f"tiny/{row}" for row in (*rows, "vdu+gamma=0.3", "vdu+regime=forget_only")),
         *(f"tiny+{change}/{row}" for change in ("forget=3", "samples=20") for row in rows),
@@ -62,7 +62,7 @@ def test_tidy_rows_and_plots_tell_them_apart(
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert {row["task"] for row in rows} == {"tiny", "tiny+forget=3", "tiny+samples=20"}
     assert {row["method"] for row in rows if row["task"] == "tiny"} == {
-        *("original", "retrain", "vdu", "vdu[gamma=0.3]", "vdu[regime=forget_only]")
+        *("original", "real", "retrain", "vdu", "vdu[gamma=0.3]", "vdu[regime=forget_only]")
     }
     cli("plot", variants / "out", "--out", tmp_path, "--store", variants / "store")
     drawn = {Path(file).name for file in capsys.readouterr().out.split()}

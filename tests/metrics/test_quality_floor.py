@@ -117,6 +117,11 @@ def test_the_kernel_distance_of_a_perfect_model_has_no_bias(planted: Planted) ->
     error = np.std(found, ddof=1) / np.sqrt(len(found))
     assert np.mean(found) == pytest.approx(0, abs=3 * error)
     assert min(found) < 0 < max(found)
+    # Whatever the unit of the features.
+    e = planted.evidence(planted.samples(planted.fresh(100, 0) + 1))
+    larger = RealReadings(10 * planted.real.train, planted.real.held_out)
+    scaled = replace(e, after=planted.samples(10 * e.after.retain.features), real=larger)
+    assert value(KernelDistance, scaled) == pytest.approx(value(KernelDistance, e))
 
 
 def test_one_that_repeats_training_images_makes_copies_and_nothing_else_shows_it(planted: Planted) -> None:

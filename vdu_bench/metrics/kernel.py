@@ -15,10 +15,12 @@ LARGEST = 1000
 class KernelDistance(Metric):
     """Kernel distance (KID) of the samples to real training images without the concept, in the judge's features.
 
-    The unbiased squared maximum mean discrepancy under the kernel (x'y / d + 1)^3 (Binkowski et al. 2018), by
-    torch-fidelity: the mean over 10 pairs of random subsets, of 1,000 images or of as many as there are. 0 for equal
-    distributions, whatever the number of samples, and so below 0 at times. Of a text-to-image model the samples are
-    those of the retain prompts, and the real images, as many for each prompt, those that would be right answers.
+    The unbiased squared maximum mean discrepancy under the kernel (x'y / s + 1)^3 (Binkowski et al. 2018), by torch-
+    fidelity: the mean over 10 pairs of random subsets, of 1,000 images or of as many as there are. There s is the
+    number of features, which suits Inception's, of about unit size; a judge's may be of any, so here it is the mean of
+    the real images' x'x, and no unit of the features tells. 0 for equal distributions, whatever the number of samples,
+    and so below 0 at times. Of a text-to-image model the samples are those of the retain prompts, and the real images,
+    as many for each prompt, those that would be right answers.
     """
 
     better = "lower"
@@ -41,6 +43,7 @@ class KernelDistance(Metric):
         value = kid_features_to_metric(
             found.double(),
             real.double(),
+            kid_kernel_poly_gamma=1 / float(real.double().square().sum(1).mean()),
             kid_subsets=subsets,
             kid_subset_size=size,
             rng_seed=derive_seed(evidence.seed, "metric", "kid") % 2**32,

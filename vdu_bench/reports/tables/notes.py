@@ -76,7 +76,7 @@ def counts(board: Leaderboard) -> list[str]:
 
 
 def seed_counts(rows: Sequence[Row]) -> list[str]:
-    """How many seeds the rows have, where that differs or is fewer than `FEW`."""
+    """How many seeds the rows have, where that differs or is fewer than `FEW`; a row that diverged is not counted."""
     numbers = [len(row.seeds) for row in rows]
     if not numbers or (min(numbers) >= FEW and len(set(numbers)) == 1):
         return []

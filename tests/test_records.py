@@ -74,6 +74,9 @@ def test_two_files_with_the_same_cell_are_both_named(tmp_path: Path) -> None:
     for file in files:
         file.parent.mkdir()
         file.write_text(text)
+    assert len(read_records(tmp_path)) == 1, "a copy is no contradiction"
+    assert len(read_records(*(file.parent for file in files))) == 1
+    files[1].write_text(text.replace('"status": "ok"', '"status": "failed"'))
     with pytest.raises(UserError, match="the same cell, digits_1/esd/seed0: name the folder of one of them") as caught:
         read_records(tmp_path)
     assert all(str(file) in str(caught.value) for file in files)

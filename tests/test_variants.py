@@ -20,6 +20,11 @@ def test_names_hold_what_was_changed() -> None:
     assert row_name("vdu", changes) == "vdu[gamma=0.3, steps=60, error_cap=null]"
 
 
+def test_a_name_that_was_given_stands_for_the_changes() -> None:
+    assert file_name("vdu", {"gamma": 0.3}, "strong") == "vdu+strong"
+    assert row_name("vdu", {"gamma": 0.3}, "strong") == "vdu[strong]"
+
+
 def test_a_task_s_name_says_what_it_was_limited_to_and_what_was_changed() -> None:
     assert variant_name("t", None, {}) == variant_name("t", "all", {}) == "t"
     assert variant_name("t", 25, {}) == "t-forget25"

@@ -158,6 +158,8 @@ class Record(Schema):
     """By dotted name, what a command changed of the task; `forget_images`, which has a field of its own, apart."""
     method_changes: dict[str, Any] = Field(default_factory=dict)
     """By name, what a command gave the method otherwise than the task does; a `regime` other than full among it."""
+    called: str = ""
+    """What a command called the variant, in place of `method_changes`; empty where it gave no name."""
     seeds: Seeds
     """What was drawn from."""
     protocol: Protocol | None
@@ -204,13 +206,13 @@ class Record(Schema):
 
     @property
     def row(self) -> str:
-        """The method's name with what was changed of its settings: ``vdu[gamma=0.3]``, as tables call it."""
-        return row_name(self.method, self.method_changes)
+        """The method's name with what was changed of its settings, ``vdu[gamma=0.3]``, or what that is called."""
+        return row_name(self.method, self.method_changes, self.called)
 
     @property
     def cell_name(self) -> str:
         """``variant/method/seed``, with what was changed of either, as used in file names and messages."""
-        return f"{self.variant}/{file_name(self.method, self.method_changes)}/seed{self.seeds.sample}"
+        return f"{self.variant}/{file_name(self.method, self.method_changes, self.called)}/seed{self.seeds.sample}"
 
     @property
     def order(self) -> tuple[str, float, str, str, int]:
@@ -249,9 +251,12 @@ def _plain(file: Path) -> Any:
     return upgraded(plain, version) if isinstance(version, int) and 1 <= version < SCHEMA_VERSION else plain
 
 
-def read_records(folder: Path) -> list[Record]:
-    """All records of a folder, in their `Record.order`. Raises UserError as `records_by_file`."""
-    return sorted(records_by_file(folder).values(), key=lambda record: record.order)
+def read_records(*folders: Path) -> list[Record]:
+    """All records of some folders, in their `Record.order`. Raises UserError as `records_by_file`."""
+    found: dict[Path, Record] = {}
+    for folder in folders:
+        found |= records_by_file(folder)
+    return sorted(_one_each(found).values(), key=lambda record: record.order)
 
 
 def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Record]:
@@ -262,8 +267,8 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
         without: a folder whose records are left out: the reference often lies among the results that it judges.
 
     Raises:
-        UserError: naming file and key, for a file that is not a record; for two files with the same cell; and where
-            there are no records.
+        UserError: naming file and key, for a file that is not a record; for two files with the same cell, unless they
+            are equal; and where there are no records.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder of records; `vdu-bench run --out {folder} ...` makes one")
@@ -273,11 +278,19 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
         files = [file for file in files if not file.resolve().is_relative_to(without.resolve())]
     if not files:
         raise UserError(f"no records under {folder}; `vdu-bench run --out {folder} ...` makes some")
-    records = {file: read_record(file) for file in files}
+    return _one_each({file: read_record(file) for file in files})
+
+
+def _one_each(records: dict[Path, Record]) -> dict[Path, Record]:
+    """The records without copies. Raises UserError for two of one cell that differ."""
+    kept: dict[Path, Record] = {}
     places: dict[str, Path] = {}
     for file, record in records.items():
-        if (other := places.setdefault(record.cell_name, file)) != file:
+        other = places.setdefault(record.cell_name, file)
+        if other == file:
+            kept[file] = record
+        elif record.to_json() != kept[other].to_json():
             raise UserError(
                 f"{other} and {file} are records of the same cell, {record.cell_name}: name the folder of one of them"
             )
-    return records
+    return kept

@@ -10,6 +10,9 @@ from typing import Any
 from vdu_bench.spec import digest_of
 
 PLAIN = re.compile(r"[A-Za-z0-9._-]{1,32}")
+CALLED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+"""What a command may call a variant: no name of this kind is one of changes, which have an equals sign."""
+
 LONGEST = 100
 """Characters of all changes in a name of a file; more of them become a digest."""
 
@@ -30,11 +33,13 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
     return found
 
 
-def file_name(name: str, changes: Mapping[str, Any]) -> str:
-    """A name with what was changed, fit for a file: ``vdu+gamma=0.3+steps=60``.
+def file_name(name: str, changes: Mapping[str, Any], called: str = "") -> str:
+    """A name with what was changed, fit for a file: ``vdu+gamma=0.3+steps=60``, or with what that is called.
 
     A value that does not fit is a digest of eight digits, of a path its last part; and so are many changes together.
     """
+    if called:
+        return f"{name}+{called}"
     parts = [f"{key}={_short(value)}" for key, value in changes.items()]
     text = "+".join(parts)
     return "+".join([name, *([text if len(text) <= LONGEST else digest_of(dict(changes))[:8]] if parts else [])])
@@ -46,8 +51,10 @@ def variant_name(task: str, forget_images: int | str | None, changes: Mapping[st
     return file_name(limited, changes)
 
 
-def row_name(name: str, changes: Mapping[str, Any]) -> str:
+def row_name(name: str, changes: Mapping[str, Any], called: str = "") -> str:
     """The same for people: ``vdu[gamma=0.3, steps=60]``."""
+    if called:
+        return f"{name}[{called}]"
     return f"{name}[{', '.join(f'{key}={_short(value)}' for key, value in changes.items())}]" if changes else name
 
 

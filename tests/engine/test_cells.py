@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vdu_bench.engine.cells import expand, request
+from vdu_bench.engine.cells import expand, request, tasks_of
 from vdu_bench.engine.recording import failed_record
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
@@ -15,7 +15,7 @@ from vdu_bench.tasks.task import Task
 
 
 def cells(task: Task, methods, regime="full", seeds=(0,), settings=None):
-    return expand([task], methods, seeds, regime, settings or {}, "cpu")
+    return expand([task], methods, seeds, regime, {name: [own] for name, own in (settings or {}).items()}, "cpu")
 
 
 def test_reference_rows_are_in_every_table(tiny_task: Task) -> None:
@@ -60,6 +60,37 @@ def test_a_record_says_what_differs_from_the_defaults_and_how_it_was_come_by(tin
     assert record(task=tiny_task.model_copy(update={"settings_from": {"vdu": "tuned"}})).settings_from == "tuned"
     other = with_overrides(tiny_task, {"method_settings": {"vdu": {"steps": 3}}})
     assert record(task=other).settings_from == "command"
+
+
+def test_variants_of_a_method_are_cells_of_their_own_and_double_no_other_s(tiny_task: Task) -> None:
+    gammas = {"vdu": [{"gamma": 0.1}, {"gamma": 0.3}]}
+    made, _ = expand([tiny_task], ["vdu", "esd"], (0, 1), "full", gammas, "cpu")
+    assert [cell.name for cell in made if cell.seed == 0] == [
+        f"tiny/{row}/seed0" for row in ("original", "retrain", "real", "vdu+gamma=0.1", "vdu+gamma=0.3", "esd")
+    ]
+    assert len({cell.name for cell in made}) == len(made) == 12
+    assert {cell.overrides["gamma"] for cell in made if cell.method == "vdu"} == {0.1, 0.3}
+
+
+def test_variants_of_a_task_are_tasks_of_their_own(tiny_task: Task) -> None:
+    tasks = [with_overrides(tiny_task, {"samples": samples}) for samples in (20, 30)]
+    made, _ = expand(tasks, ["vdu"], (0,), "full", {}, "cpu")
+    assert {cell.variant for cell in made} == {"tiny+samples=20", "tiny+samples=30"}
+    assert [task.samples for task in tasks_of(made)] == [20, 30]
+
+
+def test_a_name_stands_in_place_of_settings_but_of_no_reference(tiny_task: Task) -> None:
+    def named(called: str, *variants: dict[str, float]) -> list[str]:
+        return [
+            cell.name for cell in expand([tiny_task], ["vdu"], (0,), "full", {"vdu": variants}, "cpu", None, called)[0]
+        ]
+
+    assert named("strong", {"gamma": 0.3}) == [f"tiny/{row}/seed0" for row in ("original", "retrain", "real", "vdu+strong")]
+    with pytest.raises(UserError, match="--name strong: vdu has 2 variants"):
+        named("strong", {"gamma": 0.3}, {"gamma": 0.1})
+    for wrong in ("a/b", "gamma=0.3", "-x", "a" * 33):
+        with pytest.raises(UserError, match="--name"):
+            named(wrong, {"gamma": 0.3})
 
 
 def test_mistakes_are_named(tiny_task: Task) -> None:

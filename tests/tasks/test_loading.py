@@ -93,10 +93,48 @@ def test_settings_from_file_and_assignments(tmp_path: Path) -> None:
     file.write_text("vdu: {gamma: 0.3, steps: 5}\n")
     got = read_settings(["vdu.gamma=0.7", "task.sampler.steps=9", "esd.clip_norm=null"], file)
     assert got == {
-        "vdu": {"gamma": 0.7, "steps": 5},
-        "task": {"sampler": {"steps": 9}},
-        "esd": {"clip_norm": None},
+        "vdu": [{"gamma": 0.7, "steps": 5}],
+        "task": [{"sampler": {"steps": 9}}],
+        "esd": [{"clip_norm": None}],
     }
+
+
+def test_values_with_commas_between_are_variants() -> None:
+    got = read_settings(["vdu.gamma=0.1,0.3", "vdu.steps=5, 6", "task.samples=500,1000"], None)
+    assert got["vdu"] == [{"gamma": gamma, "steps": steps} for gamma in (0.1, 0.3) for steps in (5, 6)]
+    assert got["task"] == [{"samples": 500}, {"samples": 1000}]
+    nested = read_settings(["task.sampler.steps=5,9", "task.sampler.batch_size=3"], None)
+    assert nested == {"task": [{"sampler": {"steps": steps, "batch_size": 3}} for steps in (5, 9)]}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("[a, b]", [["a", "b"]]),
+        ("[a, b],[c]", [["a", "b"], ["c"]]),
+        ("all,[a, b]", ["all", ["a", "b"]]),
+        ("{a: 1, b: 2}", [{"a": 1, "b": 2}]),
+        ("'a, b'", ["a, b"]),
+        ("'it''s one, too',b", ["it's one, too", "b"]),
+        (r'"a \", b",c', ['a ", b', "c"]),
+        ("don't,do", ["don't", "do"]),
+        ("*to_[kv].*,*to_q.*", ["*to_[kv].*", "*to_q.*"]),
+        ("1,true", [1, True]),
+        ("", [None]),
+    ],
+)
+def test_what_is_one_value_and_what_are_several(text: str, values: list[object]) -> None:
+    got = read_settings([f"vdu.weights={text}"], None)["vdu"]
+    assert [(type(own["weights"]), own["weights"]) for own in got] == [(type(value), value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("0.1,", "a value is empty"), (",", "empty"), ("0.1,0.1", "0.1 comes twice"), ("1,1.0,1", "1 c")],
+)
+def test_variants_that_are_none(text: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        read_settings([f"vdu.gamma={text}"], None)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +146,7 @@ def test_settings_from_file_and_assignments(tmp_path: Path) -> None:
     ],
 )
 def test_a_pattern_needs_no_quotes(text: str, value: str | list[str]) -> None:
-    assert read_settings([f"vdu.weights={text}"], None) == {"vdu": {"weights": value}}
+    assert read_settings([f"vdu.weights={text}"], None) == {"vdu": [{"weights": value}]}
 
 
 @pytest.mark.parametrize("bad", ["gamma=3", "vdu.gamma", "vdu.=3", "=", "vdu.gamma=[1"])

@@ -13,6 +13,8 @@ from vdu_bench.cli.options import (
     DataDir,
     Device,
     Fresh,
+    Jobs,
+    Name,
     Out,
     Plugins,
     Quiet,
@@ -23,8 +25,10 @@ from vdu_bench.cli.options import (
     StoreOption,
     Tasks,
     data_dir_at,
+    executor_of,
     load_plugins,
     names_in,
+    publish_run,
     require_alone,
     seeds_in,
     settings_in,
@@ -69,16 +73,14 @@ def run(
     ] = "full",
     settings: Settings = None,
     settings_file: SettingsFile = None,
+    name: Name = None,
     plugin: Plugins = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     out: Out = Path("results"),
     store: StoreOption = None,
     fresh: Fresh = False,
-    jobs: Annotated[
-        int,
-        typer.Option("--jobs", "-j", min=1, help="Cells at a time on this machine, each in a process of one thread."),
-    ] = 1,
+    jobs: Jobs = 1,
     dask: Annotated[
         str | None,
         typer.Option(help="Run cells on a Dask cluster: its scheduler's address or file. The store must be shared."),
@@ -88,7 +90,9 @@ def run(
     """Unlearn, sample, measure: one record for each task x method x seed, and a leaderboard of them.
 
     [bold]original[/bold], [bold]retrain[/bold] and [bold]real[/bold] (held-out images) are added to every table. What
-    is done already is reused; a run that was cut off goes on where it was.
+    is done already is reused; a run that was cut off goes on where it was. What is changed of a method or a task has
+    rows and records of its own: the third example makes a row [bold]vdu\\[short][/bold], the fourth makes three,
+    [bold]vdu\\[gamma=0.1][/bold] and so on.
 
     Examples:
 
@@ -96,25 +100,21 @@ def run(
 
       vdu-bench run --task digits_1,digits_8 --methods all --seeds 0,1,2
 
-      vdu-bench run --task digits_1 --methods vdu --set vdu.gamma=0.3 --set vdu.steps=60
+      vdu-bench run --task digits_1 --methods vdu --set vdu.gamma=0.3 --set vdu.steps=60 --name short
+
+      vdu-bench run --task digits_1 --methods vdu --set vdu.gamma=0.1,0.3,0.9
 
       vdu-bench run --task ./mine.yaml --methods mine --plugin my_method.py
     """
     from vdu_bench.engine.cells import expand
-    from vdu_bench.engine.cluster import DaskExecutor, JobsExecutor
     from vdu_bench.engine.evaluate import external_beside
-    from vdu_bench.engine.executors import Executor, LocalExecutor
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.run import run_cells
     from vdu_bench.reports.comparable import check_comparable
 
     require_alone()
-    if dask and jobs > 1:
-        raise UserError("--jobs and --dask exclude each other: a cluster has as many workers as it has")
     load_plugins(plugin)
-    method_settings, task_settings = settings_in(settings, settings_file)
-    if samples is not None:
-        task_settings["samples"] = samples
+    method_settings, task_settings = settings_in(settings, settings_file, samples)
     cells, left_out = expand(
         tasks_named(task, task_settings),
         names_in(methods, "--methods"),
@@ -123,19 +123,16 @@ def run(
         method_settings,
         device,
         data_dir_at(data_dir),
+        name or "",
     )
     progress = Progress(quiet)
     for line in left_out:
         progress.say(line)
     place = store_at(store, progress)
-    executor: Executor = LocalExecutor(place, progress, fresh)
-    if dask:
-        executor = DaskExecutor(dask, place, progress, fresh, plugin or [])
-    elif jobs > 1:
-        executor = JobsExecutor(jobs, place, progress, fresh, plugin or [])
+    executor = executor_of(jobs, dask, place, progress, fresh, plugin)
     outcome = run_cells(cells, place, out, progress, executor, fresh)
     others = external_beside(outcome.records, out, check_comparable, progress.say)
-    _publish([*outcome.records, *others], out, place, progress)
+    publish_run([*outcome.records, *others], out, place, progress)
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -197,7 +194,7 @@ def evaluate(
     progress = Progress(quiet)
     place = store_at(store, progress)
     outcome = evaluate_cells(cells, place, out, progress, check_comparable, fresh)
-    _publish(read_records(out), out, place, progress, judged_by.name)
+    publish_run(read_records(out), out, place, progress, judged_by.name)
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -237,7 +234,7 @@ def prepare(
     task_settings = settings_of_task(settings, settings_file)
     # Of several processes one speaks.
     progress = Progress(quiet or rank() > 0)
-    tasks = tasks_named(task, task_settings)
+    tasks = tasks_named(task, [task_settings])
     place, where = store_at(store, progress), data_dir_at(data_dir)
     if import_ is not None:
         if rebuild:
@@ -283,13 +280,6 @@ def show(
 
 
 app.add_typer(results)
-
-
-def _publish(records: list[Any], out: Path, store: Any, progress: Any, task: str | None = None) -> None:
-    from vdu_bench.engine.grids import first_samples, samples_digest
-    from vdu_bench.reports.publish import publish
-
-    publish(records, out, lambda: first_samples(records, store), samples_digest(records), progress.say, task)
 
 
 def main() -> None:

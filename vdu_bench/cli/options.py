@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vdu_bench.errors import UserError
 from vdu_bench.launch import launched
+
+if TYPE_CHECKING:
+    from vdu_bench.engine.executors import Executor
 
 Tasks = Annotated[
     str, typer.Option("--task", "-t", help="Task names with commas between, or a task file (./mine.yaml).")
@@ -26,7 +29,9 @@ StoreOption = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="A setting, METHOD.NAME=VALUE or task.NAME=VALUE, such as vdu.gamma=0.3; may be repeated."
+        "--set",
+        help="A setting, METHOD.NAME=VALUE or task.NAME=VALUE, such as vdu.gamma=0.3; may be repeated. Values with "
+        "commas between, 0.1,0.3, are variants, run one by one; a list in brackets or text in quotes is one value.",
     ),
 ]
 SettingsFile = Annotated[
@@ -56,6 +61,16 @@ Tolerances = Annotated[
 Seeds = Annotated[str, typer.Option(help="Seeds with commas between; each is a cell of its own.")]
 Samples = Annotated[int | None, typer.Option(help="Images a cell; the task's own number if not given.")]
 Out = Annotated[Path, typer.Option(help="Folder for records, leaderboards and plots.")]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        help="What the rows of methods are called in place of their settings: METHOD[NAME]; without variants."
+    ),
+]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", min=1, help="Cells at a time on this machine, each in a process of one thread."),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Make the cells again, even those that are done.")]
 
 
@@ -68,17 +83,18 @@ def load_plugins(files: list[Path] | None) -> None:
             load_plugin(file)
 
 
-def tasks_named(names: str, overrides: dict[str, Any]) -> list[Any]:
-    """The tasks of --task, with some keys changed. Raises UserError for an unknown one."""
+def tasks_named(names: str, variants: list[dict[str, Any]]) -> list[Any]:
+    """The tasks of --task, each with some keys changed in one way or several. Raises UserError for an unknown one."""
     from vdu_bench.tasks.loading import find_task, with_overrides
 
-    return [with_overrides(find_task(name), overrides) for name in names_in(names, "--task")]
+    found = [find_task(name) for name in names_in(names, "--task")]
+    return [with_overrides(task, overrides) for task in found for overrides in variants]
 
 
 def the_task(name: str, assignments: list[str] | None, samples: int | None) -> Any:
     """The one task of --task, changed by --set and --samples. Raises UserError for more, or settings of a method."""
     task = settings_of_task(assignments, None)
-    found = tasks_named(name, task if samples is None else {**task, "samples": samples})
+    found = tasks_named(name, [task if samples is None else {**task, "samples": samples}])
     if len(found) != 1:
         raise UserError(f"--task {name!r}: a checkpoint is judged by one task at a time")
     return found[0]
@@ -105,21 +121,28 @@ def seeds_in(text: str) -> list[int]:
     return seeds
 
 
-def settings_in(assignments: list[str] | None, file: Path | None) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """What --set and --settings say, of methods by name and of the task."""
+Variants = list[dict[str, Any]]
+
+
+def settings_in(
+    assignments: list[str] | None, file: Path | None, samples: int | None = None
+) -> tuple[dict[str, Variants], Variants]:
+    """What --set, --settings and --samples say: the variants of methods by name, and those of the task."""
     from vdu_bench.tasks.settings import read_settings
 
     settings = read_settings(assignments or [], file)
-    task = settings.pop("task", {})
-    return settings, task
+    task = settings.pop("task", [{}])
+    return settings, task if samples is None else [{**own, "samples": samples} for own in task]
 
 
 def settings_of_task(assignments: list[str] | None, file: Path | None) -> dict[str, Any]:
-    """What they say of the task. Raises UserError for settings of a method, where none is run."""
+    """What they say of the task. Raises UserError for settings of a method, where none is run, and for variants."""
     methods, task = settings_in(assignments, file)
     if methods:
         raise UserError(f"--set {next(iter(methods))}.…: no method is run here; use task.NAME=VALUE")
-    return task
+    if len(task) > 1:
+        raise UserError("--set task.…: values with commas between are variants, and this takes one; quote a comma")
+    return task[0]
 
 
 def require_alone() -> None:
@@ -135,6 +158,30 @@ def data_dir_at(folder: Path | None) -> Path | None:
     """The folder of --data-dir as an absolute path."""
     # Expanded here, since no shell does that for what comes from VDU_BENCH_DATA.
     return folder.expanduser().absolute() if folder is not None else None
+
+
+def executor_of(
+    jobs: int, dask: str | None, store: Any, progress: Any, fresh: bool, plugins: list[Path] | None
+) -> Executor:
+    """Where cells run: this process, --jobs of it, or the cluster of --dask. Raises UserError for both of them."""
+    from vdu_bench.engine.cluster import DaskExecutor, JobsExecutor
+    from vdu_bench.engine.executors import LocalExecutor
+
+    if dask and jobs > 1:
+        raise UserError("--jobs and --dask exclude each other: a cluster has as many workers as it has")
+    if dask:
+        return DaskExecutor(dask, store, progress, fresh, plugins or [])
+    if jobs > 1:
+        return JobsExecutor(jobs, store, progress, fresh, plugins or [])
+    return LocalExecutor(store, progress, fresh)
+
+
+def publish_run(records: list[Any], out: Path, store: Any, progress: Any, task: str | None = None) -> None:
+    """Write tables and plots of a run, and print its leaderboard."""
+    from vdu_bench.engine.grids import first_samples, samples_digest
+    from vdu_bench.reports.publish import publish
+
+    publish(records, out, lambda: first_samples(records, store), samples_digest(records), progress.say, task)
 
 
 def store_at(folder: Path | None, progress: Any) -> Any:

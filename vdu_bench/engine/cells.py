@@ -23,7 +23,7 @@ from vdu_bench.models.specs import ModelRecipe, SnapshotPosterior
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.records import SettingsFrom
 from vdu_bench.tasks.task import Task
-from vdu_bench.variants import changed, file_name, variant_name
+from vdu_bench.variants import CALLED, changed, file_name, variant_name
 
 if TYPE_CHECKING:
     # It brings the hub's client, which a command whose cells are done has no use for.
@@ -68,6 +68,7 @@ class Cell:
         data_stamp: what tells one content of the data from another without reading it, taken before anything runs.
         models_stamp: the same of models from elsewhere, where they lie in folders.
         external: the model from elsewhere; None where a method makes it.
+        called: what its row is called in place of `changes`; empty for these.
     """
 
     task: Task
@@ -81,6 +82,7 @@ class Cell:
     models_stamp: str = ""
     external: External | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    called: str = ""
 
     @property
     def needs_retrained(self) -> bool:
@@ -118,7 +120,7 @@ class Cell:
     @property
     def name(self) -> str:
         """``variant/method/seed``, as of its record: it holds what a command changed of task and method."""
-        return f"{self.variant}/{file_name(self.method, self.changes)}/seed{self.seed}"
+        return f"{self.variant}/{file_name(self.method, self.changes, self.called)}/seed{self.seed}"
 
     @property
     def variant(self) -> str:
@@ -168,9 +170,10 @@ def expand(
     methods: Sequence[str],
     seeds: Sequence[int],
     regime: Regime,
-    settings: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Sequence[Mapping[str, Any]]],
     device: str,
     data_dir: Path | None = None,
+    called: str = "",
 ) -> tuple[list[Cell], list[str]]:
     """The cells of a command, and a line for each method that is left out.
 
@@ -178,10 +181,21 @@ def expand(
     is left out of a task whose base has no recipe. ``all`` stands for every method; one that the regime forbids, or
     that does not take the task's kind of model, is then left out.
 
+    Args:
+        tasks: with what a command changed of them; several variants of one among them.
+        methods: names.
+        seeds: a cell for each.
+        regime: which data methods may see.
+        settings: by method, the settings of each of its variants.
+        device: as asked for.
+        data_dir: where data sets from outside the package lie.
+        called: what contestants' rows are called in place of their settings.
+
     Raises:
         UserError: an unknown method, settings for a method that is not run, or a method that was asked for by name
-            and cannot be run; a task's data are not there.
+            and cannot be run; a task's data are not there; a name that cannot be used, or one for several variants.
     """
+    _check_called(called, settings)
     everything = list(methods) == ["all"]
     chosen = list(METHODS.each(method_facts)) if everything else list(methods)
     names = list(dict.fromkeys([*REFERENCES, *chosen]))
@@ -202,14 +216,27 @@ def expand(
             if why:
                 raise UserError(f"{name} cannot run on {task.name}: {why}")
             given = task.method_settings.get(name, {})
-            overrides = {**given, **settings.get(name, {})}
+            contestant = method_facts(name).role == "contestant"
             # No regime binds the reference rows, so theirs is always the same.
-            bound = regime if method_facts(name).role == "contestant" else "full"
-            changes = {**changed(given, overrides), **({} if bound == "full" else {"regime": bound})}
-            cells += [
-                Cell(task, name, overrides, bound, seed, device, data_dir, *stamps, changes=changes) for seed in seeds
-            ]
+            bound = regime if contestant else "full"
+            for own in settings.get(name, [{}]):
+                overrides = {**given, **own}
+                changes = {**changed(given, overrides), **({} if bound == "full" else {"regime": bound})}
+                named = {"changes": changes, "called": called if contestant else ""}
+                cells += [
+                    Cell(task, name, overrides, bound, seed, device, data_dir, *stamps, **named) for seed in seeds
+                ]
     return cells, left_out
+
+
+def _check_called(called: str, settings: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    if called and not CALLED.fullmatch(called):
+        raise UserError(f"--name {called!r}: use up to 32 letters, digits, - _ and ., and begin with a letter or digit")
+    for name, variants in settings.items():
+        if called and len(variants) > 1:
+            raise UserError(
+                f"--name {called}: {name} has {len(variants)} variants, and one name would be all of them's"
+            )
 
 
 def models_stamp(sources: Iterable[str]) -> str:
@@ -219,8 +246,8 @@ def models_stamp(sources: Iterable[str]) -> str:
 
 
 def tasks_of(cells: Iterable[Cell]) -> list[Task]:
-    """The cells' tasks, each once."""
-    return list({cell.task.name: cell.task for cell in cells}.values())
+    """The cells' tasks, each of its variants once."""
+    return list({cell.task.digest(): cell.task for cell in cells}.values())
 
 
 def _obstacle(task: Task, name: str, regime: Regime) -> str:

@@ -70,7 +70,7 @@ class ClusterExecutor(ABC):
             place = self._place(cells)
             # One after the other: tasks of a family share what is prepared.
             for task in tasks_of(cells):
-                of_task = [cell for cell in cells if cell.task.name == task.name]
+                of_task = [cell for cell in cells if cell.task.digest() == task.digest()]
                 self._client.submit(_prepare_there, of_task, *place, pure=False).result()
             # The shortest last, so that the workers end together: nothing is unlearned for the retrained model's row.
             queue = sorted(cells, key=lambda cell: cell.needs_retrained)

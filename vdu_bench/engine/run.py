@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.executors import Executor
@@ -84,17 +85,28 @@ def run_cells(
 
 
 def _require_same(cells: Sequence[Cell], out: Path) -> None:
-    """Raise UserError for a record that would be replaced by one of other settings, whose name in short is the same."""
+    """Raise UserError for what would go by one name and is not the same: two cells, or a cell and a record in `out`."""
+    names: dict[str, Cell] = {}
     for cell in cells:
-        file = out / "records" / f"{cell.name}.json"
-        if not file.is_file():
-            continue
-        there = read_record(file)
-        if (there.task_changes, there.method_changes) != (cell.task.changes, dict(cell.changes)):
+        if (other := names.setdefault(cell.name, cell)) is not cell:
             raise UserError(
-                f"{file} is of {there.task_changes | there.method_changes}, and this run of "
-                f"{cell.task.changes | dict(cell.changes)}: name another --out"
+                f"two cells would be called {cell.name}, one of {_changes(other)} and one of {_changes(cell)}: run "
+                "them apart, each with an --out or a --name of its own"
             )
+    folders = {(out / "records" / f"{cell.name}.json").parent: cell for cell in cells}
+    for folder, cell in folders.items():
+        # Its other seeds too: they are one row.
+        for file in sorted(folder.glob("seed*.json")):
+            there = read_record(file)
+            if (there.task_changes, there.method_changes) != (cell.task.changes, dict(cell.changes)):
+                raise UserError(
+                    f"{file} is of {there.task_changes | there.method_changes}, and this run of {_changes(cell)}: "
+                    "name another --out" + (", or another --name" if cell.called else "")
+                )
+
+
+def _changes(cell: Cell) -> dict[str, Any]:
+    return cell.task.changes | dict(cell.changes)
 
 
 def record_path(record: Record, out: Path) -> Path:

@@ -37,6 +37,7 @@ class Method(Configured, ABC):
     supports: ClassVar[tuple[ModelKind, ...]] = ("unconditional", "text_to_image")
     needs: ClassVar[tuple[Need, ...]] = ()
     role: ClassVar[Role] = "contestant"
+    strength: ClassVar[str] = ""
 
     @property
     def steps(self) -> int:
@@ -65,6 +66,8 @@ class LossMethod(Method):
             "all_but_cross_attention_time_output (ESD-u's), layers_but_cross_attention, a pattern "
             "over the weights' names, or several; auto: all of an unconditional model, cross_attention of another",
         )
+
+    strength: ClassVar[str] = "steps"
 
     settings: Settings
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from vdu_bench.errors import UserError
 from vdu_bench.measured import MetricResult
 from vdu_bench.records import Protocol, Record
+from vdu_bench.variants import changed
 
 REAL = "real"
 """The row of held-out real images: there are fewer of them than samples, so a distance of theirs has another count,
@@ -79,13 +80,32 @@ def _real_apart(results: Sequence[tuple[Record, MetricResult]]) -> list[list[tup
     return [real, [one for one in results if one[0].method != REAL]]
 
 
-def _agree(where: str, what: str, values: Iterable[tuple[Record, Any]]) -> None:
+def _agree(where: str, what: str, values: Sequence[tuple[Record, Any]]) -> None:
     cells: dict[str, list[str]] = {}
-    for record, value in values:
+    for record, value in _differing(values):
         cells.setdefault(json.dumps(value, sort_keys=True, default=str), []).append(record.cell_name)
     if len(cells) > 1:
         sides = "; ".join(f"{_shortened(text, 60)} in {_listing(names)}" for text, names in cells.items())
         raise UserError(f"{where}: {what} of the records differ, and one table or curve cannot hold both: {sides}")
+
+
+def _differing(values: Sequence[tuple[Record, Any]]) -> Sequence[tuple[Record, Any]]:
+    """The values; where all are mappings, of each the keys alone that are not the same in all."""
+    if not values or not all(isinstance(value, Mapping) for _, value in values):
+        return values
+    first = values[0][1]
+    found = [changed(first, value) | changed(value, first) for _, value in values]
+    keys = sorted({key for one in found for key in one})
+    return [(record, {key: _inside(value, key) for key in keys}) for record, value in values]
+
+
+def _inside(value: Mapping[str, Any], key: str) -> Any:
+    """What a dotted name, as from `changed`, stands for; None where there is nothing."""
+    if key in value:
+        return value[key]
+    first, _, rest = key.partition(".")
+    inner = value.get(first)
+    return _inside(inner, rest) if rest and isinstance(inner, Mapping) else None
 
 
 def _shortened(text: str, length: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -12,29 +12,78 @@ from vdu_bench.errors import UserError
 from vdu_bench.tasks.loading import merged, read_yaml_mapping
 
 
-def read_settings(assignments: Sequence[str], file: Path | None) -> dict[str, dict[str, Any]]:
-    """By owner (a method's name, or ``task``), the settings given; assignments go over the file.
+def read_settings(assignments: Sequence[str], file: Path | None) -> dict[str, list[dict[str, Any]]]:
+    """By owner (a method's name, or ``task``), its variants: the settings of each; assignments go over the file.
 
     A value is read as YAML (``0.3``, ``true``, ``null``, ``[1, 2]``); in a name, further dots reach into mappings.
+    Values with commas between make variants, all combinations of them where several assignments do, the first
+    assignment's values in the outer loop. A comma inside brackets, braces or quotes is a part of one value.
 
     Raises:
-        UserError: an assignment or the file is malformed.
+        UserError: an assignment or the file is malformed, or a value comes twice.
     """
-    settings = _from_file(file) if file is not None else {}
+    found = {owner: [own] for owner, own in (_from_file(file) if file is not None else {}).items()}
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
-        words = path.strip().split(".")
-        if not equals or len(words) < 2 or not all(words):
+        owner, *words = path.strip().split(".")
+        if not equals or not words or not all([owner, *words]):
             raise UserError(f"--set {assignment!r}: write OWNER.NAME=VALUE, such as vdu.gamma=0.3 or task.samples=500")
+        values = [_nested(words, value) for value in _values(text, assignment)]
+        found[owner] = [merged(own, value) for own in found.get(owner, [{}]) for value in values]
+    return found
+
+
+def _values(text: str, assignment: str) -> list[Any]:
+    values: list[Any] = []
+    for part in _split(text):
+        if not part.strip() and part != text:
+            raise UserError(f"--set {assignment!r}: a value is empty; a comma between two values makes variants")
         try:
             # A star begins an alias in YAML, and there is nothing here to be one of: it is a pattern's.
-            value: Any = text.strip() if text.lstrip().startswith("*") else yaml.safe_load(text)
+            value = part.strip() if part.lstrip().startswith("*") else yaml.safe_load(part)
         except yaml.YAMLError as error:
             raise UserError(f"--set {assignment!r}: the value is not YAML") from error
-        for word in reversed(words):
-            value = {word: value}
-        settings = merged(settings, value)
-    return settings
+        # 1 and true are equal, and not the same setting.
+        if any((type(other), other) == (type(value), value) for other in values):
+            raise UserError(f"--set {assignment!r}: {part.strip()} comes twice")
+        values.append(value)
+    return values
+
+
+def _nested(words: Sequence[str], value: Any) -> dict[str, Any]:
+    for word in reversed(words):
+        value = {word: value}
+    return cast(dict[str, Any], value)
+
+
+def _split(text: str) -> list[str]:
+    """The parts of a text between its commas, but for those inside brackets, braces or quotes.
+
+    A quote opens where a YAML value may begin, so that an apostrophe inside a word is none.
+    """
+    parts, start, depth, quote, before = [], 0, 0, "", ","
+    place = 0
+    while place < len(text):
+        sign = text[place]
+        if quote:
+            # The quote itself is written twice in single quotes, after a backslash in double ones.
+            if text[place : place + 2] == "''" == 2 * quote or (quote, sign) == ('"', "\\"):
+                place += 1
+            elif sign == quote:
+                quote = ""
+        elif sign in "\"'" and before in ",[{:":
+            quote = sign
+        elif sign in "[{":
+            depth += 1
+        elif sign in "]}":
+            depth = max(0, depth - 1)
+        elif sign == "," and depth == 0:
+            parts.append(text[start:place])
+            start = place + 1
+        if not sign.isspace():
+            before = sign
+        place += 1
+    return [*parts, text[start:]]
 
 
 def _from_file(file: Path) -> dict[str, Any]:

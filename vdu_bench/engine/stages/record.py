@@ -14,7 +14,11 @@ RECORD = "record.json"
 def find_record(cell: Cell, store: Store) -> Record | None:
     """The finished record of a cell, if the store has it."""
     artifact = store.find("record", request(cell, store))
-    return read_record(artifact.folder / RECORD) if artifact is not None else None
+    if artifact is None:
+        return None
+    # What it is called, and since when something counts as changed, decides no number and is no part of the request.
+    own = {"task_changes": cell.task.changes, "method_changes": dict(cell.changes), "called": cell.called}
+    return read_record(artifact.folder / RECORD).model_copy(update=own)
 
 
 def keep_record(cell: Cell, record: Record, store: Store) -> None:

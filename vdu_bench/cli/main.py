@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from vdu_bench.cli.compare import comparing
 from vdu_bench.cli.options import (
     DataDir,
     Device,
@@ -280,6 +281,7 @@ def show(
 
 
 app.add_typer(results)
+app.add_typer(comparing)
 
 
 def main() -> None:

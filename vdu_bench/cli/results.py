@@ -17,11 +17,18 @@ Layout = Literal["leaderboard", "paper", "long"]
 CheckFormat = Literal["terminal", "json", "github", "junit"]
 PlotKind = Literal["all", "forget-images"]
 Scale = Literal["embedded", "small", "full"]
+Folders = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Folders of records, read together; the same cell in two of them is refused. Default: results."
+    ),
+]
+RESULTS = Path("results")
 
 
 @results.command()
 def table(
-    records: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("results"),
+    records: Folders = None,
     layout: Annotated[
         Layout,
         typer.Option(
@@ -52,7 +59,7 @@ def table(
         ),
     ] = False,
 ) -> None:
-    """Print the tables of a folder of records: leaderboards, the paper's table, or tidy rows.
+    """Print the tables of folders of records: leaderboards, the paper's table, or tidy rows.
 
     A column's best mean is [bold]bold[/bold]; † marks what a paired test at 95 % does not tell from it; ⊗ a model
     beyond the task's quality limit, which competes for nothing; ◇ the Pareto front. LaTeX needs booktabs alone.
@@ -60,6 +67,8 @@ def table(
     Examples:
 
       vdu-bench table results
+
+      vdu-bench table results mine
 
       vdu-bench table results --layout paper --format latex > table.tex
 
@@ -71,7 +80,7 @@ def table(
     from vdu_bench.reports.publish import print_leaderboard
 
     form = format_of(layout, format, published)
-    found = read_records(records)
+    found = read_records(*(records or [RESULTS]))
     if scale is not None:
         found = of_scale(found, scale)
     if form == "terminal":
@@ -82,8 +91,8 @@ def table(
 
 @results.command()
 def plot(
-    records: Annotated[Path, typer.Argument(help="A folder of records.")] = Path("results"),
-    out: Annotated[Path | None, typer.Option(help="Where to; RECORDS if not given.")] = None,
+    records: Folders = None,
+    out: Annotated[Path | None, typer.Option(help="Where to; RECORDS if not given, where that is one folder.")] = None,
     kind: Annotated[
         PlotKind,
         typer.Option(help="all that the records allow, or forget-images: PUL and u-FID against their number alone."),
@@ -91,7 +100,7 @@ def plot(
     store: StoreOption = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw a folder of records: forgetting against quality, bars of each metric, sample grids, sweeps.
+    """Draw folders of records: forgetting against quality, bars of each metric, sample grids, sweeps.
 
     Sample grids need the samples themselves, which are in the store of the run that made the records.
 
@@ -110,7 +119,10 @@ def plot(
     from vdu_bench.reports.report import write_plots, write_sweeps
     from vdu_bench.reports.tables.leaderboard import leaderboards
 
-    found, folder = read_records(records), (out or records) / "plots"
+    folders = records or [RESULTS]
+    if out is None and len(folders) > 1:
+        raise UserError("name the folder of the plots by --out: they are of several folders")
+    found, folder = read_records(*folders), (out or folders[0]) / "plots"
     written = []
     if kind == "all":
         samples = first_samples(found, store_at(store, Progress(quiet)))
@@ -118,8 +130,8 @@ def plot(
     sweeps = write_sweeps(found, folder)
     if kind == "forget-images" and not sweeps:
         raise UserError(
-            f"{records} has no task that was run with two numbers of forget images; run it with --set "
-            "task.forget_images=N and another N"
+            f"{', '.join(map(str, folders))}: there is no task that was run with two numbers of forget images; run it "
+            "with --set task.forget_images=N and another N"
         )
     for file in [*written, *sweeps]:
         typer.echo(str(file))

@@ -39,6 +39,7 @@ from vdu_bench.cli.options import (
     the_task,
 )
 from vdu_bench.cli.results import results
+from vdu_bench.cli.sweep import sweeping
 from vdu_bench.errors import UserError
 from vdu_bench.launch import rank
 from vdu_bench.methods.regime import Regime
@@ -280,6 +281,7 @@ def show(
         print_description(facts)
 
 
+app.add_typer(sweeping)
 app.add_typer(results)
 app.add_typer(comparing)
 

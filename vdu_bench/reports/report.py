@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from vdu_bench.reports.frontier import Frontier
     from vdu_bench.reports.tables.leaderboard import Leaderboard
 
     Samples = Mapping[str, Mapping[str, NDArray[np.uint8]]]
@@ -130,6 +131,25 @@ def write_sweeps(records: Iterable[Record], out: Path) -> list[Path]:
             check_sweep(group)
             written += draw_sweep(leaderboards(group), styles, out / f"{setup}_forget_images")
     return written
+
+
+def write_frontier(frontier: Frontier, out: Path) -> list[Path]:
+    """Write ``VARIANT_sweep_SETTING`` as .png, .pdf and .csv; without the setting where methods differ in it.
+
+    Args:
+        frontier: of one variant of a task.
+        out: the folder; made where it is missing.
+
+    Returns:
+        The files written.
+    """
+    from vdu_bench.reports.frontier import frontier_csv
+    from vdu_bench.reports.plots.frontier import draw_frontier
+
+    settings = {curve.setting for curve in frontier.curves}
+    name = "_".join([frontier.board.variant, "sweep", *(settings if len(settings) == 1 else [])])
+    table = write_atomically(out / f"{name}.csv", frontier_csv(frontier).encode())
+    return [*draw_frontier(frontier, out / name), table]
 
 
 def up_to_date(records: Iterable[Record], out: Path, *, samples_digest: str = "") -> bool:

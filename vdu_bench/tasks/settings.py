@@ -28,24 +28,25 @@ def read_settings(assignments: Sequence[str], file: Path | None) -> dict[str, li
         owner, *words = path.strip().split(".")
         if not equals or not words or not all([owner, *words]):
             raise UserError(f"--set {assignment!r}: write OWNER.NAME=VALUE, such as vdu.gamma=0.3 or task.samples=500")
-        values = [_nested(words, value) for value in _values(text, assignment)]
+        values = [_nested(words, value) for value in values_in(text, f"--set {assignment!r}")]
         found[owner] = [merged(own, value) for own in found.get(owner, [{}]) for value in values]
     return found
 
 
-def _values(text: str, assignment: str) -> list[Any]:
+def values_in(text: str, what: str) -> list[Any]:
+    """The values of a text, as `read_settings` splits and reads them. Raises UserError, which begins with `what`."""
     values: list[Any] = []
     for part in _split(text):
         if not part.strip() and part != text:
-            raise UserError(f"--set {assignment!r}: a value is empty; a comma between two values makes variants")
+            raise UserError(f"{what}: a value is empty; a comma between two values makes variants")
         try:
             # A star begins an alias in YAML, and there is nothing here to be one of: it is a pattern's.
             value = part.strip() if part.lstrip().startswith("*") else yaml.safe_load(part)
         except yaml.YAMLError as error:
-            raise UserError(f"--set {assignment!r}: the value is not YAML") from error
+            raise UserError(f"{what}: the value is not YAML") from error
         # 1 and true are equal, and not the same setting.
         if any((type(other), other) == (type(value), value) for other in values):
-            raise UserError(f"--set {assignment!r}: {part.strip()} comes twice")
+            raise UserError(f"{what}: {part.strip()} comes twice")
         values.append(value)
     return values
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from vdu_bench.files import write_atomically
 from vdu_bench.measured import Better, Estimate
+from vdu_bench.records import Role
 from vdu_bench.reports.tables.leaderboard import REFERENCES, Column, Leaderboard
 from vdu_bench.reports.tables.text import has_interval, quantity
 
@@ -50,7 +51,11 @@ def looks(boards: Iterable[Leaderboard]) -> dict[str, Look]:
     References are black and grey stars, the original black. The others take the eight coloured hues of the colour-blind
     palette and eleven markers in the order of their names: 88 methods go by before two look alike.
     """
-    roles = {row.method: row.role for board in boards for row in board.rows}
+    return looks_of({row.method: row.role for board in boards for row in board.rows})
+
+
+def looks_of(roles: Mapping[str, Role]) -> dict[str, Look]:
+    """The looks of methods by their roles, as `looks`."""
     # From the end of their order in tables, so that the row of real images takes no colour from the models.
     references = sorted(
         (method for method, role in roles.items() if role == "reference"),

@@ -95,6 +95,8 @@ print("HEAVY:", [name for name in {HEAVY!r} if name in sys.modules])
         ["check", "--help"],
         ["bless", "--help"],
         ["table", "--help"],
+        ["compare", "--help"],
+        ["sweep", "--help"],
         ["plot", "--help"],
         ["list", "methods"],
         ["list", "tasks"],

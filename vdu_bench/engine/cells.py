@@ -222,9 +222,10 @@ def expand(
             for own in settings.get(name, [{}]):
                 overrides = {**given, **own}
                 changes = {**changed(given, overrides), **({} if bound == "full" else {"regime": bound})}
-                named = {"changes": changes, "called": called if contestant else ""}
+                row = called if contestant else ""
                 cells += [
-                    Cell(task, name, overrides, bound, seed, device, data_dir, *stamps, **named) for seed in seeds
+                    Cell(task, name, overrides, bound, seed, device, data_dir, *stamps, changes=changes, called=row)
+                    for seed in seeds
                 ]
     return cells, left_out
 
@@ -234,9 +235,7 @@ def _check_called(called: str, settings: Mapping[str, Sequence[Mapping[str, Any]
         raise UserError(f"--name {called!r}: use up to 32 letters, digits, - _ and ., and begin with a letter or digit")
     for name, variants in settings.items():
         if called and len(variants) > 1:
-            raise UserError(
-                f"--name {called}: {name} has {len(variants)} variants, and one name would be all of them's"
-            )
+            raise UserError(f"--name {called}: {name} has {len(variants)} variants, which cannot share a name")
 
 
 def models_stamp(sources: Iterable[str]) -> str:

@@ -114,12 +114,12 @@ def _check_sides(variant: str, left: Sequence[Record], right: Sequence[Record]) 
     for name in (name for name in facts[0] if name in facts[1]):
         one, other = facts[0][name], facts[1][name]
         if one != other:
-            key = ""
             if isinstance(one, Mapping) and isinstance(other, Mapping):
-                key = next(iter(changed(one, other) | changed(other, one)), "")
-                one, other = changed(other, one).get(key), changed(one, other).get(key)
+                back, forth = changed(other, one), changed(one, other)
+                key = next(iter(back | forth), "")
+                name, one, other = f"{name}.{key}", back.get(key), forth.get(key)
             raise UserError(
-                f"{variant}: A and B do not compare: {name}{'.' * bool(key)}{key} is {plain(one)} in A and "
+                f"{variant}: A and B do not compare: {name} is {plain(one)} in A and "
                 f"{plain(other)} in B; measure both alike"
             )
 

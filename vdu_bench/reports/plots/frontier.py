@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vdu_bench.measured import Estimate
+from vdu_bench.records import Role
 from vdu_bench.reports.frontier import Curve, Frontier, Point, budgets
 from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, axis_label, draw, fit_axis, looks_of
 
@@ -24,8 +25,8 @@ def draw_frontier(frontier: Frontier, file: Path) -> list[Path]:
     points = [point for curve in frontier.curves for point in curve.points]
     if not any(point.known for point in points):
         return []
-    roles = {curve.name: "contestant" for curve in frontier.curves}
-    looks = looks_of({**roles, **{point.row.method: "reference" for point in frontier.references}})
+    roles: dict[str, Role] = {curve.name: "contestant" for curve in frontier.curves}
+    looks = looks_of(roles | {point.row.method: point.row.role for point in frontier.references})
     return draw(file, lambda: _figure(frontier, looks))
 
 

@@ -96,8 +96,9 @@ class MetricFacts(Terse):
     gate: Gate
     """What a loss is tested against. ``scatter``: that of the seeds. ``sampled``: a share, in percent, of samples that
     are outcomes, against their noise. ``against_original``: 100 (1 - n / n of the original) of outcomes, likewise.
-    ``counted``: nothing, the tolerance alone decides. ``timed``: never, since it differs from run to run. ``never``:
-    it is read off what another metric is tested by."""
+    ``counted``: nothing, the tolerance alone decides; but evaluations (by their unit) of a method that takes another
+    number of them with each seed like ``scatter``, with 10 %. ``timed``: never, since it differs from run to run.
+    ``never``: it is read off what another metric is tested by."""
     tolerance: str = Field("10%", pattern=f"^{TOLERANCE}$")
     """The largest loss that does not count: in the metric's unit, or percent of the reference's value."""
     headline: bool = False

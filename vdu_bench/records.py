@@ -168,6 +168,9 @@ class Record(Schema):
     """None, not known, of an external checkpoint and of real images."""
     timings: Timings
     """What it took."""
+    evaluations_vary: bool = False
+    """Whether the seed decides how many evaluations the method takes, as it says itself; the gate then asks the seeds
+    how far they scatter. False in records from before it was kept."""
     environment: dict[str, Any]
     """Package versions, device, git commit and dirty flag."""
     stages: dict[str, str]

@@ -13,7 +13,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.specs import FitSpec, SamplerSpec
+from vdu_bench.models.specs import FitSpec, ModelKind, SamplerSpec, takes_prompts
 from vdu_bench.models.training.base_model import denoising_loss
 from vdu_bench.models.training.dropout import seeded_dropout
 from vdu_bench.models.training.fitting import fit
@@ -78,6 +78,9 @@ class ESD(LossMethod):
     settings: Settings
     _concept: DiffusionModel
     _x_t: Literal["student", "frozen", "images"]
+
+    def evaluations_vary(self, kind: ModelKind) -> bool:
+        return takes_prompts(kind) and self.settings.x_t != "images"  # x_t is denoised to a random step
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
         prompted = model.prompted

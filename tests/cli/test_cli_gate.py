@@ -107,10 +107,13 @@ MISTAKES = {
     "no number": (["check", "--tolerance", "fd_judge=much"], "'much' is not a number"),
     "an output that cannot be written": (["check", "--output", "file/gate.xml"], "cannot write to --output"),
     "another protocol": (["check", "--records", "other"], "sampler.steps is 50, in the reference 20"),
-    "not a record": (["check", "--records", "broken"], "seed0.json is not a record of schema 2"),
+    "another version": (["check", "--records", "newer"], "are of protocol 9, the reference of protocol"),
+    "a mix of versions": (["check", "--records", "mixed"], "the records are of several protocols"),
+    "not a record": (["check", "--records", "broken"], "seed0.json is not a record of schema 3"),
     "bless: no records": (["bless", "--records", "nowhere"], "nowhere is not a folder of records"),
     "bless: itself": (["bless", "--records", "reference"], "are the same folder"),
-    "bless: not a record": (["bless", "--records", "broken"], "seed0.json is not a record of schema 2"),
+    "bless: not a record": (["bless", "--records", "broken"], "seed0.json is not a record of schema 3"),
+    "bless: a mix of versions": (["bless", "--records", "newer"], "several protocols"),
     "bless: a mix": (["bless", "--records", "other"], "--prune"),
 }
 
@@ -127,6 +130,12 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(
         assert record.protocol is not None
         record.protocol.sampler["steps"] = 50
     write(other, Path("other"))
+    newer = cells(seeds=[0])
+    for record in newer:
+        assert record.protocol is not None
+        record.protocol.version = 9
+    write(newer, Path("newer"))
+    write([*newer, *cells(task="digits_8")], Path("mixed"))
     write(cells(), Path("broken"))
     Path("broken/records/digits_1/vdu/seed0.json").write_text("{}")
     Path("empty").mkdir()

@@ -31,7 +31,23 @@ def test_scatter_is_pooled_and_never_below_a_cells_own() -> None:
     calm, wild = [0.1, 0.1, 0.1], [0.0, 0.4, 0.8]
     errors, freedom = standard_errors(losses(calm, wild))
     assert errors == pytest.approx([math.sqrt(0.16 / 2 / 3), math.sqrt(0.16 / 3)])
-    assert list(freedom) == [4.0, 4.0]
+    assert list(freedom) == [2.0, 2.0]  # what scatters is one cell
+
+
+def test_a_pool_of_cells_that_scatter_alike_has_the_freedom_of_all() -> None:
+    _, freedom = standard_errors(losses([0.0, 0.4, 0.8], [0.1, 0.5, 0.9], [0.2, 0.6, 1.0]))
+    assert freedom == pytest.approx([6.0, 6.0, 6.0])
+    _, freedom = standard_errors(losses([0.1, 0.1], [0.2, 0.2]))
+    assert list(freedom) == [2.0, 2.0]
+
+
+def test_a_pool_that_scatters_beyond_its_samples_has_its_own_freedom() -> None:
+    """Three cells each too few to tell, which together scatter three times as far as their samples explain."""
+    seeds = np.sqrt(3.0) * np.array([-1.0, 0.0, 1.0])
+    errors, freedom = standard_errors(losses(seeds, seeds + 1, seeds + 2, sampling=[1.0] * 3))
+    assert errors == pytest.approx([1.0] * 3)
+    assert freedom == pytest.approx([6.0] * 3)
+    assert np.isinf(standard_errors(losses(seeds, sampling=[1.0]))[1]).all()
 
 
 def test_with_sampling_variance_the_samples_are_the_least() -> None:

@@ -167,11 +167,11 @@ def _who(cell: Cell) -> dict[str, Any]:
     if cell.external is not None:
         return {"role": "external", "regime": "unknown", "settings": cell.external.settings, "ledger": None}
     method = make_method(cell.method, dict(cell.overrides))
-    settings = method.settings.model_dump(mode="json")
     return {
         "role": method.role,
         "regime": cell.regime,
-        "settings": settings,
+        "settings": method.settings.model_dump(mode="json"),
         "settings_changed": changed({}, method.settings.model_dump(mode="json", exclude_defaults=True)),
         "ledger": Ledger(),
+        "evaluations_vary": method.evaluations_vary(cell.task.model.kind),
     }

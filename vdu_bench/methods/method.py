@@ -44,6 +44,13 @@ class Method(Configured, ABC):
         """How often `unlearn` calls the context's ``on_step``: the length of a progress bar."""
         return 1
 
+    def evaluations_vary(self, kind: ModelKind) -> bool:  # noqa: ARG002
+        """Whether the seed decides how often the denoiser is evaluated on this kind of model.
+
+        The regression gate holds evaluations to the exact count unless a method says so, with its settings as they are.
+        """
+        return False
+
     def prepare(self, model: DiffusionModel, context: UnlearningContext) -> None:
         """What is not to be timed as unlearning, such as making or reading the posterior; before `unlearn`."""
 

@@ -32,19 +32,40 @@ def by_setup(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
 def check_comparable(records: Iterable[Record]) -> None:
     """Refuse what would put unlike numbers side by side, or average them.
 
-    Within a variant of a task every protocol field must agree (scale, protocol version, sample count, sampler, judge,
-    ...; a cell that failed before it was measured has none, and is let through), and so must a metric's label, unit and
-    direction (but for the label of `REAL`). Within a method of a variant settings and regime must agree, and a seed may
-    come once.
+    All must be of one protocol. Within a variant of a task every other protocol field must agree as well (scale, sample
+    count, sampler, judge, ...; a cell that failed before it was measured has none, and is let through), and so must a
+    metric's label, unit and direction (but for the label of `REAL`). Within a method of a variant settings and regime
+    must agree, and a seed may come once.
 
     Raises:
         UserError: naming the field and the records.
     """
+    records = list(records)
+    protocol_of(records)
     for variant, group in by_variant(records):
         _check_alike(variant, group)
         names = [record.cell_name for record in group]
         if twice := [name for name in names if names.count(name) > 1]:
             raise UserError(f"more than one record of {twice[0]}: keep one of them")
+
+
+def protocol_of(records: Iterable[Record]) -> int | None:
+    """The version of the protocol that records were measured by; None where none was measured.
+
+    Raises:
+        UserError: there are several, whose numbers mean different things under the same names.
+    """
+    cells: dict[int, list[str]] = {}
+    for record in records:
+        if record.protocol is not None:
+            cells.setdefault(record.protocol.version, []).append(record.cell_name)
+    if len(cells) > 1:
+        sides = "; ".join(f"protocol {version} in {_listing(cells[version])}" for version in sorted(cells))
+        raise UserError(
+            f"the records are of several protocols, whose numbers do not compare ({sides}): run the older cells again, "
+            "or name a folder that holds one protocol"
+        )
+    return next(iter(cells), None)
 
 
 def check_sweep(records: Iterable[Record]) -> None:

@@ -12,7 +12,7 @@ from vdu_bench.stats._levels import tail
 
 Floats = NDArray[np.float64]
 
-_CHANCE = 0.05
+_CHANCE = 0.01
 """How rarely samples alone may scatter seeds as far as is then taken for the seeds' own scatter."""
 
 
@@ -54,12 +54,17 @@ def standard_errors(losses: Losses) -> tuple[Floats, Floats]:
     Two or three seeds say next to nothing about their scatter: a t test of two degrees of freedom, adjusted for forty
     tests, would want a t of 20. So scatter is pooled over the T cells, and each cell is given the largest variance
     there is evidence for (this project's rule; its false-alarm rate and power are simulated, see
-    ``docs/protocol.md``). With the cell's scatter s, its sampling variance v, and S seeds:
+    ``docs/protocol/gate.md``). With the cell's scatter s, its sampling variance v, and S seeds:
 
-    - where v is known: ``max(v, s, v * pooled(s / v))``. It is never less than the samples' own, so the distribution
-      is normal; but where s is beyond the 95 % quantile of what samples alone would show, that is of
-      ``v * chi2(S - 1) / (S - 1)``, the seeds are the sample, and their S - 1 degrees of freedom count;
-    - where it is not: ``max(s, pooled(s))``, with the pooled degrees of freedom.
+    - where v is known: ``max(v, s, v * pooled(s / v))``, and the normal distribution, since it is never less than the
+      samples' own. But where s is beyond the 99 % quantile of what samples alone would show, ``v * chi2(S - 1) / (S -
+      1)``, the seeds are the sample, and their S - 1 degrees of freedom count; and where the pool as a whole is, the
+      pool's degrees of freedom;
+    - where it is not: ``max(s, pooled(s))``, with the pool's degrees of freedom.
+
+    A pool of cells that scatter unlike has fewer degrees of freedom than its seeds, ``(sum f x)^2 / sum f x^2`` with
+    ``f = S - 1`` and x the cell's s, or s / v (Satterthwaite, "An approximate distribution of estimates of variance
+    components", Biometrics Bulletin 2, 1946): one method that breaks down now and then says little about the others.
 
     Args:
         losses: of one metric; cells that did not change at all belong to them, since they show that nothing scatters.
@@ -70,17 +75,32 @@ def standard_errors(losses: Losses) -> tuple[Floats, Floats]:
     freedom = np.asarray(losses.seeds - 1, dtype=np.float64)
     total = float(freedom.sum())
     if losses.sampling is None:
-        pooled = (losses.scatter * freedom).sum(axis=-1, keepdims=True) / max(total, 1.0)
+        pooled, pools_freedom = _pool(losses.scatter, freedom)
         variance = np.maximum(losses.scatter, pooled)
         errors = np.sqrt(variance / losses.seeds) if total else np.full_like(losses.mean, np.nan)
-        return errors, np.full_like(losses.mean, total)
+        return errors, np.broadcast_to(pools_freedom, variance.shape)
     dispersion = losses.scatter / losses.sampling
-    pooled = (dispersion * freedom).sum(axis=-1, keepdims=True) / max(total, 1.0)
+    pooled, pools_freedom = _pool(dispersion, freedom)
     inflation = np.maximum(1.0, np.maximum(dispersion, pooled))
     errors = np.sqrt(losses.sampling * inflation / losses.seeds)
+    together = np.where(pooled > _by_chance(total), pools_freedom, np.inf)
+    return errors, np.where(dispersion > _by_chance(freedom), freedom, together)
+
+
+def _pool(scatter: Floats, freedom: Floats) -> tuple[Floats, Floats]:
+    """The mean over the cells, and its degrees of freedom, ``[..., 1]``: those of all cells where none scatters."""
+    weighted, squares = (np.sum(freedom * power, axis=-1, keepdims=True) for power in (scatter, scatter**2))
+    total = freedom.sum()
+    pools_freedom = np.full_like(weighted, total)
+    np.divide(weighted**2, squares, out=pools_freedom, where=squares > 0.0)
+    return weighted / max(total, 1.0), pools_freedom
+
+
+def _by_chance(freedom: ArrayLike) -> Floats:
+    """How far seeds may scatter beyond their sampling variance, as a ratio; infinite without a degree of freedom."""
+    freedom = np.asarray(freedom, dtype=np.float64)
     several = np.maximum(freedom, 1.0)
-    scattered = (freedom > 0) & (dispersion > chi2.isf(_CHANCE, several) / several)
-    return errors, np.where(scattered, several, np.inf)
+    return np.where(freedom > 0.0, chi2.isf(_CHANCE, several) / several, np.inf)
 
 
 def p_values(losses: Losses, tolerance: ArrayLike = 0.0) -> Floats:

@@ -140,6 +140,116 @@ def test_a_count_may_not_rise_at_all(metric: str) -> None:
     assert compare(cells(), scaled(metric, 1.1), {metric: Tolerance(20, relative=True)}).passed
 
 
+def varying(factors: tuple[float, float, float], seeds: tuple[int, ...] = (0, 1, 2)) -> list[Record]:
+    """Cells of which VDU takes so many times the usual evaluations, seed by seed, and says that they vary."""
+    records = [record for record in cells() if record.seeds.sample in seeds]
+    for record in records:
+        if record.method == "vdu":
+            record.evaluations_vary = True
+            record.metrics["nfe_forward"].estimate.value *= factors[record.seeds.sample]
+    return records
+
+
+def test_evaluations_that_vary_with_the_seed_are_held_against_their_scatter() -> None:
+    reference = varying((1.0, 1.1, 0.9))
+    assert compare(reference, varying((1.1, 0.95, 1.1))).passed
+    assert found(compare(reference, varying((2.0, 2.1, 1.9))))["worse"] == ["vdu.nfe_forward"]
+    verdict = one(compare(reference, varying((1.05, 1.1, 1.0))), "vdu.nfe_forward")
+    assert (verdict.kind, str(verdict.tolerance)) == ("same", "10%")
+
+
+def test_of_a_single_seed_a_tenth_more_evaluations_is_tolerated_where_they_vary() -> None:
+    reference = varying((1.0, 1.0, 1.0), (1,))
+    for factor, kind in ((1.09, "same"), (1.11, "worse")):
+        assert one(compare(reference, varying((1.0, factor, 1.0), (1,))), "vdu.nfe_forward").kind == kind
+
+
+def test_a_change_cannot_declare_its_own_evaluations_to_vary() -> None:
+    assert found(compare(cells(), varying((1.01, 1.0, 1.0))))["worse"] == ["vdu.nfe_forward"]
+
+
+def test_what_varies_is_evaluations_and_not_images() -> None:
+    sides = [varying((1.0, 1.0, 1.0)) for _ in range(2)]
+    for record in sides[1]:
+        record.metrics["training_images"].estimate.value += record.method == "vdu"
+    assert found(compare(*sides))["worse"] == ["vdu.training_images"]
+
+
+def of_text(given: float = 0.3, junk: float = 0.3, draw: int = 0) -> list[Record]:
+    """Cells of a text-to-image model: `pul_strict` and `pul_given` beside `pul`, each with outcomes of its own.
+
+    Args:
+        given: the share of 200 images of given prompts in which VDU leaves the concept.
+        junk: the share of what VDU takes away that is junk.
+        draw: what chance decides.
+    """
+    records = cells(rate=0.95, draw=draw)
+    bases: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for record in sorted(records, key=lambda record: record.method != "original"):
+        seed = record.seeds.sample
+        rng = np.random.default_rng([draw, seed, 1])
+        hits = record.outcomes["forget"].flags
+        asked, rank, off = rng.random(200) < 0.97, rng.random(200), rng.random(len(hits))
+        if record.method == "original":
+            bases[seed] = hits, asked
+            shown, strict = asked, hits
+        else:
+            shown = asked & (rank < (given if record.method == "vdu" else 0.3))
+            strict = hits | (bases[seed][0] & ~hits & (off < (junk if record.method == "vdu" else 0.3)))
+        for name, counts, flags, base in (
+            ("pul_strict", "strict", strict, bases[seed][0]),
+            ("pul_given", "given", shown, bases[seed][1]),
+        ):
+            metric = record.metrics["pul"].model_copy(deep=True)
+            metric.label, metric.counts, metric.estimate.value = name, counts, 100 * (1 - flags.sum() / base.sum())
+            record.metrics[name], record.outcomes[counts] = metric, Outcomes.of(flags)
+    return records
+
+
+def test_each_metric_that_is_counted_against_the_original_has_its_own_samples() -> None:
+    comparison = compare(of_text(), of_text())
+    gated = {verdict.metric for verdict in comparison.verdicts if verdict.method == "vdu"}
+    assert {"pul", "pul_strict", "pul_given"} <= gated
+    assert not gated & {"concept_rate"}
+    assert not {"pul", "pul_strict", "pul_given"} & {v.metric for v in comparison.verdicts if v.method == "original"}
+
+
+def test_junk_in_the_place_of_the_concept_is_a_loss_of_pul_strict_alone() -> None:
+    comparison = compare(of_text(), of_text(junk=0.6))
+    assert found(comparison)["worse"] == ["vdu.pul_strict"]
+    assert one(comparison, "vdu.pul_strict").loss == pytest.approx(24, abs=4)
+    assert found(compare(of_text(junk=0.6), of_text()))["better"] == ["vdu.pul_strict"]
+
+
+def test_what_comes_back_under_given_prompts_is_a_loss_of_pul_given_alone() -> None:
+    comparison = compare(of_text(), of_text(given=0.5))
+    assert found(comparison)["worse"] == ["vdu.pul_given"]
+    assert one(comparison, "vdu.pul_given").loss == pytest.approx(20, abs=5)
+
+
+def test_another_draw_of_a_text_model_is_no_loss() -> None:
+    assert compare(of_text(), of_text(draw=1)).passed
+
+
+def test_scatter_is_pooled_within_a_family() -> None:
+    """A distance that rose by a quarter, beside a method of another family whose distance goes anywhere."""
+    sides = [cells(), scaled("fd_judge", 1.25)]
+    wild = [cells(task="faces_hats") for _ in range(2)]
+    for factor, records in zip((1.0, 4.0), wild, strict=True):
+        for record in records:
+            record.metrics["fd_judge"].estimate.value *= factor if record.seeds.sample == 0 else 1.0
+    alike = [side + others for side, others in zip(sides, wild, strict=True)]
+    assert one_of(compare(*alike), "digits_1", "vdu.fd_judge").kind == "unsure"
+    for record in (record for records in wild for record in records):
+        record.family = "faces"
+    assert one_of(compare(*alike), "digits_1", "vdu.fd_judge").kind == "worse"
+
+
+def one_of(comparison: Comparison, task: str, name: str) -> Verdict:
+    (verdict,) = [v for v in comparison.verdicts if (v.task, f"{v.method}.{v.metric}") == (task, name)]
+    return verdict
+
+
 def test_wall_time_is_never_gated() -> None:
     assert compare(cells(), scaled("unlearn_seconds", 100)).passed
 

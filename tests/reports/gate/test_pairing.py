@@ -7,8 +7,10 @@ import pytest
 from cells import cells, write
 
 from vdu_bench.errors import UserError
-from vdu_bench.records import Record
+from vdu_bench.records import Record, read_record
 from vdu_bench.reports.gate.pairing import pair_cells, read_both
+
+OLD_RECORD = Path(__file__).parents[2] / "old_records" / "schema_1.json"
 
 
 def test_all_cells_pair_and_nothing_is_said() -> None:
@@ -70,7 +72,6 @@ def test_changed_settings_are_said_once() -> None:
 
 
 FACTS: dict[str, Callable[[Record], object]] = {
-    "version": lambda record: setattr(record.protocol, "version", 2),
     "scale": lambda record: setattr(record.protocol, "scale", "full"),
     "sampler.steps": lambda record: record.protocol.sampler.update(steps=50),
     "sampler.order": lambda record: record.protocol.sampler.update(order=3),
@@ -93,6 +94,37 @@ def test_unlike_records_do_not_compare(field: str) -> None:
     with pytest.raises(UserError, match=f"does not compare with the reference: {field} is") as mistake:
         pair_cells(cells(), new)
     assert "\n" not in str(mistake.value)
+
+
+def of_protocol(version: int, records: list[Record]) -> list[Record]:
+    for record in records:
+        assert record.protocol is not None
+        record.protocol.version = version
+    return records
+
+
+def test_another_protocol_is_refused_with_a_way_out() -> None:
+    words = r"these records are of protocol 2, the reference of protocol 1, .* bless --prune"
+    with pytest.raises(UserError, match=words) as mistake:
+        pair_cells(of_protocol(1, cells()), of_protocol(2, cells()))
+    assert "\n" not in str(mistake.value)
+    # Even where no cell is the same, since that is the lesser reason.
+    with pytest.raises(UserError, match=words):
+        pair_cells(of_protocol(1, cells(seeds=[0])), of_protocol(2, cells(seeds=[1])))
+
+
+def test_a_reference_of_an_older_schema_is_of_protocol_1() -> None:
+    new = read_record(OLD_RECORD)
+    assert new.protocol is not None
+    new.protocol.version = 2
+    with pytest.raises(UserError, match="the reference of protocol 1"):
+        pair_cells([read_record(OLD_RECORD)], [new])
+
+
+def test_a_mix_of_protocols_is_no_reference() -> None:
+    mix = [*of_protocol(1, cells(task="digits_8")), *of_protocol(2, cells())]
+    with pytest.raises(UserError, match=r"several protocols.*protocol 1 in digits_8.*protocol 2 in digits_1"):
+        pair_cells(mix, of_protocol(2, cells()))
 
 
 def test_another_retrained_model_is_named() -> None:

@@ -9,6 +9,7 @@ import pytest
 from vdu_bench.errors import UserError
 from vdu_bench.measured import Estimate, MetricResult
 from vdu_bench.records import Record
+from vdu_bench.reports.tables.frames import render_long
 from vdu_bench.reports.tables.leaderboard import leaderboards
 from vdu_bench.reports.tables.text import cell, header, interval_text, value_text
 from vdu_bench.stats.seeds import over_seeds
@@ -106,7 +107,7 @@ def test_a_metric_that_a_method_lacks_is_a_dash(make_record):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("scale", "full"), ("version", 2), ("samples", 500), ("sampler", {"name": "ddim"}), ("judge_digest", "cd" * 32)],
+    [("scale", "full"), ("samples", 500), ("sampler", {"name": "ddim"}), ("judge_digest", "cd" * 32)],
 )
 def test_unlike_protocols_are_refused(make_record, field, value):
     other = make_record("esd")
@@ -117,10 +118,16 @@ def test_unlike_protocols_are_refused(make_record, field, value):
     assert "\n" not in str(caught.value)
 
 
-def test_tasks_may_differ_in_protocol(make_record):
+def test_tasks_may_be_measured_otherwise_but_not_by_another_protocol(make_record):
     other = make_record(task="digits_8")
-    other.protocol = other.protocol.model_copy(update={"version": 2})
+    other.protocol = other.protocol.model_copy(update={"samples": 500})
     assert len(leaderboards([make_record(), other])) == 2
+    other.protocol = other.protocol.model_copy(update={"version": 9})
+    words = r"several protocols.*protocol 1 in digits_1/vdu/seed0.*protocol 9 in digits_8/vdu/seed0"
+    for table in (leaderboards, lambda records: render_long(records, "csv")):
+        with pytest.raises(UserError, match=words) as caught:
+            table([make_record(), other])
+        assert "\n" not in str(caught.value)
 
 
 def test_seeds_of_unlike_settings_are_not_averaged(make_record):

@@ -23,6 +23,11 @@ Sides = Sequence[Originals]
 NEVER = ("timed", "never")
 """How metrics are gated that are not."""
 
+EVALUATIONS = "evaluations"
+"""The unit of what `Record.evaluations_vary` is about."""
+
+_BY_SCATTER = {"gate": "scatter", "tolerance": "10%"}
+
 
 @dataclass(frozen=True)
 class GatedMetric:
@@ -31,9 +36,12 @@ class GatedMetric:
     task: str
     """With its variant."""
     method: str
+    family: str
+    """Of the task: scatter is pooled over what shares data, model and judge."""
     metric: str
     facts: MetricFacts
-    """As the reference has them, so that no change loosens its own gate."""
+    """As the reference has them, so that no change loosens its own gate; a count that its method says the seed decides
+    is gated by scatter."""
     seeds: tuple[int, ...]
     """The seeds that both sides have; arrays are ``[seeds]``."""
     old: Floats
@@ -130,7 +138,7 @@ def _has_value(record: Record, metric: str) -> bool:
 
 def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance | None, sides: Sides) -> GatedMetric:
     first = pairs[0].new
-    facts = pairs[0].old.metrics[metric]
+    facts = _facts(pairs[0].old, metric)
     old, new = (
         np.array([record.metrics[metric].estimate.value for record in side])
         for side in ([pair.old for pair in pairs], [pair.new for pair in pairs])
@@ -149,6 +157,7 @@ def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance | None, sides
     return GatedMetric(
         first.variant,
         first.row,
+        first.family,
         metric,
         facts,
         tuple(pair.new.seeds.sample for pair in pairs),
@@ -159,6 +168,13 @@ def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance | None, sides
         tolerance or Tolerance.parse(facts.tolerance),
         identical,
     )
+
+
+def _facts(reference: Record, metric: str) -> MetricFacts:
+    facts = reference.metrics[metric]
+    if facts.gate == "counted" and facts.unit == EVALUATIONS and reference.evaluations_vary:
+        return facts.model_copy(update=_BY_SCATTER)
+    return facts
 
 
 def _outcomes(record: Record, facts: MetricFacts) -> Outcomes:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from vdu_bench.errors import UserError, flat
 from vdu_bench.records import Record, records_by_file
-from vdu_bench.reports.comparable import by_variant, check_comparable
+from vdu_bench.reports.comparable import by_variant, check_comparable, protocol_of
 from vdu_bench.reports.tables.text import seeds_text
 
 Key = tuple[str, str, int]
@@ -74,11 +74,12 @@ def pair_cells(
         allow_missing: whether a missing cell is merely reported.
 
     Raises:
-        UserError: records of one set do not compare with each other, or a pair's with one another (the field is named),
-            or the sets have no cell in common.
+        UserError: records of one set do not compare with each other, the sets are of two protocols, a pair's records do
+            not compare with one another (the field is named), or the sets have no cell in common.
     """
     for one_set in (reference, records):
         check_comparable(one_set)
+    _check_protocols(protocol_of(reference), protocol_of(records))
     old, new = {_key(record): record for record in reference}, {_key(record): record for record in records}
     pairs = [Pair(old[key], new[key]) for key in sorted(old.keys() & new.keys())]
     if not pairs:
@@ -93,6 +94,15 @@ def pair_cells(
 def seeds_words(seeds: Sequence[int]) -> str:
     """Such as ``seed 0`` or ``seeds 0-2``."""
     return f"seed{'s' * (len(seeds) > 1)} {seeds_text(seeds)}"
+
+
+def _check_protocols(old: int | None, new: int | None) -> None:
+    """One message for all cells: no single number of another protocol compares, whatever its name."""
+    if None not in (old, new) and old != new:
+        raise UserError(
+            f"these records are of protocol {new}, the reference of protocol {old}, whose numbers mean something else: "
+            f"make a reference of protocol {new} (`vdu-bench bless --prune`), or name one with --reference"
+        )
 
 
 def _apart(old: dict[Key, Record], new: dict[Key, Record]) -> str:

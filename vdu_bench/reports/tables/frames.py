@@ -11,6 +11,7 @@ import pandas as pd
 
 from vdu_bench.measured import MetricResult
 from vdu_bench.records import Record
+from vdu_bench.reports.comparable import protocol_of
 from vdu_bench.reports.families import scales
 
 COLUMNS = (
@@ -39,7 +40,13 @@ def long_frame(records: Iterable[Record], settings: bool = False) -> pd.DataFram
 
 
 def render_long(records: Iterable[Record], form: LongFormat, settings: bool = False) -> str:
-    """The tidy rows as CSV (NaN empty) or as a JSON list of objects (NaN null), with a newline at the end."""
+    """The tidy rows as CSV (NaN empty) or as a JSON list of objects (NaN null), with a newline at the end.
+
+    Raises:
+        UserError: the records are of several protocols, which no column tells apart.
+    """
+    records = list(records)
+    protocol_of(records)
     frame = long_frame(records, settings)
     if form == "csv":
         return frame.to_csv(index=False, lineterminator="\n")

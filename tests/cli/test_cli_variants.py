@@ -66,7 +66,16 @@ def test_tidy_rows_and_plots_tell_them_apart(
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert {row["task"] for row in rows} == {"tiny", "tiny+forget=3", "tiny+samples=20"}
     assert {row["method"] for row in rows if row["task"] == "tiny"} == {
-        *("original", "real", "retrain", "vdu", "vdu[gamma=0.3]", "vdu[gamma=0.9]", "vdu[half]", "vdu[regime=forget_only]")
+        *(
+            "original",
+            "real",
+            "retrain",
+            "vdu",
+            "vdu[gamma=0.3]",
+            "vdu[gamma=0.9]",
+            "vdu[half]",
+            "vdu[regime=forget_only]",
+        )
     }
     cli("plot", variants / "out", "--out", tmp_path, "--store", variants / "store")
     drawn = {Path(file).name for file in capsys.readouterr().out.split()}

@@ -85,7 +85,9 @@ def test_a_name_stands_in_place_of_settings_but_of_no_reference(tiny_task: Task)
             cell.name for cell in expand([tiny_task], ["vdu"], (0,), "full", {"vdu": variants}, "cpu", None, called)[0]
         ]
 
-    assert named("strong", {"gamma": 0.3}) == [f"tiny/{row}/seed0" for row in ("original", "retrain", "real", "vdu+strong")]
+    assert named("strong", {"gamma": 0.3}) == [
+        f"tiny/{row}/seed0" for row in ("original", "retrain", "real", "vdu+strong")
+    ]
     with pytest.raises(UserError, match="--name strong: vdu has 2 variants"):
         named("strong", {"gamma": 0.3}, {"gamma": 0.1})
     for wrong in ("a/b", "gamma=0.3", "-x", "a" * 33):

@@ -74,8 +74,6 @@ class LossMethod(Method):
             "over the weights' names, or several; auto: all of an unconditional model, cross_attention of another",
         )
 
-    strength: ClassVar[str] = "steps"
-
     settings: Settings
 
     strength: ClassVar[str] = "steps"

@@ -14,7 +14,7 @@ from vdu_bench.errors import flat
 from vdu_bench.measured import Estimate, MetricResult
 from vdu_bench.records import Record
 from vdu_bench.reports.compare.rows import RowPair, pair_rows, plain
-from vdu_bench.reports.gate.outcomes import Originals, originals, paired_counts
+from vdu_bench.reports.outcomes import Originals, originals, paired_counts
 from vdu_bench.reports.tables.leaderboard import Column
 from vdu_bench.stats.losses import Losses, margins, summarise
 from vdu_bench.stats.mean import mean_with_t_interval

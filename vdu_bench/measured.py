@@ -75,6 +75,8 @@ class Estimate(Terse):
     """Upper end of the 95 % interval; NaN where there is none."""
     n: int = 0
     """How many samples the number rests on."""
+    total: int = 0
+    """The count that a ratio or a share is of, such as the original's hits for PUL; 0 where it is `n`, or not known."""
     method: str = ""
     """How the interval was made, or why there is none."""
     reason: str = ""

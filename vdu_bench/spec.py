@@ -6,9 +6,13 @@ import hashlib
 import json
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
 PositiveInt = Annotated[int, Field(gt=0)]
+
+
+WHOLE = "whole"
+"""The context of a dump that leaves nothing out."""
 
 
 class Spec(BaseModel):
@@ -20,8 +24,12 @@ class Spec(BaseModel):
     are left out of a dump, so that what was made before them is still found."""
 
     @model_serializer(mode="wrap")
-    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_later_defaults(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
         dump: dict[str, Any] = handler(self)
+        if info.context == WHOLE:
+            return dump
         for name in self.later:
             # Not the dumped value: in JSON a tuple has become a list.
             if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):

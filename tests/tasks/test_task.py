@@ -134,3 +134,8 @@ def test_where_the_posterior_and_the_models_are_from(tiny_faces_task: Task) -> N
     both = changed(base, lambda content: content.update(posterior=checkpoints))
     assert both.posterior_source.source == "checkpoints"
     assert both.elsewhere == ["somebody/something", "a/b", "./c"]
+
+
+def test_a_change_to_the_default_of_a_younger_key_is_told_by_its_value() -> None:
+    task = find_task("digits_1")
+    assert with_overrides(task, {"retrain_seeds": 1}).changes == {"retrain_seeds": 1}

@@ -21,7 +21,7 @@ from vdu_bench.models.specs import (
     SnapshotPosterior,
     takes_prompts,
 )
-from vdu_bench.spec import PositiveInt, Spec, digest_of
+from vdu_bench.spec import WHOLE, PositiveInt, Spec, digest_of
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.variants import changed
 
@@ -168,7 +168,7 @@ class Task(Spec):
 
     def changed_from(self, original: Task) -> Task:
         """This task, which knows what it has otherwise than `original`."""
-        found = changed(original.model_dump(mode="json"), self.model_dump(mode="json"))
+        found = changed(*(task.model_dump(mode="json", context=WHOLE) for task in (original, self)))
         self._changes = {**original._changes, **{name: new for name, new in found.items() if name != "forget_images"}}
         return self
 

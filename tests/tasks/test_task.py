@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from vdu_bench.models.specs import LatentRecipe, ModelRecipe, PretrainedModel
+from vdu_bench.tasks.loading import find_task, with_overrides
 from vdu_bench.tasks.task import Task
 
 Content = dict[str, Any]

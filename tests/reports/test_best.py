@@ -16,7 +16,7 @@ from vdu_bench.reports.best import BestGroup, best_group
 from vdu_bench.reports.tables.leaderboard import leaderboards
 
 REPEATS = 150
-"""2,000 for the table in docs/protocol.md."""
+"""2,000 for the table in docs/protocol/tables.md."""
 
 Floats = NDArray[np.float64]
 

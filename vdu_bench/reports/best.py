@@ -44,7 +44,7 @@ def best_group(
     What is gated by its samples, as PUL is, is compared sample by sample over the initial noise that all methods share,
     with the scatter of the seeds where that is larger (`vdu_bench.stats.ratio_change`,
     `vdu_bench.stats.separation`); another metric, or one whose outcomes are missing, by a t test over the paired seeds.
-    How often the truly best contestant is in the group is simulated in ``docs/protocol.md``.
+    How often the truly best contestant is in the group is simulated in ``docs/protocol/tables.md``.
 
     Args:
         metric: its name in the records.

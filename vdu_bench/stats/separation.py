@@ -19,7 +19,7 @@ def separations(mean: ArrayLike, scatter: ArrayLike, sampling: ArrayLike, seeds:
     beyond their samples: two or three seeds may agree by chance. Typical is the median over the pairs and not the mean,
     by which a single method that scatters would make all others inseparable. Degrees of freedom: none are counted where
     the samples explain the seeds; a pair that scatters more than is typical has its own S - 1; the rest have those of
-    all pairs together. The rule is this project's; what it is worth is simulated in ``docs/protocol.md``.
+    all pairs together. The rule is this project's; what it is worth is simulated in ``docs/protocol/tables.md``.
 
     Args:
         mean: of a pair's differences, float ``[P]``.

@@ -26,6 +26,7 @@ class KernelDistance(Metric):
     better = "lower"
     rank = 7
     scale = "signed"
+    tolerance = "0.01"  # not relative: it may be 0
     of_real = "alike"
 
     def label(self, name: str, evidence: Evidence) -> str:  # noqa: ARG002

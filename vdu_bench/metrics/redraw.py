@@ -15,8 +15,8 @@ class Redraw(Metric):
     """Share of redrawn real images of the concept that lose it, of those that keep it in the original's hands.
 
     100 (1 - (n_after + j) / n_before) over held-out images, several noises each: n_before and n_after count the redrawn
-    images that show the concept, and j the noises that kept it before and now give junk that shows nothing, for that is
-    no forgetting. Noises of one image are not independent, and the interval is clustered by image. A forgetting that
+    images that show the concept, and j the noises that kept it before and now give junk that does not, for that is no
+    forgetting. Noises of one image are not independent, and the interval is clustered by image. A forgetting that
     lies in the first steps from pure noise alone does not show in samples, and does here.
     """
 
@@ -37,8 +37,7 @@ class Redraw(Metric):
         kept = before.shown[:, evidence.forget_index]
         if not kept.any():
             return unknown(NEVER_KEPT)
-        ruined = kept & after.junk & ~after.shown.any(1)
-        left = after.shown[:, evidence.forget_index] | ruined
+        left = after.shown[:, evidence.forget_index] | (kept & after.junk)
         noises = probe.Redraw(**evidence.task.probe_settings.get("redraw", {})).settings.noises
         before_by_image, after_by_image = (flags.reshape(-1, noises).sum(1).numpy() for flags in (kept, left))
         return Measurement(clustered_loss(before_by_image, after_by_image))

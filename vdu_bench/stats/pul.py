@@ -54,6 +54,7 @@ def pul(before: NDArray[np.bool_], after: NDArray[np.bool_], level: float = 0.95
         low=100.0 * (1.0 - float(high)),
         high=100.0 * (1.0 - float(low)),
         n=pairs.n,
+        total=pairs.before,
         method="Clopper-Pearson, none left" if exact else "Bonett-Price hybrid, Clopper-Pearson limits",
     )
 

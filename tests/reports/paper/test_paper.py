@@ -177,7 +177,7 @@ def test_rows_are_ordered_over_the_classes_and_who_is_destroyed_everywhere_comes
 
 def test_the_caption_says_what_is_tested_and_what_is_not() -> None:
     (several,) = paper_tables(at("digits_1"), [])
-    assert "over seeds 0-2 (Student's t)" in several.caption
+    assert "Mean over seeds 0-2, with its 95 % interval in brackets" in several.caption
     assert "PUL paired over initial noise and seeds, u-FID over seeds" in several.caption
     (single,) = paper_tables(at("digits_1", seeds=[0]), [])
     assert "Of a single seed" in single.caption

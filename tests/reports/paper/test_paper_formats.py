@@ -55,15 +55,14 @@ def markdown_rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line] for line in lines]
 
 
-def test_markdown_has_the_mean_and_half_the_interval_and_the_best_group_in_bold() -> None:
+def test_markdown_has_the_mean_and_its_interval_and_the_best_group_in_bold() -> None:
     records = cells({"vdu": 0.2, "esd": 0.5})
     header, _, *rows = markdown_rows(render_paper(records, "markdown", SUITE))
     assert header == ["method", "digits 1: PUL (%) ↑", "digits 1: fd_judge_2000 ↓"]
     (board,) = leaderboards(records)
     for row in board.rows:
         estimate = row.estimates["pul"]
-        half = (estimate.high - estimate.low) / 2
-        text = f"{estimate.value:.1f}" + (f" ± {half:.1f}" if half else "")
+        text = f"{estimate.value:.1f}" + (f" [{estimate.low:.1f}, {estimate.high:.1f}]" if estimate.high > 0 else "")
         (shown,) = [cells for cells in rows if cells[0] == row.method]
         assert shown[1] == (f"**{text}**" if row.method == "vdu" else text)
 

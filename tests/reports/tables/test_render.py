@@ -55,8 +55,10 @@ def test_json_holds_all_of_the_board(records):
     assert board["task"] == "digits_1"
     assert board["protocol"]["samples"] == 2000
     rows = {row["method"]: row for row in board["rows"]}
-    assert rows["vdu"]["estimates"]["pul"]["method"] == "t over 3 seeds"
+    assert rows["vdu"]["estimates"]["pul"]["method"].endswith("over 3 seeds, scatter pooled over rows")
     assert rows["boom"]["estimates"]["pul"]["value"] is None
+    assert rows["boom"]["by_seed"]["pul"] == [None]
+    assert sum(rows["vdu"]["by_seed"]["pul"]) / 3 == pytest.approx(rows["vdu"]["estimates"]["pul"]["value"])
     assert {column["name"] for column in board["columns"]} == set(rows["vdu"]["estimates"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vdu_bench.reports.paper.table import PaperClass, PaperColumn, PaperTable, PublishedColumn
-from vdu_bench.reports.tables.text import ABSENT, DESTROYED, Cell, half_width_text, table_cell
+from vdu_bench.reports.tables.text import ABSENT, DESTROYED, Cell, table_cell
 
 
 def measured(found: PaperClass, column: PaperColumn, method: str) -> Cell:
@@ -17,8 +17,6 @@ def measured(found: PaperClass, column: PaperColumn, method: str) -> Cell:
     if row is None:
         return Cell(ABSENT)
     cell = table_cell(found.board, row, column.column)
-    if cell.spread and len(row.seeds) > 1:
-        cell = replace(cell, spread=half_width_text(row.estimates[column.column.name], column.column.unit))
     return replace(cell, mark=DESTROYED) if method in found.board.destroyed else cell
 
 

@@ -162,5 +162,5 @@ def _cell(cell: Cell) -> str:
         return latex_escape(cell.value)
     # In math mode a minus is no hyphen; a comma within a number needs braces to be no list's.
     text = re.sub(r"(?<=\d),(?=\d)", "{,}", rf"{cell.value}\ {cell.spread}".removesuffix("\\ "))
-    text = text.replace(r"\ ± ", r" \pm ").replace("%", r"\%")
+    text = text.replace("%", r"\%")
     return (rf"$\mathbf{{{text}}}$" if cell.bold else f"${text}$") + latex_escape(cell.mark)

@@ -232,7 +232,7 @@ def _caption(scale: str, classes: Sequence[PaperClass]) -> str:
     seeds = sorted({row.seeds for row in rows if len(row.seeds) > 1})
     if seeds:
         over = " or ".join(map(seeds_text, seeds))
-        sentences.append(f"Mean ± half the 95 % interval over seeds {over} (Student's t)")
+        sentences.append(f"Mean over seeds {over}, with its 95 % interval in brackets")
     if any(len(row.seeds) == 1 for row in rows):
         sentences.append("Of a single seed, the number with its own 95 % interval in brackets, where it has one")
     tested = {"noise": "paired over initial noise and seeds", "seeds": "over seeds"}

@@ -14,6 +14,7 @@ from vdu_bench.reports.best import BestGroup, best_group
 from vdu_bench.reports.comparable import REAL, by_variant, check_comparable
 from vdu_bench.reports.limits import Excess, excess
 from vdu_bench.reports.pareto import pareto_front
+from vdu_bench.reports.tables.over_rows import by_seed, over_rows, worst
 
 REFERENCES = (REAL, "retrain", "original")
 """The rows that frame a table, in their order."""
@@ -47,7 +48,7 @@ class Column:
     @classmethod
     def of(cls, name: str, facts: MetricFacts) -> Column:
         """The column of a metric."""
-        return cls(name, **{field.name: getattr(facts, field.name) for field in fields(cls) if field.name != "name"})
+        return cls(name, **{fact.name: getattr(facts, fact.name) for fact in fields(cls) if fact.name != "name"})
 
     @property
     def place(self) -> tuple[int, int, str]:
@@ -69,6 +70,8 @@ class Row:
     """The worst over the seeds. Where it is not ``ok`` every estimate is NaN: a mean over survivors would flatter."""
     estimates: dict[str, Estimate]
     """By metric name, over the seeds; a metric that no record of the method has is missing."""
+    by_seed: dict[str, tuple[float, ...]]
+    """By metric name as `estimates`, the value with each of `seeds`; NaN where there is none."""
     apart: dict[str, MetricResult]
     """By metric name, a number over the seeds that is of another count than its column, and so is not in it."""
     trainings: int
@@ -145,7 +148,7 @@ def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
 def _leaderboard(records: Sequence[Record]) -> Leaderboard:
     columns = _columns(records)
     groups = [list(group) for _, group in groupby(records, key=lambda record: record.row)]
-    found = [_row(group, columns) for group in groups]
+    found = [_row(group, estimates, columns) for group, estimates in zip(groups, over_rows(groups), strict=True)]
     protocols = [record.protocol for record in records if record.protocol is not None]
     destroyed = _destroyed(found, columns, protocols[0].limits if protocols else {})
     rows = tuple(sorted(found, key=lambda row: _order(row, columns, row.method in destroyed)))
@@ -177,11 +180,8 @@ def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
     return tuple(sorted(told, key=lambda column: column.place))
 
 
-def _row(records: Sequence[Record], columns: Iterable[Column]) -> Row:
+def _row(records: Sequence[Record], estimates: dict[str, Estimate], columns: Iterable[Column]) -> Row:
     first = records[0]
-    statuses = {record.status for record in records}
-    status: Status = "failed" if "failed" in statuses else "diverged" if "diverged" in statuses else "ok"
-    estimates = {column.name: _aggregate(records, column.name, status) for column in columns}
     labels = {column.name: column.label for column in columns}
     apart = {
         name: result.model_copy(update={"estimate": estimates[name]})
@@ -189,13 +189,15 @@ def _row(records: Sequence[Record], columns: Iterable[Column]) -> Row:
         for name, result in record.metrics.items()
         if result.label != labels[name]
     }
+    shown = {column.name: estimates[column.name] for column in columns if column.name in estimates.keys() - apart}
     return Row(
         method=first.row,
         role=first.role,
         regime=first.regime,
         seeds=tuple(record.seeds.sample for record in records),
-        status=status,
-        estimates={name: found for name, found in estimates.items() if found is not None and name not in apart},
+        status=worst(records),
+        estimates=shown,
+        by_seed={name: by_seed(records, name) for name in shown},
         apart=apart,
         trainings=len({record.seeds.train for record in records}),
         settings=first.settings_changed,
@@ -250,21 +252,6 @@ def _front(rows: Sequence[Row], columns: Sequence[Column], destroyed: Mapping[st
 
 def _value(estimates: Mapping[str, Estimate], column: Column) -> float:
     return estimates.get(column.name, Estimate()).value
-
-
-def _aggregate(records: Sequence[Record], metric: str, status: Status) -> Estimate | None:
-    if status != "ok":
-        return Estimate(reason=f"{status} with at least one seed")
-    found = [record.metrics.get(metric) for record in records]
-    if not any(found):
-        return None
-    estimates = [Estimate(reason="not measured") if result is None else result.estimate for result in found]
-    if len(estimates) == 1:
-        return estimates[0]
-    # Brings scipy, a second to import, which a table of one seed can do without.
-    from vdu_bench.stats.seeds import over_seeds
-
-    return over_seeds(estimates)
 
 
 def _order(row: Row, columns: Sequence[Column], destroyed: bool) -> tuple[int, float, str]:

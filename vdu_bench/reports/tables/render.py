@@ -42,7 +42,6 @@ _LATEX = str.maketrans(
         ">": r"\textgreater{}",
         "↑": r"$\uparrow$",
         "↓": r"$\downarrow$",
-        "±": r"$\pm$",
         APART: "---",
         TIED: r"$^\dagger$",
         DESTROYED: r"$\otimes$",
@@ -258,6 +257,7 @@ def _plain(board: Leaderboard) -> dict[str, Any]:
 def _plain_row(board: Leaderboard, row: Row) -> dict[str, Any]:
     return vars(row) | {
         "estimates": {name: _finite(found) for name, found in row.estimates.items()},
+        "by_seed": {name: list(map(_number, values)) for name, values in row.by_seed.items()},
         "apart": {name: {"label": found.label} | _finite(found.estimate) for name, found in row.apart.items()},
         "destroyed": [vars(one) for one in board.destroyed.get(row.method, ())],
         "front": row.method in board.front,
@@ -265,10 +265,11 @@ def _plain_row(board: Leaderboard, row: Row) -> dict[str, Any]:
 
 
 def _finite(estimate: Estimate) -> dict[str, Any]:
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in vars(estimate).items()
-    }
+    return {key: _number(value) if isinstance(value, float) else value for key, value in vars(estimate).items()}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _display_frames(board: Leaderboard, settings: bool) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -97,13 +97,6 @@ def interval_text(estimate: Estimate, unit: str) -> str:
     return f"[{_number(estimate.low, decimals)}, {_number(estimate.high, decimals)}]"
 
 
-def half_width_text(estimate: Estimate, unit: str) -> str:
-    """Such as ``± 2.8``: half of an interval that is as long below the value as above; empty as `interval_text`."""
-    if not has_interval(estimate):
-        return ""
-    return f"± {_number((estimate.high - estimate.low) / 2, _decimals(estimate, unit))}"
-
-
 def has_interval(estimate: Estimate) -> bool:
     """Whether both ends are known and differ."""
     return math.isfinite(estimate.low) and math.isfinite(estimate.high) and estimate.low < estimate.high

@@ -1,0 +1,91 @@
+"""Rows over their seeds: which of them share what they say of scatter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+
+import pytest
+
+from vdu_bench.measured import Estimate, Scale
+from vdu_bench.records import Record
+from vdu_bench.reports.tables.over_rows import by_seed, over_rows, worst
+from vdu_bench.stats.seeds import over_seeds, pooled_scatter
+
+SCALES: dict[str, Scale] = {"pul": "ratio", "concept_rate": "share", "junk_rate": "share", "fd_judge": "positive"}
+
+
+@pytest.fixture
+def rows(make_records) -> list[list[Record]]:
+    """Those of one task, on the scales that such numbers have."""
+    records = make_records(("digits_1",))
+    for record in records:
+        for name, scale in SCALES.items():
+            record.metrics[name].scale = scale
+    return [list(group) for _, group in groupby(records, key=lambda record: record.row)]
+
+
+def row_of(rows: Sequence[Sequence[Record]], method: str) -> int:
+    return [row[0].method for row in rows].index(method)
+
+
+def seeds(row: Sequence[Record], metric: str) -> list[Estimate]:
+    return [record.metrics[metric].estimate for record in row]
+
+
+@pytest.mark.parametrize("metric", SCALES)
+def test_contestants_pool_and_references_do_not(rows: list[list[Record]], metric: str) -> None:
+    competing = [seeds(row, metric) for row in rows if row[0].role == "contestant"]
+    pool = pooled_scatter(competing, SCALES[metric])
+    found = over_rows(rows)
+    for row, estimates in zip(rows, found, strict=True):
+        shared = pool if row[0].role == "contestant" else None
+        assert estimates[metric] == over_seeds(seeds(row, metric), SCALES[metric], shared)
+    assert pool is not None
+
+
+def test_costs_are_not_pooled(rows: list[list[Record]]) -> None:
+    moved = rows[row_of(rows, "esd")]
+    for index, row in enumerate(row for row in rows if row[0].role == "contestant" and row is not moved):
+        for record in row:
+            record.metrics["nfe_forward"].estimate.value = 1000.0 * (index + 1) * (1 + record.seeds.sample)
+    for record in moved:
+        record.metrics["nfe_forward"].estimate.value = 5120.0
+    cost = over_rows(rows)[row_of(rows, "esd")]["nfe_forward"]
+    assert cost.low == cost.value == cost.high == 5120.0
+
+
+def test_every_interval_is_in_its_range(rows: list[list[Record]]) -> None:
+    (record, *_) = rows[row_of(rows, "gradient_ascent")]
+    record.metrics["pul"].estimate = Estimate(value=-60.0, n=2000, total=200)
+    record.metrics["fd_judge"].estimate = Estimate(value=4000.0, n=2000)
+    for estimates in over_rows(rows):
+        assert all(estimates[name].high <= 100.0 for name in ("pul", "concept_rate", "junk_rate"))
+        assert all(estimates[name].low >= 0.0 for name in ("concept_rate", "junk_rate"))
+        assert estimates["fd_judge"].low > 0.0
+        assert all(estimate.low <= estimate.value <= estimate.high for estimate in estimates.values())
+
+
+def test_a_row_with_a_lost_seed_has_no_numbers_and_says_nothing_of_scatter(rows: list[list[Record]]) -> None:
+    lost = row_of(rows, "esd")
+    rows[lost][1].status, rows[lost][1].metrics = "diverged", {}
+    found = over_rows(rows)
+    assert worst(rows[lost]) == "diverged"
+    assert math.isnan(found[lost]["pul"].value)
+    assert found[lost]["pul"].reason == "diverged with at least one seed"
+    values = by_seed(rows[lost], "pul")
+    assert [math.isnan(value) for value in values] == [False, True, False]
+    others = [seeds(row, "pul") for row in rows if row[0].role == "contestant" and row is not rows[lost]]
+    place = row_of(rows, "vdu")
+    assert found[place]["pul"] == over_seeds(seeds(rows[place], "pul"), "ratio", pooled_scatter(others, "ratio"))
+
+
+def test_a_seed_without_the_metric_is_not_left_out(rows: list[list[Record]]) -> None:
+    place = row_of(rows, "vdu")
+    del rows[place][2].metrics["pul"]
+    for record in rows[row_of(rows, "esd")]:
+        del record.metrics["pul"]
+    found = over_rows(rows)
+    assert found[place]["pul"].reason == "no estimate for 1 of 3 seeds: not measured"
+    assert "pul" not in found[row_of(rows, "esd")]

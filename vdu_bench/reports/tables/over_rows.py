@@ -1,0 +1,76 @@
+"""What the seeds of a table's rows say together: their means, with intervals that know of each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vdu_bench.measured import Estimate, MetricFacts
+from vdu_bench.records import Record, Status
+
+if TYPE_CHECKING:
+    from vdu_bench.stats.scatter import Pool
+
+
+def worst(records: Sequence[Record]) -> Status:
+    """The worst status of a row's records."""
+    statuses = {record.status for record in records}
+    return "failed" if "failed" in statuses else "diverged" if "diverged" in statuses else "ok"
+
+
+def by_seed(records: Sequence[Record], metric: str) -> tuple[float, ...]:
+    """A metric's value in each of a row's records; NaN where it has none."""
+    return tuple(result.estimate.value if (result := record.metrics.get(metric)) else math.nan for record in records)
+
+
+def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
+    """Each row's estimates over its seeds, by metric name; a metric that no record of a row has is missing.
+
+    Contestants share what they say of how far seeds scatter (`vdu_bench.stats.seeds.pooled_scatter`). References do
+    not, for their seeds change less than those of a method, nor do external checkpoints, of which nobody knows what
+    their seeds changed. Costs are never pooled: that of one method says nothing of another's.
+
+    Args:
+        rows: of one variant, the records of each row, one for each seed. Where one of a row's diverged or failed,
+            all of that row's estimates are NaN: a mean over survivors would flatter.
+    """
+    facts: dict[str, MetricFacts] = {
+        name: result for row in rows for record in row for name, result in record.metrics.items()
+    }
+    found: list[dict[str, Estimate]] = [{} for _ in rows]
+    for name, fact in facts.items():
+        seeds = [_estimates(row, name) for row in rows]
+        pool = _pool(rows, seeds, fact)
+        for row, estimates, result in zip(rows, seeds, found, strict=True):
+            if (status := worst(row)) != "ok":
+                result[name] = Estimate(reason=f"{status} with at least one seed")
+            elif len(estimates) == 1:
+                result[name] = estimates[0]
+            elif estimates:
+                # Brings scipy, a second to import, which a table of one seed can do without.
+                from vdu_bench.stats.seeds import over_seeds
+
+                result[name] = over_seeds(estimates, fact.scale, pool if row[0].role == "contestant" else None)
+    return found
+
+
+def _estimates(row: Sequence[Record], metric: str) -> list[Estimate]:
+    """One for each seed; none where no seed has the metric."""
+    found = [record.metrics.get(metric) for record in row]
+    if not any(found):
+        return []
+    return [Estimate(reason="not measured") if result is None else result.estimate for result in found]
+
+
+def _pool(rows: Sequence[Sequence[Record]], seeds: Sequence[Sequence[Estimate]], fact: MetricFacts) -> Pool | None:
+    competing = [
+        estimates
+        for row, estimates in zip(rows, seeds, strict=True)
+        if row[0].role == "contestant" and worst(row) == "ok" and len(estimates) > 1
+    ]
+    if fact.group == "cost" or not competing:
+        return None
+    from vdu_bench.stats.seeds import pooled_scatter
+
+    return pooled_scatter(competing, fact.scale)

@@ -1,0 +1,133 @@
+"""Intervals of means over few seeds: from the seeds' own scatter, their samples' noise, and a table's other rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2, norm, t
+
+from vdu_bench.stats._levels import tail
+from vdu_bench.stats.scales import SeedScale
+
+Floats = NDArray[np.float64]
+
+_CHANCE = 0.05
+"""How rarely a typical row's seeds may scatter as much as is then taken for a row's own."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What the rows of one table say of how far seeds scatter."""
+
+    variance: Floats
+    """Between seeds, on the metric's scale, beyond what their samples explain; `[...]`."""
+    freedom: float
+    """The degrees of freedom that it is read with."""
+
+
+@dataclass(frozen=True)
+class SeedMeans:
+    """Means over S seeds, and what is known of how they scatter on a scale: float64 ``[...]`` but for `seeds`."""
+
+    mean: Floats
+    """The arithmetic mean of the values, which is what is shown."""
+    total: Floats
+    """The sum of the seeds' totals."""
+    own: Floats
+    """Variance of one seed, as its row's seeds scatter; 0 for a single one."""
+    sampling: Floats
+    """Variance of one seed that its samples explain, averaged over the seeds; 0 where it is not known."""
+    sampling_of_mean: Floats
+    """Variance of the mean that all seeds' samples explain together; 0 where it is not known."""
+    seeds: int
+    scale: SeedScale
+
+
+def seed_means(values: ArrayLike, totals: ArrayLike, sampling: ArrayLike, scale: SeedScale) -> SeedMeans:
+    """Summarise the last axis.
+
+    A seed's own scatter is the larger of two: the variance of its values on the scale, and what the delta method says
+    of the mean's place there, since the mean of skewed values scatters more than that of their logarithms. What samples
+    explain is taken to all counts together: ten samples without a hit say more than one tenth of each.
+
+    Args:
+        values: float ``[..., S]``, finite.
+        totals: the counts that they are of, above 0, ``[..., S]``.
+        sampling: the variance on the scale of each value that its samples explain, ``[..., S]``; 0 where unknown.
+        scale: of the metric.
+    """
+    values, totals, sampling = (np.asarray(part, dtype=np.float64) for part in (values, totals, sampling))
+    seeds = values.shape[-1]
+    mean, total = values.mean(axis=-1), totals.sum(axis=-1)
+    own = np.zeros_like(mean)
+    if seeds > 1:
+        spread = scale.forward(values, totals).var(axis=-1, ddof=1)
+        own = np.maximum(spread, values.var(axis=-1, ddof=1) * scale.slope(mean, total) ** 2)
+        own = np.where(np.ptp(values, axis=-1) == 0.0, 0.0, own)  # no rounding where nothing varies
+    factor = (sampling / scale.noise(values, totals)).mean(axis=-1)
+    # Where the noise is of one sample's size whatever the count, seeds average it.
+    fewer = 1.0 if scale.counts else 1.0 / seeds
+    return SeedMeans(
+        mean=mean,
+        total=total,
+        own=own,
+        sampling=sampling.mean(axis=-1),
+        sampling_of_mean=factor * scale.noise(mean, total) * fewer,
+        seeds=seeds,
+        scale=scale,
+    )
+
+
+def pool_scatter(own: ArrayLike, sampling: ArrayLike, seeds: ArrayLike) -> Pool:
+    """What is typical of R rows, by the median: a mean would let one row that collapsed widen all others.
+
+    A row's variance between seeds is its scatter over the median of chi2(S - 1) / (S - 1), less what its samples
+    explain. Half of all degrees of freedom count, since a median tells less than a mean and rows do differ.
+
+    Args:
+        own: the rows' `SeedMeans.own`, ``[..., R]``.
+        sampling: their `SeedMeans.sampling`, ``[..., R]``.
+        seeds: how many each has, above 1, ``[R]``.
+    """
+    freedom = np.asarray(seeds, dtype=np.float64) - 1.0
+    usual = chi2.median(freedom) / freedom
+    between = np.median(np.asarray(own) / usual - np.asarray(sampling), axis=-1)
+    return Pool(np.maximum(0.0, between), max(1.0, float(freedom.sum()) / 2.0))
+
+
+def scatters_more(row: SeedMeans, pool: Pool) -> NDArray[np.bool_]:
+    """Whether a row's seeds scatter more than is typical and its samples explain: bool ``[...]``."""
+    freedom = row.seeds - 1
+    if freedom == 0:
+        return np.zeros_like(row.own, dtype=bool)
+    return np.asarray(row.own > (row.sampling + pool.variance) * chi2.isf(_CHANCE, freedom) / freedom)
+
+
+def interval(row: SeedMeans, pool: Pool | None, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Lower and upper end, float64 ``[...]`` each, around the place of the mean on its scale.
+
+    With a pool the variance is the largest of the row's own, of its samples', and of the samples' with the typical
+    scatter: read with the pool's degrees of freedom, or its own S - 1 where it scatters more than is typical. Without,
+    Student's t of the row's own scatter decides, or the normal distribution of what samples explain where that is
+    wider. The rule is this project's; its coverage is simulated in the tests and stated in ``docs/protocol.md``.
+
+    Raises:
+        ValueError: the level is outside (0, 1).
+    """
+    side = tail(level)
+    freedom = max(1, row.seeds - 1)
+    sampled = norm.isf(side) * np.sqrt(row.sampling_of_mean)
+    own = row.own / row.seeds
+    if pool is None:
+        reach = np.maximum(sampled, t.isf(side, freedom) * np.sqrt(own))
+    else:
+        variance = np.maximum(own, row.sampling_of_mean + pool.variance / row.seeds)
+        read_with = np.where(scatters_more(row, pool), freedom, max(freedom, pool.freedom))
+        reach = np.maximum(sampled, t.isf(side, read_with) * np.sqrt(variance))
+    centre = row.scale.forward(row.mean, row.total)
+    one, other = (row.scale.back(centre + sign * reach, row.total) for sign in (-1.0, 1.0))
+    one, other = np.where(reach == 0.0, row.mean, one), np.where(reach == 0.0, row.mean, other)
+    # A ratio's scale runs the other way; and rounding may put an end on the wrong side of its own mean.
+    return np.minimum(np.minimum(one, other), row.mean), np.maximum(np.maximum(one, other), row.mean)

@@ -194,6 +194,16 @@ def test_a_row_that_scatters_far_more_keeps_its_own_and_widens_no_other() -> Non
     assert (pooled.low, pooled.high) == pytest.approx((alone.low, alone.high))
 
 
+def test_a_row_that_scatters_far_less_keeps_its_own() -> None:
+    """A method that hardly changes the model is not as uncertain as those that do."""
+    table = [distances(0.5, seeds=5, draw=draw) for draw in range(6)]
+    calm = bare(20.0, 20.1, 20.05, 19.9, 20.0)
+    pool = pooled_scatter([*table, calm], "positive")
+    estimate = over_seeds(calm, "positive", pool)
+    assert estimate == over_seeds(calm, "positive", None)
+    assert estimate.high - estimate.low < 0.3
+
+
 def test_samples_that_explain_the_scatter_leave_none_to_pool() -> None:
     rng = np.random.default_rng(3)
     table = [[proportion(int(rng.binomial(500, rate)), 500) for _ in range(5)] for rate in np.linspace(0.1, 0.6, 9)]

@@ -15,7 +15,7 @@ from scipy.stats import beta, norm, t
 
 from vdu_bench.measured import Scale
 from vdu_bench.stats.scales import SCALES
-from vdu_bench.stats.scatter import Pool, SeedMeans, interval, pool_scatter, scatters_more, seed_means
+from vdu_bench.stats.scatter import Pool, SeedMeans, interval, pool_scatter, seed_means
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ TRUTHS = {
     "share": np.geomspace(0.002, 0.3, 6),
     "positive": np.geomspace(5.0, 200.0, 6),
 }
-SCATTER = {"mild": 0.12, "skewed": 0.5, "long tail": 0.3, "collapsing": 0.15}
+SCATTER = {"mild": 0.12, "skewed": 0.5, "long tail": 0.25, "collapsing": 0.15}
 """Of the logarithms of a typical row; others have between 0.6 and 1.7 times as much."""
 COLLAPSE = 0.2
 

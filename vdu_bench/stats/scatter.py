@@ -13,8 +13,9 @@ from vdu_bench.stats.scales import SeedScale
 
 Floats = NDArray[np.float64]
 
-_CHANCE = 0.05
-"""How rarely a typical row's seeds may scatter as much as is then taken for a row's own."""
+_MORE, _LESS = 0.05, 0.005
+"""How rarely a typical row's seeds may scatter as much, or as little, as is then taken for a row's own. Of too little
+one is surer, since the price of an error is an interval that is too narrow."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +98,27 @@ def pool_scatter(own: ArrayLike, sampling: ArrayLike, seeds: ArrayLike) -> Pool:
     return Pool(np.maximum(0.0, between), max(1.0, float(freedom.sum()) / 2.0))
 
 
-def scatters_more(row: SeedMeans, pool: Pool) -> NDArray[np.bool_]:
-    """Whether a row's seeds scatter more than is typical and its samples explain: bool ``[...]``."""
+def scatters_alone(row: SeedMeans, pool: Pool) -> NDArray[np.bool_]:
+    """Whether a row's seeds scatter far more or far less than is typical and its samples explain: bool ``[...]``.
+
+    Seeds that do not differ at all are no evidence: they may be counts that are too coarse.
+    """
     freedom = row.seeds - 1
     if freedom == 0:
         return np.zeros_like(row.own, dtype=bool)
-    return np.asarray(row.own > (row.sampling + pool.variance) * chi2.isf(_CHANCE, freedom) / freedom)
+    typical = (row.sampling + pool.variance) / freedom
+    more, less = row.own > typical * chi2.isf(_MORE, freedom), row.own < typical * chi2.ppf(_LESS, freedom)
+    return np.asarray(more | (less & (row.own > 0.0)))
 
 
 def interval(row: SeedMeans, pool: Pool | None, level: float = 0.95) -> tuple[Floats, Floats]:
     """Lower and upper end, float64 ``[...]`` each, around the place of the mean on its scale.
 
-    With a pool the variance is the largest of the row's own, of its samples', and of the samples' with the typical
-    scatter: read with the pool's degrees of freedom, or its own S - 1 where it scatters more than is typical. Without,
-    Student's t of the row's own scatter decides, or the normal distribution of what samples explain where that is
-    wider. The rule is this project's; its coverage is simulated in the tests and stated in ``docs/protocol.md``.
+    Without a pool, Student's t of the row's own scatter decides, or the normal distribution of what its samples explain
+    where that is wider. So it does for a row that scatters far more or far less than is typical (`scatters_alone`). For
+    others the variance is the larger of their own and of their samples' with the typical scatter, read with the pool's
+    degrees of freedom: a few seeds cannot tell their own scatter, and agree by chance. The rule is this project's; its
+    coverage is simulated in the tests and stated in ``docs/protocol.md``.
 
     Raises:
         ValueError: the level is outside (0, 1).
@@ -120,12 +127,11 @@ def interval(row: SeedMeans, pool: Pool | None, level: float = 0.95) -> tuple[Fl
     freedom = max(1, row.seeds - 1)
     sampled = norm.isf(side) * np.sqrt(row.sampling_of_mean)
     own = row.own / row.seeds
-    if pool is None:
-        reach = np.maximum(sampled, t.isf(side, freedom) * np.sqrt(own))
-    else:
+    reach = np.maximum(sampled, t.isf(side, freedom) * np.sqrt(own))
+    if pool is not None:
         variance = np.maximum(own, row.sampling_of_mean + pool.variance / row.seeds)
-        read_with = np.where(scatters_more(row, pool), freedom, max(freedom, pool.freedom))
-        reach = np.maximum(sampled, t.isf(side, read_with) * np.sqrt(variance))
+        shared = t.isf(side, max(freedom, pool.freedom)) * np.sqrt(variance)
+        reach = np.where(scatters_alone(row, pool), reach, shared)
     centre = row.scale.forward(row.mean, row.total)
     one, other = (row.scale.back(centre + sign * reach, row.total) for sign in (-1.0, 1.0))
     one, other = np.where(reach == 0.0, row.mean, one), np.where(reach == 0.0, row.mean, other)

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from vdu_bench.measured import Estimate, Scale
 from vdu_bench.stats._levels import tail
 from vdu_bench.stats.scales import SCALES, SeedScale
-from vdu_bench.stats.scatter import Floats, Pool, SeedMeans, interval, pool_scatter, scatters_more, seed_means
+from vdu_bench.stats.scatter import Floats, Pool, SeedMeans, interval, pool_scatter, scatters_alone, seed_means
 
 _OWN_TAIL = tail(0.95)  # of the estimates' own intervals
 _UNCOUNTED = 100
@@ -62,7 +62,7 @@ def over_seeds(
     if row is None:
         return Estimate(value=mean, n=n, total=total, method="no interval: no seed is above 0")
     low, high = map(float, interval(row, pooled, level))
-    how = "own scatter" if pooled is None or scatters_more(row, pooled) else "scatter pooled over rows"
+    how = "own scatter" if pooled is None or scatters_alone(row, pooled) else "scatter pooled over rows"
     # The row's mean is that of what the scale can hold; the one that is shown is the values'.
     return Estimate(
         value=mean,

@@ -11,7 +11,7 @@ from scipy.stats import binomtest, ttest_1samp
 from vdu_bench.measured import Estimate, Scale
 from vdu_bench.stats.proportion import proportion
 from vdu_bench.stats.pul import pul
-from vdu_bench.stats.scatter import Pool
+from vdu_bench.stats.scatter import SAMPLES_ONLY, Pool
 from vdu_bench.stats.seeds import over_seeds, pooled_scatter
 
 finite = st.floats(-1e6, 1e6)
@@ -215,6 +215,18 @@ def test_samples_that_explain_the_scatter_leave_none_to_pool() -> None:
     found = pooled_scatter(moved, "share")
     assert found is not None
     assert found.variance > 0.2
+
+
+def test_samples_of_one_model_are_as_good_as_all_of_them_together() -> None:
+    """A retrained model has three survivors of 200, or two, or none: chance, which 600 noises tell more of than t."""
+    seeds = [proportion(hits, 200) for hits in (3, 2, 0)]
+    estimate = over_seeds(seeds, "share", SAMPLES_ONLY)
+    assert estimate.method == "logit over 3 seeds, noise of the samples"
+    assert estimate.high < 2.0 * 100.0 * binomtest(5, 600).proportion_ci(method="exact").high
+    # Where they scatter more than samples can, they are not of one model.
+    seeds = [proportion(hits, 200) for hits in (3, 20, 60)]
+    spread = over_seeds(seeds, "share", SAMPLES_ONLY)
+    assert spread == over_seeds(seeds, "share")
 
 
 def test_too_few_rows_pool_nothing() -> None:

@@ -15,7 +15,7 @@ from scipy.stats import beta, norm, t
 
 from vdu_bench.measured import Scale
 from vdu_bench.stats.scales import SCALES
-from vdu_bench.stats.scatter import Pool, SeedMeans, interval, pool_scatter, seed_means
+from vdu_bench.stats.scatter import SAMPLES_ONLY, Pool, SeedMeans, interval, pool_scatter, seed_means
 
 Floats = NDArray[np.float64]
 
@@ -128,3 +128,17 @@ def test_the_median_row_is_covered(scale: Scale, kind: str, seeds: int) -> None:
     seen = 1.0 - (1.0 - COLLAPSE) ** seeds
     assert seen - 0.03 <= ours.median
     assert found["plain t"].median - 0.03 <= ours.median
+
+
+@pytest.mark.parametrize("seeds", SEEDS)
+@pytest.mark.parametrize("scale", COUNTS)
+def test_references_are_covered(scale: Scale, seeds: int) -> None:
+    """Their seeds are samples of one model."""
+    rng = np.random.default_rng([7, seeds])
+    truths = np.concatenate([[0.0005, 0.002], TRUTHS[scale]])
+    values, totals, sampling = measured(scale, np.tile(truths[:, None], (TABLES, 1, seeds)), rng)
+    low, high = interval(seed_means(values, totals, sampling, SCALES[scale]), SAMPLES_ONLY)
+    truth = as_shown(scale, truths)
+    covered = ((low <= truth) & (truth <= high)).mean(axis=0)
+    print(f"\n{scale:8} references {seeds:2} seeds | this rule {np.median(covered):.3f} ({covered.min():.3f})", end="")
+    assert covered.min() >= 0.92

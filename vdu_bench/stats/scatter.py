@@ -28,6 +28,10 @@ class Pool:
     """The degrees of freedom that it is read with."""
 
 
+SAMPLES_ONLY = Pool(np.zeros(()), np.inf)
+"""Of rows whose seeds draw other samples of the same model: their samples explain the scatter, until it is too much."""
+
+
 @dataclass(frozen=True)
 class SeedMeans:
     """Means over S seeds, and what is known of how they scatter on a scale: float64 ``[...]`` but for `seeds`."""

@@ -11,7 +11,16 @@ from scipy.stats import norm
 from vdu_bench.measured import Estimate, Scale
 from vdu_bench.stats._levels import tail
 from vdu_bench.stats.scales import SCALES, SeedScale
-from vdu_bench.stats.scatter import Floats, Pool, SeedMeans, interval, pool_scatter, scatters_alone, seed_means
+from vdu_bench.stats.scatter import (
+    SAMPLES_ONLY,
+    Floats,
+    Pool,
+    SeedMeans,
+    interval,
+    pool_scatter,
+    scatters_alone,
+    seed_means,
+)
 
 _OWN_TAIL = tail(0.95)  # of the estimates' own intervals
 _UNCOUNTED = 100
@@ -32,7 +41,8 @@ def over_seeds(
     Args:
         estimates: one for each seed, all of one metric, with 95 % intervals of their own where they have them.
         scale: `MetricFacts.scale`. Of ``range``, whose ends are no interval, value and ends are averaged.
-        pooled: what the table's rows say of the metric's scatter, as from `pooled_scatter`; None for nothing.
+        pooled: what the table's rows say of the metric's scatter, as from `pooled_scatter`; None for nothing;
+            `SAMPLES_ONLY` where seeds differ in their samples alone.
         level: confidence level, strictly between 0 and 1.
 
     Returns:
@@ -62,7 +72,8 @@ def over_seeds(
     if row is None:
         return Estimate(value=mean, n=n, total=total, method="no interval: no seed is above 0")
     low, high = map(float, interval(row, pooled, level))
-    how = "own scatter" if pooled is None or scatters_alone(row, pooled) else "scatter pooled over rows"
+    shared = "noise of the samples" if pooled is SAMPLES_ONLY else "scatter pooled over rows"
+    how = "own scatter" if pooled is None or scatters_alone(row, pooled) else shared
     # The row's mean is that of what the scale can hold; the one that is shown is the values'.
     return Estimate(
         value=mean,

@@ -11,6 +11,7 @@ import pytest
 from vdu_bench.measured import Estimate, Scale
 from vdu_bench.records import Record
 from vdu_bench.reports.tables.over_rows import by_seed, over_rows, worst
+from vdu_bench.stats.scatter import SAMPLES_ONLY
 from vdu_bench.stats.seeds import over_seeds, pooled_scatter
 
 SCALES: dict[str, Scale] = {"pul": "ratio", "concept_rate": "share", "junk_rate": "share", "fd_judge": "positive"}
@@ -40,7 +41,7 @@ def test_contestants_pool_and_references_do_not(rows: list[list[Record]], metric
     pool = pooled_scatter(competing, SCALES[metric])
     found = over_rows(rows)
     for row, estimates in zip(rows, found, strict=True):
-        shared = pool if row[0].role == "contestant" else None
+        shared = pool if row[0].role == "contestant" else SAMPLES_ONLY
         assert estimates[metric] == over_seeds(seeds(row, metric), SCALES[metric], shared)
     assert pool is not None
 

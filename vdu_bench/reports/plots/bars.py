@@ -11,11 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from vdu_bench.measured import Estimate
-from vdu_bench.reports.plots.style import DIRECTION, Look, draw, error_bar
+from vdu_bench.reports.plots.style import DIRECTION, Look, draw
+from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of, spread, window
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard
 from vdu_bench.reports.tables.text import cell, method_text
 
 _ACROSS = 3
+_BREADTH = 0.6
+"""Over which part of a bar's own width its seeds are laid out, in their order."""
 
 
 def draw_bars(board: Leaderboard, looks: Mapping[str, Look], file: Path) -> list[Path]:
@@ -43,17 +46,22 @@ def _figure(board: Leaderboard, columns: list[Column], looks: Mapping[str, Look]
             _panel(axes, board, columns[index], looks)
         else:
             axes.remove()
-    figure.suptitle(f"{board.variant}: forgetting {board.forget}; lines are 95 % intervals")
+    figure.suptitle(f"{board.variant}: forgetting {board.forget}\nlines are 95 % intervals, dots seeds")
     return figure
 
 
 def _panel(axes: Axes, board: Leaderboard, column: Column, looks: Mapping[str, Look]) -> None:
-    ends = [0.0]
+    found = [row.estimates.get(column.name, Estimate()) for row in board.rows]
+    means = [estimate.value for estimate in found if math.isfinite(estimate.value)]
+    drawn = window([0.0, *means], spread(found, [seeds_of(row, column.name) for row in board.rows]))
+    span = (drawn.high - drawn.low) or 1.0
+    # Room to the right of the longest bar, for its number.
+    axes.set_xlim(drawn.low - (0.05 * span if drawn.low < 0 else 0.0), drawn.high + 0.33 * span)
     for position, row in enumerate(board.rows):
         estimate = row.estimates.get(column.name, Estimate())
         look = looks[row.method]
         value = estimate.value if math.isfinite(estimate.value) else 0.0
-        below, above = error_bar(estimate)
+        seeds = seeds_of(row, column.name)
         axes.barh(
             position,
             value,
@@ -63,20 +71,21 @@ def _panel(axes: Axes, board: Leaderboard, column: Column, looks: Mapping[str, L
             hatch=look.hatch,
             linewidth=0.8,
         )
-        if below or above:
-            axes.errorbar(value, position, xerr=[[below], [above]], color="0.15", capsize=2, elinewidth=1, capthick=1)
+        draw_interval(axes, "x", estimate, position, drawn, color="0.15", capsize=2, elinewidth=1, capthick=1)
+        # Seeds that do not differ, as of a cost that is counted, would only hide the end of their bar.
+        dots = seeds if len(set(seeds)) > 1 else ()
+        steps = [(index + 0.5) / len(dots) - 0.5 for index in range(len(dots))]
+        draw_seeds(
+            axes, dots, [position + _BREADTH * step for step in steps], "white", drawn, Window(-math.inf, math.inf)
+        )
         axes.annotate(
             cell(row, column)[0],
-            (max(0.0, value + above), position),
-            xytext=(3, 0),
+            (drawn.clip(max([0.0, value, *spread([estimate], [seeds])])), position),
+            xytext=(5, 0),
             textcoords="offset points",
             verticalalignment="center",
             fontsize="x-small",
         )
-        ends += [value - below, value + above]
-    span = (max(ends) - min(ends)) or 1.0
-    # Room to the right of the longest bar, for its number.
-    axes.set_xlim(min(ends) - (0.05 * span if min(ends) < 0 else 0.0), max(ends) + 0.33 * span)
     axes.axvline(0, color="0.4", linewidth=0.8)
     axes.set_ylim(len(board.rows) - 0.4, -0.6)
     axes.set_yticks(range(len(board.rows)), [method_text(row) for row in board.rows])

@@ -6,19 +6,21 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import seaborn as sns
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
+from PIL import Image
 
 from vdu_bench.files import write_atomically
 from vdu_bench.measured import Better, Estimate
 from vdu_bench.records import Role
+from vdu_bench.reports.plots.whiskers import Which, Window, spread, window
 from vdu_bench.reports.tables.leaderboard import REFERENCES, Column, Leaderboard
-from vdu_bench.reports.tables.text import has_interval, quantity
+from vdu_bench.reports.tables.text import quantity
 
 DIRECTION: dict[Better, str] = {"higher": "higher is better", "lower": "lower is better", "none": ""}
 
@@ -27,12 +29,15 @@ FORGETTING_FLOOR = -100.0
 
 _MARKERS = "osD^vPXp<>h"
 _REFERENCE_LOOKS = (("#000000", "*"), ("#6e6e6e", "*"), ("#b4b4b4", "*"))
-_DPI = 200
+_RESOLUTIONS = (200, 170, 140, 115, 95, 80)
+"""Dots per inch: the first at which a file is small enough."""
+LARGEST = 150_000
+"""Bytes that a bitmap may take: plots are committed beside the records."""
+_FLAT = 4096
+"""Up to how many colours a figure is drawn in plain ones, of which few are enough; photographs have more."""
+_PALETTE = 128
 # Dates and program versions would make equal figures unequal files.
-_METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "pdf": {"Creator": "vdu-bench", "Producer": None, "CreationDate": None},
-}
+_PDF_METADATA: dict[str, Any] = {"Creator": "vdu-bench", "Producer": None, "CreationDate": None}
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,9 @@ def looks_of(roles: Mapping[str, Role]) -> dict[str, Look]:
 
 
 def draw(file: Path, paint: Callable[[], Figure]) -> list[Path]:
-    """Write the figure that `paint` makes, in the suite's style, as `file`.png (200 dpi) and `file`.pdf.
+    """Write the figure that `paint` makes, in the suite's style, as `file`.png (200 dpi or less) and `file`.pdf.
+
+    The bitmap takes at most `LARGEST` bytes, unless it does so at no resolution.
 
     Args:
         file: without a suffix.
@@ -84,18 +91,32 @@ def draw(file: Path, paint: Callable[[], Figure]) -> list[Path]:
         "font.family": "DejaVu Sans",  # ships with matplotlib, so that figures do not depend on the machine
         "pdf.fonttype": 42,
         "hatch.linewidth": 0.6,
-        "savefig.dpi": _DPI,
     }
-    written = []
     with rc_context(theme):
         figure = paint()
-        for suffix, metadata in _METADATA.items():
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix, metadata=metadata)
-            # The layout of the first format holds for the second; to solve it again would take as long as to draw.
-            figure.set_layout_engine("none")
-            written.append(write_atomically(file.with_name(f"{file.name}.{suffix}"), buffer.getvalue()))
-    return written
+        bitmap = b""
+        for dpi in _RESOLUTIONS:
+            bitmap = _bitmap(figure, dpi)
+            if len(bitmap) <= LARGEST:
+                break
+        vectors = io.BytesIO()
+        figure.savefig(vectors, format="pdf", metadata=_PDF_METADATA)
+    contents = {"png": bitmap, "pdf": vectors.getvalue()}
+    return [write_atomically(file.with_name(f"{file.name}.{suffix}"), content) for suffix, content in contents.items()]
+
+
+def _bitmap(figure: Figure, dpi: int) -> bytes:
+    """As PNG, with a palette where colours are few."""
+    plain = io.BytesIO()
+    figure.savefig(plain, format="png", dpi=dpi)
+    # The layout that was found holds from here on; to solve it again would take as long as to draw.
+    figure.set_layout_engine("none")
+    image = Image.open(plain).convert("RGB")
+    if image.getcolors(_FLAT) is not None:
+        image = image.quantize(_PALETTE, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = io.BytesIO()
+    image.save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def axis_label(column: Column) -> str:
@@ -103,22 +124,16 @@ def axis_label(column: Column) -> str:
     return ", ".join(filter(None, (quantity(column), DIRECTION[column.better])))
 
 
-def error_bar(estimate: Estimate) -> tuple[float, float]:
-    """Lengths of the bar below and above the value, both 0 where there is no interval."""
-    if not has_interval(estimate):
-        return 0.0, 0.0
-    # A resampled interval may miss its own estimate by a hair, and matplotlib takes no negative length.
-    return max(0.0, estimate.value - estimate.low), max(0.0, estimate.high - estimate.value)
+def fit_axis(axes: Axes, which: Which, estimates: Sequence[Estimate], seeds: Sequence[Sequence[float]]) -> Window:
+    """Limits that hold all the estimates, with their intervals and seeds as far as these do not lie far beyond.
 
+    Logarithmic where the estimates span more than a decade. Set by hand, since an interval may reach below zero, where
+    a logarithmic axis cannot.
 
-def fit_axis(axes: Axes, which: Literal["x", "y"], estimates: Sequence[Estimate]) -> None:
-    """Limits that hold all the estimates with their bars; logarithmic where they span more than a decade.
-
-    Set by hand, since a bar may reach below zero, where a logarithmic axis cannot.
+    Returns:
+        What is drawn in; the limits leave a margin around it.
     """
-    values = [estimate.value for estimate in estimates]
-    ends = [value + error_bar(estimate)[1] for value, estimate in zip(values, estimates, strict=True)]
-    starts = [value - error_bar(estimate)[0] for value, estimate in zip(values, estimates, strict=True)]
+    values, others = [estimate.value for estimate in estimates], spread(estimates, seeds)
     axis, set_scale, set_limits = (
         getattr(axes, name) for name in (f"{which}axis", f"set_{which}scale", f"set_{which}lim")
     )
@@ -127,8 +142,19 @@ def fit_axis(axes: Axes, which: Literal["x", "y"], estimates: Sequence[Estimate]
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:,g}")
         axis.set_minor_locator(NullLocator())
-        positive = [start if start > 0 else value for start, value in zip(starts, values, strict=True)]
-        set_limits(min(positive) / 1.25, max(ends) * 1.25)
+        drawn = window(values, [other for other in others if other > 0], logarithmic=True)
+        set_limits(drawn.low / 1.25, drawn.high * 1.25)
     else:
-        margin = 0.06 * (max(ends) - min(starts)) or 1.0
-        set_limits(min(starts) - margin, max(ends) + margin)
+        drawn = window(values, others)
+        margin = 0.06 * (drawn.high - drawn.low) or 1.0
+        set_limits(drawn.low - margin, drawn.high + margin)
+    return drawn
+
+
+def fit_forgetting(axes: Axes, estimates: Sequence[Estimate], seeds: Sequence[Sequence[float]]) -> Window:
+    """Limits of a vertical axis from 0 to 100, lower where estimates are, but for `FORGETTING_FLOOR`."""
+    values = [max(estimate.value, FORGETTING_FLOOR) for estimate in estimates]
+    drawn = window([0.0, 100.0, *values], spread(estimates, seeds))
+    drawn = Window(max(drawn.low, FORGETTING_FLOOR), 100.0)
+    axes.set_ylim(drawn.low - 7, 107)
+    return drawn

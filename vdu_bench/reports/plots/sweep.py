@@ -13,7 +13,8 @@ from matplotlib.ticker import NullLocator
 
 from vdu_bench.errors import UserError
 from vdu_bench.measured import Estimate
-from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, axis_label, draw, error_bar, fit_axis
+from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, axis_label, draw, fit_axis, fit_forgetting
+from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 from vdu_bench.reports.tables.text import method_text
 
@@ -30,6 +31,7 @@ class _Point:
     images: int
     row: Row
     estimate: Estimate
+    seeds: tuple[float, ...]
 
 
 def draw_sweep(boards: Sequence[Leaderboard], looks: Mapping[str, Look], file: Path) -> list[Path]:
@@ -75,7 +77,8 @@ def _lines(boards: Sequence[Leaderboard], places: Mapping[str, int], column: Col
         for row in board.rows:
             estimate = row.estimates.get(column.name)
             if estimate is not None:
-                lines.setdefault(row.method, []).append(_Point(places[board.variant], row, estimate))
+                point = _Point(places[board.variant], row, estimate, seeds_of(row, column.name))
+                lines.setdefault(row.method, []).append(point)
     return lines
 
 
@@ -100,8 +103,8 @@ def _figure(
     }
     figure.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False)
     # In two lines, since a long one would run into the legend.
-    title = f"{boards[0].setup}: forgetting {boards[0].forget} with some of its images\nbars are 95 % intervals"
-    figure.suptitle(title)
+    title = f"{boards[0].setup}: forgetting {boards[0].forget} with some of its images"
+    figure.suptitle(f"{title}\nvertical lines are 95 % intervals, dots seeds")
     return figure
 
 
@@ -121,17 +124,15 @@ def _ticks(boards: Sequence[Leaderboard], places: Mapping[str, int]) -> dict[int
 
 def _panel(axes: Axes, column: Column, lines: Mapping[str, Sequence[_Point]], looks: Mapping[str, Look]) -> None:
     floor = FORGETTING_FLOOR if column.axis == "forgetting" else -math.inf
-    finite = [point.estimate for line in lines.values() for point in line if math.isfinite(point.estimate.value)]
-    if column.axis == "forgetting":
-        lows = [estimate.value - error_bar(estimate)[0] for estimate in finite]
-        axes.set_ylim(max(floor, min(0.0, *lows)) - 7, 107)
-    else:
-        fit_axis(axes, "y", finite)
+    points = [point for line in lines.values() for point in line if math.isfinite(point.estimate.value)]
+    finite, seeds = [point.estimate for point in points], [point.seeds for point in points]
+    forgetting = column.axis == "forgetting"
+    window = fit_forgetting(axes, finite, seeds) if forgetting else fit_axis(axes, "y", finite, seeds)
     if len(finite) < sum(map(len, lines.values())):
         _make_room(axes)
     for index, (method, line) in enumerate(lines.items()):
         dodge = _DODGE ** (index - (len(lines) - 1) / 2)
-        _draw_line(axes, line, looks[method], dodge, floor)
+        _draw_line(axes, line, looks[method], dodge, floor, window)
 
 
 def _make_room(axes: Axes) -> None:
@@ -140,17 +141,13 @@ def _make_room(axes: Axes) -> None:
     axes.set_ylim(low * (low / high) ** 0.25 if axes.get_yscale() == "log" else low - 0.25 * (high - low), high)
 
 
-def _draw_line(axes: Axes, line: Sequence[_Point], look: Look, dodge: float, floor: float) -> None:
+def _draw_line(axes: Axes, line: Sequence[_Point], look: Look, dodge: float, floor: float, window: Window) -> None:
     reference = line[0].row.role == "reference"
     shown = [point.estimate.value >= floor for point in line]
-    axes.errorbar(
+    axes.plot(
         [point.images * dodge for point in line],
         # What has no number leaves a gap in the line.
         [math.nan if math.isnan(point.estimate.value) else max(point.estimate.value, floor) for point in line],
-        yerr=[
-            [error_bar(point.estimate)[side] if inside else 0.0 for point, inside in zip(line, shown, strict=True)]
-            for side in (0, 1)
-        ],
         color=look.color,
         linestyle=":" if reference else "-",
         linewidth=1.2,
@@ -158,13 +155,16 @@ def _draw_line(axes: Axes, line: Sequence[_Point], look: Look, dodge: float, flo
         markersize=9 if reference else 6,
         markeredgecolor="0.15",
         markeredgewidth=0.5,
-        capsize=2.5,
-        elinewidth=1.0,
+        zorder=4 if reference else 3.5,
         label=method_text(line[0].row),
     )
     for point, inside in zip(line, shown, strict=True):
-        if not inside:
+        x = point.images * dodge
+        if inside:
+            draw_interval(axes, "y", point.estimate, x, window, color=look.color, capsize=2.5, elinewidth=1.0, zorder=3)
+        else:
             _remark(axes, point, look, dodge)
+        draw_seeds(axes, [x] * len(point.seeds), point.seeds, look.color, Window(-math.inf, math.inf), window)
 
 
 def _remark(axes: Axes, point: _Point, look: Look, dodge: float) -> None:

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vdu_bench.measured import Estimate
-from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, axis_label, draw, error_bar, fit_axis
+from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, axis_label, draw, fit_axis, fit_forgetting
+from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 
 
@@ -55,21 +56,25 @@ def _figure(
 ) -> Figure:
     figure = Figure(figsize=(6.6, 3.9), layout="constrained")
     axes = figure.add_subplot()
-    for point in points:
-        _draw_point(axes, point, looks[point.row.method], point.row.method in board.destroyed)
-    _front(axes, sorted(point.place for point in points if point.row.method in board.front))
     finite = [point for point in points if all(map(math.isfinite, point.place))]
-    fit_axis(axes, "x", [point.quality for point in finite])
-    lows = [point.forgetting.low if error_bar(point.forgetting)[0] else point.forgetting.value for point in finite]
-    axes.set_ylim(max(FORGETTING_FLOOR, min(0.0, *lows)) - 7, 107)
+    across = [seeds_of(point.row, quality.name) for point in finite]
+    along = [seeds_of(point.row, forgetting.name) for point in finite]
+    x_window = fit_axis(axes, "x", [point.quality for point in finite], across)
+    y_window = fit_forgetting(axes, [point.forgetting for point in finite], along)
+    for point in points:
+        destroyed = point.row.method in board.destroyed
+        _draw_point(axes, point, looks[point.row.method], destroyed, x_window, y_window)
+    for point, xs, ys in zip(finite, across, along, strict=True):
+        draw_seeds(axes, xs, ys, looks[point.row.method].color, x_window, y_window)
+    _front(axes, sorted(point.place for point in points if point.row.method in board.front))
     axes.set_xlabel(axis_label(quality))
     axes.set_ylabel(axis_label(forgetting))
-    axes.set_title(f"{board.variant}: forgetting {board.forget} against quality")
+    axes.set_title(f"{board.variant}: forgetting {board.forget} against quality\nlines are 95 % intervals, dots seeds")
     figure.legend(loc="outside right upper", frameon=False)
     return figure
 
 
-def _draw_point(axes: Axes, point: _Point, look: Look, destroyed: bool) -> None:
+def _draw_point(axes: Axes, point: _Point, look: Look, destroyed: bool, x_window: Window, y_window: Window) -> None:
     x, y = point.place
     label = f"{point.row.method} (external)" if point.row.role == "external" else point.row.method
     if not (math.isfinite(x) and math.isfinite(y)):
@@ -81,16 +86,10 @@ def _draw_point(axes: Axes, point: _Point, look: Look, destroyed: bool) -> None:
     if destroyed:
         label = f"{label} (destroyed)"
         axes.plot(x, max(y, FORGETTING_FLOOR), marker="x", color="0.15", markersize=15, markeredgewidth=1.4, zorder=5)
-    axes.errorbar(
-        x,
-        max(y, FORGETTING_FLOOR),
-        xerr=[[length] for length in error_bar(point.quality)],
-        yerr=[[length] for length in error_bar(point.forgetting)] if y >= FORGETTING_FLOOR else None,
-        color=look.color,
-        capsize=2.5,
-        elinewidth=1.2,
-        zorder=3,
-    )
+    style = {"color": look.color, "capsize": 2.5, "elinewidth": 1.2, "zorder": 3}
+    draw_interval(axes, "x", point.quality, max(y, FORGETTING_FLOOR), x_window, **style)
+    if y >= FORGETTING_FLOOR:
+        draw_interval(axes, "y", point.forgetting, x, y_window, **style)
     # Apart from its bars, so that the legend shows the marker alone.
     axes.plot(
         x,

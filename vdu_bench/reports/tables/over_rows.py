@@ -27,9 +27,10 @@ def by_seed(records: Sequence[Record], metric: str) -> tuple[float, ...]:
 def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
     """Each row's estimates over its seeds, by metric name; a metric that no record of a row has is missing.
 
-    Contestants share what they say of how far seeds scatter (`vdu_bench.stats.seeds.pooled_scatter`). References do
-    not, for their seeds change less than those of a method, nor do external checkpoints, of which nobody knows what
-    their seeds changed. Costs are never pooled: that of one method says nothing of another's.
+    Contestants share what they say of how far seeds scatter (`vdu_bench.stats.seeds.pooled_scatter`). A reference's
+    seeds are samples of one model, so samples explain their scatter unless it is too much for that (a retrained model
+    may have several train seeds). Of external checkpoints nobody knows what their seeds changed: each has its own.
+    Costs are never pooled: that of one method says nothing of another's.
 
     Args:
         rows: of one variant, the records of each row, one for each seed. Where one of a row's diverged or failed,
@@ -49,9 +50,11 @@ def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
                 result[name] = estimates[0]
             elif estimates:
                 # Brings scipy, a second to import, which a table of one seed can do without.
+                from vdu_bench.stats.scatter import SAMPLES_ONLY
                 from vdu_bench.stats.seeds import over_seeds
 
-                result[name] = over_seeds(estimates, fact.scale, pool if row[0].role == "contestant" else None)
+                known = {"contestant": pool, "reference": SAMPLES_ONLY, "external": None}
+                result[name] = over_seeds(estimates, fact.scale, known[row[0].role])
     return found
 
 

@@ -58,7 +58,7 @@ def test_a_line_for_each_method_with_all_images_at_their_number(tmp_path: Path, 
     assert pul.get_xscale() == distance.get_xscale() == "log"
     assert [label.get_text().strip() for label in pul.get_xticklabels()] == ["5", "100", "all (132)"]
     assert list(pul.get_xticks()) == [5, 100, SIZE]
-    lines = {container.get_label(): container.lines[0] for container in pul.containers}
+    lines = {line.get_label(): line for line in pul.lines if not line.get_label().startswith("_")}
     assert set(lines) == {"original", "retrain", "vdu", "esd"}
     expected = [
         next(row for row in board.rows if row.method == "vdu").estimates["pul"].value for board in leaderboards(sweep())

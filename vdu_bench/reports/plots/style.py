@@ -29,8 +29,8 @@ FORGETTING_FLOOR = -100.0
 
 _MARKERS = "osD^vPXp<>h"
 _REFERENCE_LOOKS = (("#000000", "*"), ("#6e6e6e", "*"), ("#b4b4b4", "*"))
-_RESOLUTIONS = (200, 170, 140, 115, 95, 80)
-"""Dots per inch: the first at which a file is small enough."""
+_DPI, _LOWEST_DPI = 200, 40
+"""Dots per inch: as many as leave a file small enough."""
 LARGEST = 150_000
 """Bytes that a bitmap may take: plots are committed beside the records."""
 _FLAT = 4096
@@ -94,11 +94,10 @@ def draw(file: Path, paint: Callable[[], Figure]) -> list[Path]:
     }
     with rc_context(theme):
         figure = paint()
-        bitmap = b""
-        for dpi in _RESOLUTIONS:
-            bitmap = _bitmap(figure, dpi)
-            if len(bitmap) <= LARGEST:
-                break
+        dpi = _DPI
+        while len(bitmap := _bitmap(figure, dpi)) > LARGEST and dpi > _LOWEST_DPI:
+            # A file grows more slowly than its pixels.
+            dpi = max(_LOWEST_DPI, int(dpi * min(0.9, 0.95 * LARGEST / len(bitmap))))
         vectors = io.BytesIO()
         figure.savefig(vectors, format="pdf", metadata=_PDF_METADATA)
     contents = {"png": bitmap, "pdf": vectors.getvalue()}

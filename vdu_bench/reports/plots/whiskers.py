@@ -35,7 +35,7 @@ class Window:
 
     def beyond(self, value: float) -> int:
         """-1 below, 1 above, 0 inside."""
-        return (value > self.high) - (value < self.low)
+        return int(value > self.high) - int(value < self.low)
 
 
 def seeds_of(row: Row, metric: str) -> tuple[float, ...]:
@@ -101,15 +101,17 @@ def draw_seeds(
     axes: Axes, xs: Sequence[float], ys: Sequence[float], color: str, x_window: Window, y_window: Window
 ) -> None:
     """A small, half transparent dot for each seed, under the mean; an arrow at the window's edge for one beyond."""
+    places: dict[str, list[tuple[float, float]]] = {}
     for x, y in zip(xs, ys, strict=True):
-        if not (math.isfinite(x) and math.isfinite(y)):
-            continue
-        across, along = x_window.beyond(x), y_window.beyond(y)
-        marker = _ARROWS["x"][across > 0] if across else _ARROWS["y"][along > 0] if along else "o"
+        if math.isfinite(x) and math.isfinite(y):
+            across, along = x_window.beyond(x), y_window.beyond(y)
+            marker = _ARROWS["x"][across > 0] if across else _ARROWS["y"][along > 0] if along else "o"
+            places.setdefault(marker, []).append((x_window.clip(x), y_window.clip(y)))
+    for marker, found in places.items():
         axes.plot(
-            x_window.clip(x),
-            y_window.clip(y),
-            marker,
+            *zip(*found, strict=True),
+            linestyle="",
+            marker=marker,
             markersize=3.6,
             markerfacecolor=color,
             markeredgecolor="0.15",

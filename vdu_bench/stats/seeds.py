@@ -131,7 +131,7 @@ def _sampling(estimates: Sequence[Estimate], values: Floats, totals: Floats, sca
         known = np.isfinite(ends) & ~outside
         length = scale.forward(np.where(known, ends, values), totals) - scale.forward(values, totals)
         sides.append(np.where(known, np.abs(length), np.nan))
-    known = ~np.isnan(sides).all(axis=0)
+    known = np.asarray(~np.isnan(sides).all(axis=0))
     if not known.any():
         return np.zeros(len(values))
     errors = np.max(np.nan_to_num(sides), axis=0) / norm.isf(_OWN_TAIL)

@@ -87,7 +87,7 @@ def draw_interval(axes: Axes, which: Which, estimate: Estimate, at: float, windo
     # A resampled interval may miss its own estimate by a hair, and matplotlib takes no negative length.
     ends = [min(window.clip(estimate.low), value), max(window.clip(estimate.high), value)]
     x, y = (value, at) if which == "x" else (at, value)
-    error = {f"{which}err": [[value - ends[0]], [ends[1] - value]]}
+    error: Any = {f"{which}err": [[value - ends[0]], [ends[1] - value]]}
     _, caps, _ = axes.errorbar(x, y, **error, linestyle="", **style)
     for side, (end, drawn) in enumerate(zip((estimate.low, estimate.high), ends, strict=True)):
         if window.beyond(end):

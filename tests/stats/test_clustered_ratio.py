@@ -26,6 +26,7 @@ def test_value_and_limits_are_the_formula_s() -> None:
     assert estimate.value == pytest.approx(100 * (1 - r))
     assert (estimate.low, estimate.high) == pytest.approx((100 * (1 - high), 100 * (1 - low)))
     assert estimate.n == 4, "an image that never showed it says nothing"
+    assert estimate.total == 29, "half a count over seeds is half of one redrawn image"
 
 
 def test_where_nothing_is_left_the_bound_is_that_of_so_many_images() -> None:
@@ -57,7 +58,7 @@ def test_what_cannot_be_known_is_not_a_number() -> None:
     assert math.isnan(nothing.value)
     assert nothing.reason == "there were no hits before, so no share of them can go away"
     alone = clustered_loss(np.array([8, 0]), np.array([2, 0]))
-    assert (alone.value, alone.n) == (75, 1)
+    assert (alone.value, alone.n, alone.total) == (75, 1, 8)
     assert math.isnan(alone.low)
     assert alone.method == "no interval from a single image"
 

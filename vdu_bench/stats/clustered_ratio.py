@@ -40,8 +40,8 @@ def clustered_loss(before: NDArray[np.integer], after: NDArray[np.integer], leve
         level: confidence level, strictly between 0 and 1.
 
     Returns:
-        An estimate in percent, n the clusters that have hits; without an interval where there is a single one, and NaN
-        with a reason where nothing was hit before.
+        An estimate in percent, n the clusters that have hits, total the hits before; without an interval where there is
+        a single cluster, and NaN with a reason where nothing was hit before.
 
     Raises:
         ValueError: not two int arrays of one length without negative counts, or the level is outside (0, 1).
@@ -54,21 +54,27 @@ def clustered_loss(before: NDArray[np.integer], after: NDArray[np.integer], leve
         raise ValueError(f"there are {len(before)} clusters before and {len(after)} after")
     hit = (before > 0) | (after > 0)
     b, a, clusters = before[hit].astype(np.float64), after[hit].astype(np.float64), int(hit.sum())
-    total = float(b.sum())
-    if not total:
+    hits = int(b.sum())
+    if not hits:
         return Estimate(n=clusters, reason="there were no hits before, so no share of them can go away")
-    ratio = float(a.sum()) / total
+    ratio = float(a.sum()) / hits
     value = 100.0 * (1.0 - ratio)
     if clusters == 1:
-        return Estimate(value=value, n=1, method="no interval from a single image")
-    heaviest = float(b.max()) / total
-    scattered = clusters / (clusters - 1) * float(np.square(a - ratio * b).sum()) / total**2
+        return Estimate(value=value, n=1, total=hits, method="no interval from a single image")
+    heaviest = float(b.max()) / hits
+    scattered = clusters / (clusters - 1) * float(np.square(a - ratio * b).sum()) / hits**2
     few = (float(t.isf(side, clusters - 1)) / float(norm.isf(side))) ** 2
     variance = few * (scattered + ratio * heaviest**2)
     low = _gamma_limit(ratio, variance, side)
     high = _gamma_limit(ratio + heaviest, variance + heaviest**2, 1.0 - side)
-    method = f"gamma, clustered over {clusters} images"
-    return Estimate(value=value, low=100.0 * (1.0 - high), high=100.0 * (1.0 - low), n=clusters, method=method)
+    return Estimate(
+        value=value,
+        low=100.0 * (1.0 - high),
+        high=100.0 * (1.0 - low),
+        n=clusters,
+        total=hits,
+        method=f"gamma, clustered over {clusters} images",
+    )
 
 
 def _gamma_limit(mean: float, variance: float, probability: float) -> float:

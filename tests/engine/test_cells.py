@@ -6,6 +6,7 @@ import pytest
 
 from vdu_bench.engine.cells import expand, request, tasks_of
 from vdu_bench.engine.recording import failed_record
+from vdu_bench.engine.stages.record import find_record, keep_record
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.methods.vdu import VDU as Method
@@ -120,6 +121,21 @@ def test_a_request_changes_with_everything_that_decides_the_record(tiny_task: Ta
         assert request(other, store) != original
     store.build("judge", {"family": "tiny"}, lambda _: {})
     assert request(base, store) != original
+
+
+def test_a_record_that_is_found_says_of_this_command_how_its_settings_were_come_by(
+    tiny_task: Task, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    own = cells(tiny_task, ["vdu"])[0][-1]
+    keep_record(own, failed_record(own, "cpu", RuntimeError("never run")), store)
+    settings = tiny_task.method_settings | {"vdu": {"batch_size": 8}}
+    shorter = tiny_task.model_copy(update={"method_settings": settings})
+    changed = with_overrides(shorter, {"method_settings": {"vdu": {"steps": 2}}})
+    given = cells(changed, ["vdu"])[0][-1]
+    assert request(given, store) == request(own, store)
+    found = [find_record(cell, store) for cell in (own, given)]
+    assert [record and record.settings_from for record in found] == ["task", "command"]
 
 
 def test_models_from_elsewhere_are_told_apart_by_their_files(tiny_task: Task, tmp_path: Path) -> None:

@@ -16,8 +16,14 @@ def find_record(cell: Cell, store: Store) -> Record | None:
     artifact = store.find("record", request(cell, store))
     if artifact is None:
         return None
-    # What it is called, and since when something counts as changed, decides no number and is no part of the request.
-    own = {"task_changes": cell.task.changes, "method_changes": dict(cell.changes), "called": cell.called}
+    # What it is called, since when something counts as changed and how its settings were come by decide no number, and
+    # are no part of the request.
+    own = {
+        "task_changes": cell.task.changes,
+        "method_changes": dict(cell.changes),
+        "settings_from": cell.settings_from,
+        "called": cell.called,
+    }
     return read_record(artifact.folder / RECORD).model_copy(update=own)
 
 

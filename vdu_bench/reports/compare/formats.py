@@ -47,10 +47,12 @@ def compared_markdown(found: Iterable[Compared], everything: bool = False) -> st
     import pandas as pd
 
     from vdu_bench.reports.tables.render import markdown_table
+    from vdu_bench.reports.tables.text import Cell
 
     parts = []
     for one in found:
-        parts += [f"## {_title(one)}", markdown_table(pd.DataFrame(_rows(one, everything), columns=list(HEADERS)))]
+        cells = [list(map(Cell, row)) for row in _rows(one, everything)]
+        parts += [f"## {_title(one)}", markdown_table(pd.DataFrame(cells, columns=list(HEADERS)))]
         if notes := _notes(one, everything):
             parts.append("\n".join(f"- {note}" for note in notes))
     return "\n\n".join([*parts, HOW]) + "\n"

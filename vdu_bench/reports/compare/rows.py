@@ -9,7 +9,7 @@ from typing import Any
 
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.records import Protocol, Record
-from vdu_bench.reports.comparable import by_variant, check_comparable
+from vdu_bench.reports.comparable import by_variant, check_comparable, protocol_of
 from vdu_bench.variants import changed
 
 
@@ -62,6 +62,7 @@ def pair_rows(left: Sequence[Record], right: Sequence[Record], rows: Sequence[tu
     """
     check_comparable(left)
     check_comparable(right)
+    protocol_of([*left, *right])
     sides = dict(by_variant(left)), dict(by_variant(right))
     shared = [variant for variant in sides[0] if variant in sides[1]]
     if not shared:

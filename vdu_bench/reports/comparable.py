@@ -8,13 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from vdu_bench.errors import UserError
-from vdu_bench.measured import MetricResult
 from vdu_bench.records import Protocol, Record
 from vdu_bench.variants import changed
-
-REAL = "real"
-"""The row of held-out real images: there are fewer of them than samples, so a distance of theirs has another count,
-and another label. It stands in no column with the others."""
 
 
 def by_variant(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
@@ -34,7 +29,7 @@ def check_comparable(records: Iterable[Record]) -> None:
 
     All must be of one protocol. Within a variant of a task every other protocol field must agree as well (scale, sample
     count, sampler, judge, ...; a cell that failed before it was measured has none, and is let through), and so must a
-    metric's label, unit and direction (but for the label of `REAL`). Within a method of a variant settings and regime
+    metric's label, unit and direction. Within a method of a variant settings and regime
     must agree, and a seed may come once.
 
     Raises:
@@ -87,18 +82,11 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
     for metric in sorted({name for record in group for name in record.metrics}):
         results = [(record, record.metrics[metric]) for record in group if metric in record.metrics]
         for field in ("label", "unit", "better"):
-            sides = [results] if field != "label" else _real_apart(results)
-            for side in sides:
-                _agree(where, f"{metric}'s {field}", [(record, getattr(result, field)) for record, result in side])
+            _agree(where, f"{metric}'s {field}", [(record, getattr(result, field)) for record, result in results])
     for method in sorted({record.row for record in group}):
         rows = [record for record in group if record.row == method]
         _agree(f"{where}/{method}", "settings", [(record, record.settings) for record in rows])
         _agree(f"{where}/{method}", "regime", [(record, record.regime) for record in rows])
-
-
-def _real_apart(results: Sequence[tuple[Record, MetricResult]]) -> list[list[tuple[Record, MetricResult]]]:
-    real = [one for one in results if one[0].method == REAL]
-    return [real, [one for one in results if one[0].method != REAL]]
 
 
 def _agree(where: str, what: str, values: Sequence[tuple[Record, Any]]) -> None:

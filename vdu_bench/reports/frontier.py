@@ -46,6 +46,11 @@ class Point:
         return self.distance.value, self.forgetting.value
 
     @property
+    def dots(self) -> tuple[tuple[float, float], ...]:
+        """The places of several seeds; none of a single one, which is the point itself."""
+        return self.seeds if len(self.seeds) > 1 else ()
+
+    @property
     def known(self) -> bool:
         """Whether it has both numbers."""
         return all(map(math.isfinite, self.place))
@@ -87,8 +92,6 @@ class Frontier:
     distance: Column
     curves: tuple[Curve, ...]
     references: tuple[Point, ...]
-    limit: float
-    """The distance beyond which the task counts a model as destroyed; NaN where it has no such limit."""
 
 
 def frontiers(records: Iterable[Record], swept: Mapping[str, str]) -> list[Frontier]:
@@ -188,7 +191,7 @@ def _frontier(board: Leaderboard, records: Sequence[Record], swept: Mapping[str,
         )
         for name, (method, points) in sorted(curves.items())
     ]
-    return Frontier(board, forgetting, distance, tuple(made), tuple(references), _limit(records, distance))
+    return Frontier(board, forgetting, distance, tuple(made), tuple(references))
 
 
 def _point(row: Row, records: Sequence[Record], forgetting: Column, distance: Column, value: Any) -> Point:
@@ -207,17 +210,3 @@ def _point(row: Row, records: Sequence[Record], forgetting: Column, distance: Co
         distance=row.estimates.get(distance.name, Estimate(reason="not measured")),
         seeds=tuple((x, y) for x, y in places if math.isfinite(x) and math.isfinite(y)),
     )
-
-
-def _limit(records: Sequence[Record], distance: Column) -> float:
-    """So many times the mean of the original's, where the metric is limited that way."""
-    found = [
-        record.protocol.limits[result.limit] * result.estimate.value
-        for record in records
-        if record.method == "original"
-        and record.protocol is not None
-        and (result := record.metrics.get(distance.name)) is not None
-        and result.limit == "ratio"
-        and result.limit in record.protocol.limits
-    ]
-    return float(np.mean(found)) if found else math.nan

@@ -22,24 +22,38 @@ class Excess:
     """The last value that would have been within the limit."""
 
 
+def bound(limit: Limit, better: Better, original: float, amounts: Mapping[str, float]) -> float:
+    """The last value of a metric that is within its limit; NaN where it has none, or the original's is not known.
+
+    ``ratio``: the original's times the amount (divided by it where higher is better); ``points``: plus the amount (or
+    minus).
+
+    Args:
+        limit: by which amount it is bound; empty for none.
+        better: which direction is.
+        original: the original's number.
+        amounts: the task's, as `vdu_bench.records.Protocol.limits` has them; empty in records of protocol 1.
+    """
+    if not limit or limit not in amounts:
+        return math.nan
+    amount, worse = amounts[limit], -1.0 if better == "higher" else 1.0
+    return original + worse * amount if limit == "points" else original * amount**worse
+
+
 def excess(
     metric: str, limit: Limit, better: Better, value: float, original: float, amounts: Mapping[str, float]
 ) -> Excess | None:
     """What is beyond the limit of one metric; None where it is within, or where there is nothing to judge it by.
 
-    ``ratio``: the bound is the original's times the amount (divided by it where higher is better); ``points``: plus the
-    amount (or minus). The bound itself is within.
-
     Args:
         metric: its name.
-        limit: by which amount it is bound; empty for none.
+        limit: as `bound`, like the rest.
         better: which direction is.
         value: the row's mean.
         original: the original's.
-        amounts: the task's, as `vdu_bench.records.Protocol.limits` has them; empty in records of protocol 1.
+        amounts: the task's.
     """
-    if not limit or limit not in amounts or not (math.isfinite(value) and math.isfinite(original)):
-        return None
-    amount, worse = amounts[limit], -1.0 if better == "higher" else 1.0
-    bound = original + worse * amount if limit == "points" else original * amount**worse
-    return Excess(metric, value, original, bound) if worse * (value - bound) > 0 else None
+    last = bound(limit, better, original, amounts)
+    # Nothing compares with NaN.
+    beyond = value < last if better == "higher" else value > last
+    return Excess(metric, value, original, last) if beyond else None

@@ -13,7 +13,7 @@ from cells import cells
 from rich.console import Console
 
 from vdu_bench.measured import Estimate
-from vdu_bench.records import Record
+from vdu_bench.records import AtOwnCount, Record
 from vdu_bench.reports.layouts import render_table
 from vdu_bench.reports.tables.leaderboard import Leaderboard, leaderboards
 from vdu_bench.reports.tables.notes import table_notes
@@ -157,8 +157,8 @@ def test_marks_in_every_format():
 def test_marks_in_the_paper_s_table():
     records = wrecked()
     markdown = render_table(records, "paper", "markdown")
-    assert re.search(r"\| wreck +\| +100\.0( ± \d+\.\d)?⊗ \| +\d+\.\d ± \d+\.\d⊗ \|", markdown)
-    assert re.search(r"\| esd +\| +\d\d\.\d ± \d+\.\d† \|", markdown)
+    assert re.search(r"\| wreck +\| +100\.0( \[.*?\])?⊗ \| +\d+\.\d \[\d+\.\d+, \d+\.\d+\]⊗ \|", markdown)
+    assert re.search(r"\| esd +\| +\d\d\.\d \[\d+\.\d, \d+\.\d\]† \|", markdown)
     assert "⊗ wreck has destroyed the model: junk_rate 100.0 %" in markdown
     latex = render_table(records, "paper", "latex")
     assert re.search(r"wreck & \$100\.0.*?\$\$\\otimes\$", latex)
@@ -170,31 +170,31 @@ def test_marks_in_the_paper_s_table():
 
 
 def real() -> list[Record]:
-    """Held-out images: fewer than samples, so that their distance has another label."""
+    """Held-out images: fewer than samples, so that their distance has no place in the column."""
     records = [
         record.model_copy(update={"method": "real"}, deep=True) for record in cells() if record.method == "retrain"
     ]
     for record in records:
-        record.metrics["fd_judge"] = record.metrics["fd_judge"].model_copy(
-            update={"label": "fd_judge_450", "estimate": Estimate(value=5.0)}
+        record.metrics["fd_judge"].estimate = Estimate(reason="there are 450 real images")
+        record.at_own_count["fd_judge"] = AtOwnCount(
+            label="fd_judge_450",
+            real=Estimate(value=5.0 + record.seeds.sample, n=450),
+            original=Estimate(value=81.0, n=450),
         )
     return records
 
 
-@pytest.mark.parametrize("original_too", [False, True])
-def test_a_distance_of_another_count_stands_in_no_column(original_too):
-    records = [*limited(cells()), *real()]
-    for record in records:
-        if record.method == "original" and original_too:
-            record.metrics["few"] = record.metrics["fd_judge"].model_copy(
-                update={"label": "fd_judge_450", "estimate": Estimate(value=81.0)}
-            )
+@pytest.mark.parametrize(("seeds", "mean"), [((0,), "5"), ((0, 1, 2), "6.00 [3.95, 9.12]")])
+def test_a_distance_of_another_count_stands_beside_the_original_s_and_in_no_column(seeds, mean):
+    records = [record for record in [*limited(cells()), *real()] if record.seeds.sample in seeds]
     board = the_board(limited(records))
     assert {column.name: column.label for column in board.columns}["fd_judge"] == "fd_judge_2000"
-    assert re.search(r"\| real +\|(.*?\|){2} +— \|", render(records, "markdown"))
-    (note,) = [note for note in table_notes(board) if note.startswith("real: fd_judge_450")]
-    assert note == "real: fd_judge_450 5" + ", the original's 81" * original_too
+    assert re.search(r"\| real +\| +99\.5( \[.*?\])? \| +— \|", render(records, "markdown"))
+    (note,) = [note for note in table_notes(board) if note.startswith("real: ")]
+    assert note == f"real: fd_judge_450 {mean}, the original's at this count 81"
     assert board.rows[0].estimates.get("fd_judge") is None
+    (written,) = json.loads(render(records, "json"))
+    assert written["rows"][0]["apart"]["fd_judge"]["original"]["value"] == 81.0
 
 
 def test_the_table_says_how_many_trainings_and_seeds_there_are():

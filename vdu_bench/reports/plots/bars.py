@@ -14,7 +14,7 @@ from vdu_bench.measured import Estimate
 from vdu_bench.reports.plots.style import DIRECTION, Look, draw
 from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of, spread, window
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard
-from vdu_bench.reports.tables.text import cell, method_text
+from vdu_bench.reports.tables.text import DESTROYED, cell, method_text
 
 _ACROSS = 3
 _BREADTH = 0.6
@@ -25,7 +25,8 @@ def draw_bars(board: Leaderboard, looks: Mapping[str, Look], file: Path) -> list
     """All metrics of a task, written as `file`.png and .pdf; returns what was written.
 
     Each panel has its own scale, unit and direction. A method that diverged or lacks a number keeps its line, with
-    the word in place of the bar. Nothing is drawn where there is no number at all.
+    the word in place of the bar. What has destroyed the model is marked and crossed out. Nothing is drawn where there
+    is no number at all.
     """
     columns = [
         column
@@ -46,7 +47,8 @@ def _figure(board: Leaderboard, columns: list[Column], looks: Mapping[str, Look]
             _panel(axes, board, columns[index], looks)
         else:
             axes.remove()
-    figure.suptitle(f"{board.variant}: forgetting {board.forget}\nlines are 95 % intervals, dots seeds")
+    crossed = f"; {DESTROYED} has destroyed the model" if board.destroyed else ""
+    figure.suptitle(f"{board.variant}: forgetting {board.forget}\nlines are 95 % intervals, dots seeds{crossed}")
     return figure
 
 
@@ -60,15 +62,16 @@ def _panel(axes: Axes, board: Leaderboard, column: Column, looks: Mapping[str, L
     for position, row in enumerate(board.rows):
         estimate = row.estimates.get(column.name, Estimate())
         look = looks[row.method]
+        hatch = "xxxx" if row.method in board.destroyed else look.hatch
         value = estimate.value if math.isfinite(estimate.value) else 0.0
         seeds = seeds_of(row, column.name)
         axes.barh(
             position,
             value,
             height=0.72,
-            color="white" if look.hatch else look.color,
+            color="white" if hatch else look.color,
             edgecolor=look.color,
-            hatch=look.hatch,
+            hatch=hatch,
             linewidth=0.8,
         )
         draw_interval(axes, "x", estimate, position, drawn, color="0.15", capsize=2, elinewidth=1, capthick=1)
@@ -88,7 +91,8 @@ def _panel(axes: Axes, board: Leaderboard, column: Column, looks: Mapping[str, L
         )
     axes.axvline(0, color="0.4", linewidth=0.8)
     axes.set_ylim(len(board.rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(board.rows)), [method_text(row) for row in board.rows])
+    names = [method_text(row) + f" {DESTROYED}" * (row.method in board.destroyed) for row in board.rows]
+    axes.set_yticks(range(len(names)), names)
     axes.grid(visible=False, axis="y")
     axes.locator_params(axis="x", nbins=4)
     axes.xaxis.set_major_formatter("{x:,g}")

@@ -12,7 +12,17 @@ from matplotlib.figure import Figure
 from vdu_bench.measured import Estimate
 from vdu_bench.records import Role
 from vdu_bench.reports.frontier import Curve, Frontier, Point, budgets
-from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, axis_label, draw, fit_axis, looks_of
+from vdu_bench.reports.plots.style import (
+    FORGETTING_FLOOR,
+    Look,
+    axis_label,
+    draw,
+    draw_limit,
+    fit_axis,
+    fit_forgetting,
+    looks_of,
+)
+from vdu_bench.reports.plots.whiskers import Window, draw_seeds
 
 
 def draw_frontier(frontier: Frontier, file: Path) -> list[Path]:
@@ -35,15 +45,17 @@ def _figure(frontier: Frontier, looks: Mapping[str, Look]) -> Figure:
     axes = figure.add_subplot()
     known = [point for curve in frontier.curves for point in curve.points if point.known]
     known += [point for point in frontier.references if point.known]
-    dots = [place for point in known for place in point.seeds]
-    fit_axis(axes, "x", [Estimate(value=x) for x in [*(point.place[0] for point in known), *(x for x, _ in dots)]])
-    lowest = min([0.0, *(point.place[1] for point in known), *(y for _, y in dots)])
-    axes.set_ylim(max(FORGETTING_FLOOR, lowest) - 7, 107)
-    _limit(axes, frontier.limit)
+    # Without their intervals, which would cover the curves.
+    (xs, across), (ys, along) = (
+        ([Estimate(value=point.place[axis]) for point in known], [[dot[axis] for dot in point.dots] for point in known])
+        for axis in (0, 1)
+    )
+    windows = fit_axis(axes, "x", xs, across), fit_forgetting(axes, ys, along)
+    draw_limit(axes, frontier.board.bound(frontier.distance))
     for curve in frontier.curves:
-        _curve(axes, curve, looks[curve.name])
+        _curve(axes, curve, looks[curve.name], windows)
     for point in frontier.references:
-        _reference(axes, point, looks[point.row.method])
+        _reference(axes, point, looks[point.row.method], windows)
     _equal_evaluations(axes, frontier.curves)
     axes.set_xlabel(axis_label(frontier.distance))
     axes.set_ylabel(axis_label(frontier.forgetting))
@@ -57,7 +69,7 @@ def _shown(place: tuple[float, float]) -> tuple[float, float]:
     return place[0], max(place[1], FORGETTING_FLOOR)
 
 
-def _curve(axes: Axes, curve: Curve, look: Look) -> None:
+def _curve(axes: Axes, curve: Curve, look: Look, windows: tuple[Window, Window]) -> None:
     known = [point for point in curve.points if point.known]
     lost = [
         f"{point.value} {point.row.status if point.row.status != 'ok' else 'n/a'}"
@@ -65,7 +77,8 @@ def _curve(axes: Axes, curve: Curve, look: Look) -> None:
         if not point.known
     ]
     label = f"{curve.name} ({', '.join(lost)})" if lost else curve.name
-    _dots(axes, known, look)
+    for point in known:
+        _dots(axes, point, look, windows)
     axes.plot(
         *zip(*(_shown(point.place) for point in known), strict=True) if known else ([], []),
         color=look.color,
@@ -89,10 +102,10 @@ def _curve(axes: Axes, curve: Curve, look: Look) -> None:
         )
 
 
-def _reference(axes: Axes, point: Point, look: Look) -> None:
+def _reference(axes: Axes, point: Point, look: Look, windows: tuple[Window, Window]) -> None:
     if not point.known:
         return
-    _dots(axes, [point], look)
+    _dots(axes, point, look, windows)
     x, y = _shown(point.place)
     axes.plot(
         x,
@@ -108,18 +121,8 @@ def _reference(axes: Axes, point: Point, look: Look) -> None:
     )
 
 
-def _dots(axes: Axes, points: Sequence[Point], look: Look) -> None:
-    places = [_shown(place) for point in points if len(point.seeds) > 1 for place in point.seeds]
-    if places:
-        axes.plot(
-            *zip(*places, strict=True), color=look.color, marker=".", markersize=4, linestyle="", alpha=0.4, zorder=3
-        )
-
-
-def _limit(axes: Axes, limit: float) -> None:
-    low, high = axes.get_xlim()
-    if math.isfinite(limit) and limit < high:
-        axes.axvspan(max(limit, low), high, color="0.93", zorder=0, label="beyond the quality limit")
+def _dots(axes: Axes, point: Point, look: Look, windows: tuple[Window, Window]) -> None:
+    draw_seeds(axes, [x for x, _ in point.dots], [y for _, y in point.dots], look.color, *windows)
 
 
 def _equal_evaluations(axes: Axes, curves: Sequence[Curve]) -> None:

@@ -150,6 +150,15 @@ def fit_axis(axes: Axes, which: Which, estimates: Sequence[Estimate], seeds: Seq
     return drawn
 
 
+def draw_limit(axes: Axes, bound: float) -> None:
+    """Shade what lies to the right of a quality limit, behind a line; nothing where it is NaN or out of the picture."""
+    low, high = axes.get_xlim()
+    if bound < high:
+        axes.axvspan(max(bound, low), high, color="0.94", zorder=0, label="beyond the quality limit")
+        if bound > low:
+            axes.axvline(bound, color="0.25", linestyle="--", linewidth=1, zorder=1)
+
+
 def fit_forgetting(axes: Axes, estimates: Sequence[Estimate], seeds: Sequence[Sequence[float]]) -> Window:
     """Limits of a vertical axis from 0 to 100, lower where estimates are, but for `FORGETTING_FLOOR`."""
     values = [max(estimate.value, FORGETTING_FLOOR) for estimate in estimates]

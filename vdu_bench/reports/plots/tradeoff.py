@@ -11,7 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vdu_bench.measured import Estimate
-from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, axis_label, draw, fit_axis, fit_forgetting
+from vdu_bench.reports.plots.style import (
+    FORGETTING_FLOOR,
+    Look,
+    axis_label,
+    draw,
+    draw_limit,
+    fit_axis,
+    fit_forgetting,
+)
 from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 
@@ -61,6 +69,7 @@ def _figure(
     along = [seeds_of(point.row, forgetting.name) for point in finite]
     x_window = fit_axis(axes, "x", [point.quality for point in finite], across)
     y_window = fit_forgetting(axes, [point.forgetting for point in finite], along)
+    draw_limit(axes, board.bound(quality))
     for point in points:
         destroyed = point.row.method in board.destroyed
         _draw_point(axes, point, looks[point.row.method], destroyed, x_window, y_window)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import Any, get_args
 
-from vdu_bench.measured import Axis, Better, Estimate, Gate, Group, Limit, MetricFacts, MetricResult
-from vdu_bench.records import Protocol, Record, Role, Status
+from vdu_bench.measured import Axis, Better, Estimate, Gate, Group, Limit, MetricFacts
+from vdu_bench.records import AtOwnCount, Protocol, Record, Role, Status
 from vdu_bench.reports.best import BestGroup, best_group
-from vdu_bench.reports.comparable import REAL, by_variant, check_comparable
-from vdu_bench.reports.limits import Excess, excess
+from vdu_bench.reports.comparable import by_variant, check_comparable
+from vdu_bench.reports.limits import Excess, bound, excess
 from vdu_bench.reports.pareto import pareto_front
-from vdu_bench.reports.tables.over_rows import by_seed, over_rows, worst
+from vdu_bench.reports.tables.over_rows import by_seed, over_own_counts, over_rows, worst
 
-REFERENCES = (REAL, "retrain", "original")
+REFERENCES = ("real", "retrain", "original")
 """The rows that frame a table, in their order."""
 
 _GROUPS: tuple[Group, ...] = get_args(Group)
@@ -72,8 +72,8 @@ class Row:
     """By metric name, over the seeds; a metric that no record of the method has is missing."""
     by_seed: dict[str, tuple[float, ...]]
     """By metric name as `estimates`, the value with each of `seeds`; NaN where there is none."""
-    apart: dict[str, MetricResult]
-    """By metric name, a number over the seeds that is of another count than its column, and so is not in it."""
+    apart: dict[str, AtOwnCount]
+    """By metric name, what real images have at their own count, over the seeds: it is not in the column."""
     trainings: int
     """Of how many trainings the models are that its numbers come from: of a reference row its own, of a contestant
     those of the base."""
@@ -133,6 +133,12 @@ class Leaderboard:
         """The columns that are an axis of the comparison, the first one its first choice."""
         return [column for column in self.columns if column.axis == axis]
 
+    def bound(self, column: Column) -> float:
+        """The last value within the quality limit; NaN where the column has none, or the original is not here."""
+        original = next((row.estimates for row in self.rows if row.method == "original"), {})
+        limits = self.protocol.limits if self.protocol is not None else {}
+        return bound(column.limit, column.better, _value(original, column), limits)
+
 
 def leaderboards(records: Iterable[Record]) -> list[Leaderboard]:
     """A leaderboard for each variant of each task of the records, in their `Record.order`.
@@ -171,9 +177,7 @@ def _leaderboard(records: Sequence[Record]) -> Leaderboard:
 
 
 def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
-    # Real images first, so that another row's label is the column's: theirs may be of another count.
-    ordered = sorted(records, key=lambda record: record.method != REAL)
-    found = {name: Column.of(name, result) for record in ordered for name, result in record.metrics.items()}
+    found = {name: Column.of(name, result) for record in records for name, result in record.metrics.items()}
     titles = [column.title for column in found.values()]
     # A title that two metrics have tells neither apart, and their labels do.
     told = [replace(one, title="") if titles.count(one.title) > 1 else one for one in found.values()]
@@ -182,13 +186,7 @@ def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
 
 def _row(records: Sequence[Record], estimates: dict[str, Estimate], columns: Iterable[Column]) -> Row:
     first = records[0]
-    labels = {column.name: column.label for column in columns}
-    apart = {
-        name: result.model_copy(update={"estimate": estimates[name]})
-        for record in records
-        for name, result in record.metrics.items()
-        if result.label != labels[name]
-    }
+    apart = over_own_counts(records)
     shown = {column.name: estimates[column.name] for column in columns if column.name in estimates.keys() - apart}
     return Row(
         method=first.row,

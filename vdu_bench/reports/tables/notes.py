@@ -90,16 +90,15 @@ def seed_counts(rows: Sequence[Row]) -> list[str]:
 
 
 def apart(board: Leaderboard) -> list[str]:
-    """For each number that is of another count than its column, that number, and the original's at that count."""
-    original = next((row.estimates for row in board.rows if row.method == "original"), {})
-    notes = []
-    for row in board.rows:
-        for name, found in row.apart.items() if row.status == "ok" else ():
-            same = [column.name for column in board.columns if column.label == found.label and column.name != name]
-            beside = next((original[other] for other in same if other in original), None)
-            theirs = f", the original's {_number(beside, found.unit)}" if beside is not None else ""
-            notes.append(f"{row.method}: {found.label} {_number(found.estimate, found.unit)}{theirs}")
-    return notes
+    """What real images have at their own count, which is no column's, and the original at the same; a sentence each."""
+    units = {column.name: column.unit for column in board.columns}
+    return [
+        f"{row.method}: {found.label} {_number(found.real, units[name])}, "
+        f"the original's at this count {_number(found.original, units[name])}"
+        for row in board.rows
+        if row.status == "ok"
+        for name, found in row.apart.items()
+    ]
 
 
 def _number(estimate: Estimate, unit: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vdu_bench.measured import Estimate, MetricFacts
-from vdu_bench.records import Record, Status
+from vdu_bench.records import AtOwnCount, Record, Status
 
 if TYPE_CHECKING:
     from vdu_bench.stats.scatter import Pool
@@ -55,6 +55,25 @@ def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
 
                 known = {"contestant": pool, "reference": SAMPLES_ONLY, "external": None}
                 result[name] = over_seeds(estimates, fact.scale, known[row[0].role])
+    return found
+
+
+def over_own_counts(records: Sequence[Record]) -> dict[str, AtOwnCount]:
+    """By metric name, what a row of real images has at its own count, over its seeds; as `Record.at_own_count`."""
+    found = {}
+    for name, first in records[0].at_own_count.items():
+        seeds = [record.at_own_count[name] for record in records if name in record.at_own_count]
+        if len(seeds) == 1:
+            found[name] = first
+            continue
+        from vdu_bench.stats.scatter import SAMPLES_ONLY
+        from vdu_bench.stats.seeds import over_seeds
+
+        scale = records[0].metrics[name].scale
+        real, original = (
+            over_seeds([getattr(seed, side) for seed in seeds], scale, SAMPLES_ONLY) for side in ("real", "original")
+        )
+        found[name] = AtOwnCount(label=first.label, real=real, original=original)
     return found
 
 

@@ -258,7 +258,10 @@ def _plain_row(board: Leaderboard, row: Row) -> dict[str, Any]:
     return vars(row) | {
         "estimates": {name: _finite(found) for name, found in row.estimates.items()},
         "by_seed": {name: list(map(_number, values)) for name, values in row.by_seed.items()},
-        "apart": {name: {"label": found.label} | _finite(found.estimate) for name, found in row.apart.items()},
+        "apart": {
+            name: {"label": found.label, "real": _finite(found.real), "original": _finite(found.original)}
+            for name, found in row.apart.items()
+        },
         "destroyed": [vars(one) for one in board.destroyed.get(row.method, ())],
         "front": row.method in board.front,
     }

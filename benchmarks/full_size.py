@@ -39,9 +39,11 @@ from vdu_bench.tasks.prompts import PromptSpec
 Result = TypeVar("Result")
 
 PROMPTS = PromptSpec(
-    captions=CaptionSpec(subjects=("a photo of a person",), phrases={"hat": ("a hat",)}),
-    forget=("a photo of a person wearing a hat",),
-    retain={"a photo of a person": ()},
+    captions=CaptionSpec(subjects=("a photo of a person", "a portrait"), phrases={"hat": ("a hat",)}),
+    judged_subjects=("a portrait",),
+    forget=("a portrait with a hat",),
+    retain={"a portrait": ()},
+    concept=("a photo of a person wearing a hat",),
     anchor="a photo of a person",
 )
 STEPS = 2
@@ -127,8 +129,7 @@ def main() -> None:
     if arguments.use == "esd":
         method = ESD(ESD.Settings(steps=STEPS, batch_size=1, weights="cross_attention", x_t_steps=2))
     else:
-        # Without the cap, since a network of random weights errs by more.
-        method = VDU(VDU.Settings(steps=STEPS, batch_size=1, weights="cross_attention", error_cap=None))
+        method = VDU(VDU.Settings(steps=STEPS, batch_size=1, weights="cross_attention"))
     after = unlearned(method, model, arguments.pipelines, parts)
     if arguments.use == "life":
         live(after, compute, parts)

@@ -29,6 +29,7 @@ from vdu_baselines.gradient_ascent import GradientAscent
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.pools import Batch
 from vdu_bench.methods.vdu import VDU
+from vdu_bench.methods.vdu_contrast import VDUContrast
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.text_to_image import VAE_PIXELS, TextToImage
 from vdu_bench.models.posterior.gaussian import WeightPosterior
@@ -117,6 +118,7 @@ class OutlineContext:
 
     def __init__(self, base: Outline) -> None:
         self.base = base
+        self.seed = 0
         self.generator = torch.Generator()
         self.forget = self.retain = self.concept = OutlinePool(base)
 
@@ -134,7 +136,8 @@ class OutlineContext:
 
 # ESD's way to x_t needs values, and is left out: it comes before the step and has no graph.
 METHODS: dict[str, tuple[type[LossMethod], dict[str, Any]]] = {
-    "vdu": (VDU, {"contrast": 4.0, "condition": "concept"}),
+    "vdu": (VDU, {}),
+    "vdu_contrast": (VDUContrast, {"condition": "concept"}),
     "esd": (ESD, {"x_t": "images"}),
     "finetune": (Finetune, {}),
     "gradient_ascent": (GradientAscent, {}),

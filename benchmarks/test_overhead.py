@@ -17,14 +17,16 @@ from vdu_bench.engine.stages.judge import judge
 from vdu_bench.engine.store import Store
 from vdu_bench.engine.weights import ready_model
 from vdu_bench.engine.workshop import Workshop
+from vdu_bench.methods.vdu import SCALE_BATCHES
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.sampling import initial_noise
+from vdu_bench.records import Record
 from vdu_bench.tasks.task import Task
 
 
-def bare_sampling(model: UnconditionalDDPM, task: Task, seed: int) -> None:
-    """diffusers' own loop over the same noise in the same batches."""
-    noise = initial_noise(task.samples, model.latent_shape, seed)
+def bare_sampling(model: UnconditionalDDPM, task: Task, evaluations: int) -> None:
+    """diffusers' own loop in the same batches, until the denoiser was evaluated so often."""
+    noise = initial_noise(evaluations // task.sampler.steps, model.latent_shape, 0)
     with torch.inference_mode():
         for x in noise.split(task.sampler.batch_size):
             scheduler = DPMSolverMultistepScheduler.from_config(
@@ -36,7 +38,7 @@ def bare_sampling(model: UnconditionalDDPM, task: Task, seed: int) -> None:
 
 
 def bare_training(model: UnconditionalDDPM, steps: int, batch: int) -> None:
-    """As many forward and backward passes and Adam steps as VDU makes, on one batch."""
+    """As many forward and backward passes as VDU makes, and Adam steps, on one batch."""
     denoiser = model.clone().denoiser.requires_grad_(True).train()
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=1e-5)
     x = initial_noise(batch, model.latent_shape, 0)
@@ -47,14 +49,19 @@ def bare_training(model: UnconditionalDDPM, steps: int, batch: int) -> None:
         optimizer.step()
 
 
+def probing(record: Record) -> int:
+    """How often the probes of a cell evaluate the denoiser."""
+    return sum(int(ledger["forward"]) for ledger in record.probes.values())
+
+
 def test_overhead_of_a_whole_run(benchmark, task: Task, tmp_path: Path) -> None:
-    """`original` and `vdu` from shipped models to records, against the same samples and steps bare."""
+    """`original` and `vdu` from shipped models to records, against as many evaluations and steps bare."""
     progress = Progress(quiet=True)
     shared = Workshop(Store(tmp_path / "shared", shipped_artifacts()), "cpu", progress)
-    cells = [cell for cell in expand([task], ["vdu"], [0], "full", {}, "cpu")[0] if cell.method != "retrain"]
+    cells = [cell for cell in expand([task], ["vdu"], [0], "full", {}, "cpu")[0] if cell.method in ("original", "vdu")]
     model = ready_model(task, base(shared, task), "cpu")
     judge(shared, task)
-    bare_sampling(model, task.model_copy(update={"samples": 250}), 0)
+    bare_sampling(model, task, 250 * task.sampler.steps)
     measured = []
 
     def both() -> None:
@@ -66,9 +73,9 @@ def test_overhead_of_a_whole_run(benchmark, task: Task, tmp_path: Path) -> None:
         whole = time.perf_counter() - started
         settings = records[-1].settings
         started = time.perf_counter()
-        for _ in cells:
-            bare_sampling(model, task, 0)
-        bare_training(model, settings["steps"], settings["batch_size"])
+        for record in records:
+            bare_sampling(model, task, probing(record))
+        bare_training(model, SCALE_BATCHES + settings["steps"], settings["batch_size"])
         measured.append((whole, time.perf_counter() - started))
 
     benchmark.pedantic(both, rounds=3)

@@ -122,7 +122,7 @@ except SystemExit as stop:
 print("HEAVY:", [name for name in ("torch", "timm", "datasets", "pandas") if name in sys.modules])
 """
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "reused 3 of 3 cells" in again.stderr
+    assert "reused 4 of 4 cells" in again.stderr
     assert again.stdout.splitlines()[-1] == "HEAVY: []"
 
     shutil.rmtree(place / "mnist")
@@ -138,7 +138,7 @@ print("HEAVY:", [name for name in ("torch", "timm", "datasets", "pandas") if nam
     monkeypatch.setenv("VDU_BENCH_DATA", str(data))
     cli(*command)
     said = capsys.readouterr().err
-    assert "reused 3 of 3" not in said
+    assert "reused 4 of 4" not in said
     assert "mnist_small: judge: reused" in said
     assert [r.protocol.data_fingerprint for r in records(tmp_path, "mnist_1_small") if r.protocol] == first
 
@@ -160,6 +160,7 @@ def test_prepare_takes_the_data_folder(data: Path, tmp_path: Path, capsys: pytes
         "tiny/judge",
         "tiny/second_judge",
         "tiny/base",
+        "tiny/posterior",
         "tiny/retrain_5",
     }
     manifests = [json.loads(file.read_text())["spec"] for file in (tmp_path / "store").glob("*/*/manifest.json")]

@@ -65,7 +65,7 @@ def test_the_same_again_says_that_it_reuses(
     )
     cli(*command)
     said = capsys.readouterr()
-    assert "reused 3 of 3 cells" in said.err
+    assert "reused 4 of 4 cells" in said.err
     assert "tiny" in said.out
     records = [(root / "records/tiny/vdu/seed0.json").read_text() for root in (done / "out", tmp_path / "elsewhere")]
     assert records[0] == records[1]

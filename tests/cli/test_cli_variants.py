@@ -125,7 +125,7 @@ def test_a_name_is_one_variant_s_alone(
     assert "vdu has 2 variants, which cannot share a name" in capsys.readouterr().err
     # What is done is found under another name, and called so.
     cli("run", *place, "--set", "vdu.gamma=0.5", "--name", "again")
-    assert "reused 3 of 3" in capsys.readouterr().err
+    assert "reused 4 of 4" in capsys.readouterr().err
     assert json.loads((tmp_path / "out/records/tiny/vdu+again/seed0.json").read_text())["called"] == "again"
 
 
@@ -137,13 +137,13 @@ def test_a_sweep_is_runs_of_its_own_and_goes_on_where_it_was(
     written = [Path(line) for line in capsys.readouterr().out.split() if line.startswith(str(tmp_path))]
     assert [file.name for file in written] == [f"tiny_sweep_steps.{suffix}" for suffix in ("png", "pdf", "csv")]
     assert {file.parent.name for file in tmp_path.glob("out/records/**/*.json")} == {
-        *("original", "retrain", "vdu+steps=1", "vdu+steps=3")
+        *("original", "real", "retrain", "vdu+steps=1", "vdu+steps=3")
     }
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out/plots/tiny_sweep_steps.csv").read_text())))
     assert [(row["curve"], row["value"]) for row in rows[2:]] == [("vdu", "1"), ("vdu", "3")]
     assert 3 * float(rows[2]["nfe_forward"]) == float(rows[3]["nfe_forward"]) > 0
     cli("sweep", *place, "--values", "1,3,5")
-    assert "reused 4 of 5" in capsys.readouterr().err
+    assert "reused 5 of 6" in capsys.readouterr().err
 
 
 def test_what_is_called_the_same_in_short_is_refused(

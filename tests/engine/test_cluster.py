@@ -44,7 +44,7 @@ def test_a_dask_cluster_gives_the_same_records(alone: list[Record], tiny_task: T
         executor = DaskExecutor(cluster.scheduler_address, store, progress)
         outcome = run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, executor)
     assert [*map(comparable, outcome.records)] == [*map(comparable, alone)]
-    assert len(read_records(tmp_path / "out")) == 5
+    assert len(read_records(tmp_path / "out")) == len(METHODS)
 
 
 def test_no_scheduler_is_the_user_s_mistake(tiny_task: Task, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_jobs_on_this_machine_give_the_same_records_lines_and_errors(
 ) -> None:
     progress = Progress()
     store = Store(tmp_path / "store", say=progress.say)
-    wrong = [dataclasses.replace(cell, overrides={"gamma": 7}) for cell in cells_of(tiny_task)[2:3]]
+    wrong = [dataclasses.replace(cell, overrides={"gamma": 7}) for cell in cells_of(tiny_task) if cell.method == "vdu"]
     with pytest.raises(UserError, match=r"vdu.gamma=7: Input should be less than or equal to 1"):
         run_cells(wrong, store, tmp_path / "out", progress, JobsExecutor(2, store, progress))
     assert not (tmp_path / "out").exists()
@@ -69,7 +69,7 @@ def test_jobs_on_this_machine_give_the_same_records_lines_and_errors(
     said = capsys.readouterr().err
     # The workers' own lines come once, and among them this process's.
     assert said.count("tiny: base model: made") == 1
-    assert "[4/4] tiny/" in said
+    assert f"[{len(METHODS)}/{len(METHODS)}] tiny/" in said
 
 
 def test_ctrl_c_ends_the_workers_without_a_traceback(tiny_file: Path, tmp_path: Path) -> None:

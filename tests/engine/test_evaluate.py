@@ -268,7 +268,7 @@ def test_what_would_not_share_a_table_is_refused_before_anything_is_computed(
 
 
 def test_a_record_that_turns_out_not_to_compare_is_not_written(root: Path, published: Path, tiny_task: Task) -> None:
-    for method in ("original", "retrain", "vdu"):
+    for method in ("original", "retrain", "real", "vdu"):
         _edit(root, f"tiny/{method}/seed0", lambda record: record["protocol"].update(judge_digest="0" * 64))
     with pytest.raises(UserError, match="judge_digest of the records differ"):
         evaluate(tiny_task, root, published)

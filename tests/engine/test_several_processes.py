@@ -50,13 +50,13 @@ def test_two_processes_train_the_recipe_s_own_model(tiny_file: Path, alone: Path
     assert done.returncode == 0, done.stderr
     # One of them speaks, and one of them writes.
     assert sorted(line.split()[0] for line in done.stdout.splitlines()) == [
-        "tiny/base", "tiny/judge", "tiny/retrain_5", "tiny/second_judge",
+        "tiny/base", "tiny/judge", "tiny/posterior", "tiny/retrain_5", "tiny/second_judge",
     ]  # fmt: skip
     assert done.stderr.count("tiny: base model: made") == 1
     assert (tmp_path / "out" / "tiny" / "base" / "manifest.json").is_file()
     assert not list((tmp_path / "running").glob("*/*"))
     one, two = manifests(alone), manifests(tmp_path)
-    assert set(one) == set(two) == {"base", "retrain", "judge", "second_judge"}
+    assert set(one) == set(two) == {"base", "posterior", "retrain", "judge", "second_judge"}
     for kind in ("base", "retrain"):
         assert two[kind]["hash"] == one[kind]["hash"], "the same artifact, however it is made"
         # The same batches, times and noise: what differs is the order of sums.

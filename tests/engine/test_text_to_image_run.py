@@ -22,6 +22,7 @@ from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import Outcome, run_cells
 from vdu_bench.engine.store import Store
+from vdu_bench.methods.vdu import SCALE_BATCHES
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.specs import CheckpointPosterior
 from vdu_bench.models.training.fitting import Fit
@@ -131,7 +132,8 @@ def test_the_ledger_says_who_saw_what(done: Path) -> None:
         # Forget images, retained images, posterior, prompts, images replayed.
         "original": (0, 0, False, False, 0),
         "retrain": (0, 64, False, False, 0),
-        "vdu": (8, 0, True, False, 0),
+        # In two steps, and before them: four each in as many batches as the slope at the base is measured on.
+        "vdu": ((SCALE_BATCHES + 2) * 4, 0, True, False, 0),
         "esd": (0, 0, False, True, 0),
         "finetune": (0, 8, False, False, 0),
         "gradient_ascent": (8, 0, False, False, 0),

@@ -95,6 +95,12 @@ def test_bless_then_check_passes(
     assert "digits_1/vdu/seed0: pul 75.2381 -> 10\n" in said
     assert said.count(" pul ") == 3
     cli("check", "--reference", tmp_path / "reference", "--records", worse)
+    assert not (tmp_path / "reference" / "leaderboard.md").exists()
+    again = ("--reports", "--store", tmp_path / "store")
+    cli("bless", "--reference", tmp_path / "reference", "--records", worse, *again)
+    assert "digits_1/vdu" not in (said := capsys.readouterr().out), "nothing has changed but the reports"
+    assert str(tmp_path / "reference" / "leaderboard.md") in said
+    assert "| vdu" in (tmp_path / "reference" / "leaderboard.md").read_text()
 
 
 MISTAKES = {

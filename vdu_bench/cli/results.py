@@ -191,10 +191,15 @@ def bless(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove the reference's cells that the new records lack.")
     ] = False,
+    reports: Annotated[
+        bool, typer.Option("--reports", help="Make the tables and plots of the whole reference again too.")
+    ] = False,
+    store: StoreOption = None,
 ) -> None:
     """Make new records the reference, and say what that changes, cell by cell.
 
-    Replaces records alone: tables and plots beside them are remade by run, table and plot.
+    Replaces records alone, unless --reports is given: then tables and plots beside them are remade, sample grids of
+    what the store still holds.
     """
     from vdu_bench.reports.gate.blessing import apply_blessing, plan_blessing
 
@@ -202,3 +207,13 @@ def bless(
     apply_blessing(blessing)
     for line in blessing.lines:
         typer.echo(line)
+    if reports:
+        from vdu_bench.engine.grids import first_samples, samples_digest
+        from vdu_bench.engine.progress import Progress
+        from vdu_bench.records import read_records
+        from vdu_bench.reports.report import write_reports
+
+        found = read_records(reference)
+        grids = first_samples(found, store_at(store, Progress(quiet=True)))
+        for file in write_reports(found, reference, grids, samples_digest=samples_digest(found)):
+            typer.echo(file)

@@ -12,8 +12,8 @@ import pytest
 from cells import cells
 from rich.console import Console
 
-from vdu_bench.measured import Estimate
-from vdu_bench.records import AtOwnCount, Record
+from vdu_bench.measured import AtOwnCount, Estimate
+from vdu_bench.records import Record
 from vdu_bench.reports.layouts import render_table
 from vdu_bench.reports.tables.leaderboard import Leaderboard, leaderboards
 from vdu_bench.reports.tables.notes import table_notes

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from typing import Any, get_args
 
-from vdu_bench.measured import Axis, Better, Estimate, Gate, Group, Limit, MetricFacts
-from vdu_bench.records import AtOwnCount, Protocol, Record, Role, Status
+from vdu_bench.measured import AtOwnCount, Axis, Better, Estimate, Gate, Group, Limit, MetricFacts
+from vdu_bench.records import Protocol, Record, Role, Status
 from vdu_bench.reports.best import BestGroup, best_group
 from vdu_bench.reports.comparable import by_variant, check_comparable
 from vdu_bench.reports.limits import Excess, bound, excess

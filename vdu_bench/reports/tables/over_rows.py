@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vdu_bench.measured import Estimate, MetricFacts
-from vdu_bench.records import AtOwnCount, Record, Status
+from vdu_bench.measured import AtOwnCount, Estimate, MetricFacts
+from vdu_bench.records import Record, Status
 
 if TYPE_CHECKING:
     from vdu_bench.stats.scatter import Pool

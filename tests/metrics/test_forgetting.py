@@ -15,7 +15,6 @@ from vdu_bench.metrics.forgetting import PUL, PULStrict
 from vdu_bench.metrics.metric import Measurement
 from vdu_bench.records import Record
 from vdu_bench.reports.gate.verdicts import compare
-from vdu_bench.reports.paper.best import best_group
 from vdu_bench.reports.tables.leaderboard import leaderboards
 from vdu_bench.tasks.task import Task
 
@@ -126,8 +125,7 @@ def test_junk_in_place_of_the_concept_fails_the_gate_by_it_alone() -> None:
 def test_the_best_of_a_column_is_found_over_the_noise() -> None:
     records = with_strict(cells(seeds=range(5)), 0.25)
     (board,) = leaderboards(records)
-    column = next(column for column in board.columns if column.name == "pul_strict")
-    group = best_group(board, column, records)
+    group = board.best["pul_strict"]
     # By PUL vdu is ahead of esd.
-    assert (group.test, group.methods) == ("noise", frozenset({"esd"}))
+    assert (group.test, group.best, group.tied) == ("noise", "esd", frozenset())
     assert [column.name for column in board.on_axis("forgetting")] == ["pul_strict", "pul"]

@@ -35,7 +35,7 @@ def test_paragraphs_are_folded_by_the_terminal_and_formulas_are_not(
 def test_probes_are_listed_and_shown_with_their_settings(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [row["name"] for row in listing("probes")] == ["pairs", "samples"]
+    assert [row["name"] for row in listing("probes")] == ["given", "pairs", "redraw", "samples"]
     assert description("pairs")["models"] == ["text_to_image"]
     registry = Registry[type[Probe]]("probe")
     registry.add("relearn", "relearning:Relearn", Path(relearning.__file__))

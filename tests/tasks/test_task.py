@@ -139,4 +139,6 @@ def test_where_the_posterior_and_the_models_are_from(tiny_faces_task: Task) -> N
 
 def test_a_change_to_the_default_of_a_younger_key_is_told_by_its_value() -> None:
     task = find_task("digits_1")
-    assert with_overrides(task, {"retrain_seeds": 1}).changes == {"retrain_seeds": 1}
+    assert with_overrides(with_overrides(task, {"retrain_seeds": 2}), {"retrain_seeds": 1}).changes == {
+        "retrain_seeds": 1
+    }

@@ -62,7 +62,7 @@ def test_a_task_that_was_never_measured_has_the_catalog_s_scale() -> None:
     table, full = paper_tables([*lost, *unknown], [])
     assert (table.scale, full.scale) == ("", "full")
     (found,) = full.data_sets[0].classes
-    assert [column.column.name for column in found.columns] == ["pul"]
+    assert [column.column.name for column in found.columns] == ["pul_strict"]
     assert any("mnist_1: vdu, seed 0: failed" in note for note in full.notes)
 
 

@@ -106,7 +106,7 @@ def test_the_picture_has_means_seeds_references_and_marks(tmp_path: Path, figure
     assert {"vdu", "esd", "original", "retrain"} <= set(lines)
     assert list(lines["vdu"].get_xdata()) == pytest.approx([11.5, 14.5, 26.5])
     dots = [line for line in axes.lines if line.get_alpha() == 0.6]
-    assert len(dots) == 2 * (3 + 2 + 2)
+    assert sum(len(line.get_xdata()) for line in dots) == 2 * (3 + 2 + 2)
     assert {text.get_text() for text in axes.texts} == {"10", "40", "160", "20", "80", "1,000", "2,000"}
     rings = [line for line in axes.lines if line.get_linestyle() == "--"]
     assert [len(line.get_xdata()) for line in rings] == [2, 2]

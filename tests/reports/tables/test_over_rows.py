@@ -65,7 +65,9 @@ def test_every_interval_is_in_its_range(rows: list[list[Record]]) -> None:
         assert all(estimates[name].high <= 100.0 for name in ("pul", "concept_rate", "junk_rate"))
         assert all(estimates[name].low >= 0.0 for name in ("concept_rate", "junk_rate"))
         assert estimates["fd_judge"].low > 0.0
-        assert all(estimate.low <= estimate.value <= estimate.high for estimate in estimates.values())
+        known = [estimate for estimate in estimates.values() if not math.isnan(estimate.low)]
+        assert all(estimate.low <= estimate.value <= estimate.high for estimate in known)
+        assert len(known) > 5
 
 
 def test_a_row_with_a_lost_seed_has_no_numbers_and_says_nothing_of_scatter(rows: list[list[Record]]) -> None:

@@ -68,7 +68,7 @@ def small(series: Sequence[Path]) -> list[str]:
         *("task.judge.architecture=test_resnet", "task.judge.pretrained=false", "task.judge.input_size=24"),
         "task.judge.training={steps: 4, batch_size: 8}",
         *("task.second_judge.architecture=test_convnext", "task.second_judge.pretrained=false"),
-        *("task.second_judge.input_size=24", "task.second_judge.training={steps: 4, batch_size: 8}"),
+        *("task.second_judge.input_size=64", "task.second_judge.training={steps: 4, batch_size: 8}"),
         *("task.judge.max_shift=1", "task.sampler.steps=2", "task.samples=8"),
         *("vdu.steps=2", "vdu.batch_size=2", "esd.steps=2", "esd.x_t_steps=2"),
     ]

@@ -223,8 +223,7 @@ def test_a_base_from_elsewhere(
     assert len(run(task, copied, "vdu").reused) == 3
     checkpoints = CheckpointPosterior(source="checkpoints", checkpoints=(str(theirs), str(other)))
     # Rounded to half precision, one weight in two hundred is the same in both, and has no deviation.
-    floored = {"vdu": {**task.method_settings["vdu"], "variance_floor": 0.01}}
-    outcome = run(task.model_copy(update={"posterior": checkpoints, "method_settings": floored}), copied, "vdu")
+    outcome = run(task.model_copy(update={"posterior": checkpoints}), copied, "vdu")
     assert outcome.failed == []
     assert outcome.records[0].outcomes == own["original"].outcomes
     drifts["checkpoints"] = drift(outcome.records[-1])

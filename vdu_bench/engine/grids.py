@@ -27,11 +27,9 @@ def first_samples(records: Sequence[Record], store: Store, count: int = 16) -> d
         rows = grids.setdefault(record.variant, {})
         folder = store.root / "images" / record.stages.get("samples", "none")[:32]
         file = folder / IMAGES
-        if record.row in rows or not file.exists():
-            continue
+        if record.row in rows or not file.exists() or "unlearned" not in record.stages:
+            continue  # the last are real images, which no noise was made into
         with safe_open(file, framework="numpy") as archive:
-            if "forget" not in archive.keys():  # noqa: SIM118
-                continue  # real images that answer the retain prompts
             stored = archive.get_slice("forget")
             # Slices of safetensors end inside the tensor, unlike numpy's.
             images = stored[: min(count, stored.get_shape()[0])]

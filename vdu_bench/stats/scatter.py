@@ -122,7 +122,7 @@ def interval(row: SeedMeans, pool: Pool | None, level: float = 0.95) -> tuple[Fl
     where that is wider. So it does for a row that scatters far more or far less than is typical (`scatters_alone`). For
     others the variance is the larger of their own and of their samples' with the typical scatter, read with the pool's
     degrees of freedom: a few seeds cannot tell their own scatter, and agree by chance. The rule is this project's; its
-    coverage is simulated in the tests and stated in ``docs/protocol.md``.
+    coverage is simulated in the tests and stated in ``docs/protocol/uncertainty.md``.
 
     Raises:
         ValueError: the level is outside (0, 1).

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vdu_bench.errors import UserError
 from vdu_bench.models.posterior.gaussian import MomentAccumulator, WeightPosterior
 
 
@@ -34,8 +35,10 @@ def test_floor_is_the_quantile_of_all_deviations() -> None:
     assert floored.std["a"][:10].tolist() == [10.0] * 10
     assert torch.equal(floored.std["a"][10:], posterior.std["a"][10:])
     assert torch.equal(floored.std["b"], posterior.std["b"])
-    with pytest.raises(ValueError, match="raise it"):
+    with pytest.raises(UserError, match="all 0"):
         WeightPosterior({}, {"a": torch.zeros(5)}).floored(0.5)
+    some = WeightPosterior({}, {"a": torch.tensor([0.0, 0.0, 2.0, 3.0])})
+    assert some.floored(0.001).std["a"].tolist() == [2.0, 2.0, 2.0, 3.0]
 
 
 def test_saved_and_loaded(tmp_path: Path) -> None:

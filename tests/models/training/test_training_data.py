@@ -14,13 +14,14 @@ from vdu_bench.data.sources.faces import load_faces
 from vdu_bench.data.specs import CaptionSpec
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.posterior.gaussian import WeightPosterior
-from vdu_bench.models.specs import LatentRecipe
+from vdu_bench.models.specs import LatentRecipe, SnapshotPosterior
 from vdu_bench.models.training import resuming
 from vdu_bench.models.training.base_model import TrainingLog, train
 from vdu_bench.models.training.fitting import Fit
 from vdu_bench.models.training.shown import CaptionedLatents
 from vdu_bench.tasks.task import Task
 
+SNAPSHOTS = SnapshotPosterior(source="snapshots", snapshots=2)
 FACES = load_faces().train.subset(torch.arange(60))
 
 
@@ -67,7 +68,8 @@ def run(
 
     model = untrained(recipe, vae, spec)
     data = CaptionedLatents(model, FACES, Captions(spec, FACES.names), recipe.caption_dropout)
-    return model, *train(model, data, recipe.training, checkpoints, on_step)
+    posteriors, log = train(model, data, recipe.training, checkpoints, on_step, posteriors=[SNAPSHOTS])
+    return model, posteriors[SNAPSHOTS], log
 
 
 def test_initial_weights_are_the_train_seed_s_alone(

@@ -22,16 +22,21 @@ class WeightPosterior:
     std: dict[str, Tensor]
 
     def floored(self, quantile: float) -> WeightPosterior:
-        """With every standard deviation raised to at least the given quantile (0..1) of them all.
+        """With every standard deviation raised to at least the given quantile (0..1) of all that are above 0.
 
         A handful of snapshots leaves many variances near zero, and 1 / sigma^2 would let those few weights
-        decide the whole regularizer. The floor is this project's choice; the paper's is not known to us.
+        decide the whole regularizer; of half-precision checkpoints some weights are the same in all. The floor is this
+        project's choice; the paper's is not known to us.
+
+        Raises:
+            UserError: no weight has a deviation.
         """
         everything = torch.cat([std.flatten() for std in self.std.values()])
+        everything = everything[everything > 0]
+        if not everything.numel():
+            raise UserError("the posterior's standard deviations are all 0: its checkpoints are one and the same")
         rank = max(1, math.ceil(quantile * everything.numel()))
         floor = everything.kthvalue(rank).values
-        if not bool(floor > 0):
-            raise ValueError(f"the {quantile:g} quantile of the posterior's standard deviations is 0: raise it")
         return WeightPosterior(self.mean, {name: std.clamp(min=floor) for name, std in self.std.items()})
 
     def only(self, names: Iterable[str]) -> WeightPosterior:

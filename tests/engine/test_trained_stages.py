@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from vdu_bench.engine.cells import Cell, expand, request
 from vdu_bench.engine.progress import Progress
@@ -16,6 +17,8 @@ from vdu_bench.engine.stages.posterior import snapshot_posterior
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import Store
 from vdu_bench.engine.workshop import Workshop
+from vdu_bench.errors import UserError
+from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.training import resuming
 from vdu_bench.tasks.loading import with_overrides
@@ -71,6 +74,25 @@ def test_a_training_leaves_posteriors_and_another_number_is_trained_for(
     assert file_of(fresh, of(tiny_task, 4)).read_bytes() == four.read_bytes()
     assert len(runs) == 2
     assert base(fresh, tiny_task).digest == whole.digest
+
+
+def test_a_training_that_ends_elsewhere_gives_no_posterior(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, _ = workshop(tmp_path)
+    base(shop, tiny_task)
+    original = training.train
+
+    def elsewhere(model: DiffusionModel, *args: Any) -> Any:
+        result = original(model, *args)
+        with torch.no_grad():
+            for parameter in model.denoiser.parameters():
+                parameter.mul_(1.01)
+        return result
+
+    monkeypatch.setattr(training, "train", elsewhere)
+    with pytest.raises(UserError, match=r"ended 1 % away from the base, .*--set task\.model\.training\.seed=1"):
+        file_of(shop, of(tiny_task, 4))
 
 
 def test_a_kill_at_any_place_costs_no_posterior(

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch.nn.utils import parameters_to_vector
+
 from vdu_bench.engine.cells import models_stamp
 from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.stage import Stage
-from vdu_bench.engine.stages.base import base
+from vdu_bench.engine.stages.base import base, pipeline_of
 from vdu_bench.engine.stages.retrained import autoencoder_of_base
 from vdu_bench.engine.stages.trained import POSTERIOR, posterior_stage, recipe_spec, run_training
 from vdu_bench.engine.store import Artifact
@@ -18,6 +21,7 @@ from vdu_bench.engine.usage import pipeline_code, told
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.models.posterior.checkpoints import checkpoint_posterior
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.posterior.laplace import laplace_posterior
@@ -30,6 +34,10 @@ CODE = (
     "vdu_bench.models.posterior.laplace",
 )
 """What makes or reads a posterior."""
+
+SAME_END = 1e-3
+"""How far a training that is run once more may end from the base, in parts of the base's norm: the last bits of half
+precision differ by a fortieth of that between two machines, and another training by a thousand times as much."""
 
 
 def load_posterior(shop: Workshop, task: Task, model: DiffusionModel, names: Sequence[str]) -> WeightPosterior:
@@ -62,7 +70,7 @@ def of_posterior(task: Task) -> dict[str, Any]:
 
 def _of_snapshots(shop: Workshop, task: Task, posterior: SnapshotPosterior) -> Artifact:
     """Left by the base's training; where that kept another number, the base is trained once more, for the posterior."""
-    base(shop, task)
+    shipped = base(shop, task)
     recipe = task.recipe
     assert recipe is not None  # a Task with snapshots of a base from elsewhere is not valid
     spec = recipe_spec(shop, task, recipe)
@@ -72,9 +80,10 @@ def _of_snapshots(shop: Workshop, task: Task, posterior: SnapshotPosterior) -> A
         shop.progress.say(f"{task.family}: the base's training left no posterior of {n} snapshots: it is run once more")
         label = f"{task.family}: base model once more"
         images, vae = shop.splits(task).train, autoencoder_of_base(shop, task)
-        _, found, _ = run_training(shop, task, recipe, images, vae, workspace, label, [posterior])
+        model, found, _ = run_training(shop, task, recipe, images, vae, workspace, label, [posterior])
         if posterior not in found:
             raise UserError(f"{task.name}: {recipe.training.steps} training steps are too few for a posterior")
+        _check_same_end(task, model.rounded_to(getattr(torch, recipe.stored_dtype)), pipeline_of(shipped))
         found[posterior].save(folder / POSTERIOR)
         return {"environment": describe_environment(shop.device)}
 
@@ -83,6 +92,19 @@ def _of_snapshots(shop: Workshop, task: Task, posterior: SnapshotPosterior) -> A
     artifact = shop.get(stage)
     shop.store.forget_workspace(stage.kind, stage.spec)
     return artifact
+
+
+def _check_same_end(task: Task, model: DiffusionModel, pipeline: Path) -> None:
+    """Raise UserError where a training that was run once more ended elsewhere: its snapshots are another model's."""
+    shipped = load_model(pipeline, task.model.kind)
+    ends = [parameters_to_vector(one.denoiser.parameters()).detach().float().cpu() for one in (model, shipped)]
+    apart = float((ends[0] - ends[1]).norm() / ends[1].norm())
+    if not apart <= SAME_END:
+        raise UserError(
+            f"{task.name}: the base's training, run once more on this machine, ended {100 * apart:.2g} % away from "
+            "the base: its snapshots are another model's. Another base, trained here, leaves posteriors of its own: "
+            "--set task.model.training.seed=1"
+        )
 
 
 def _laplace(

@@ -82,9 +82,9 @@ def test_the_posterior_is_of_the_base(tmp_path) -> None:
         assert distance < 10 * spread
 
 
-def test_assets_are_fewer_than_thirty_megabytes() -> None:
+def test_assets_are_fewer_than_thirty_five_megabytes() -> None:
     files = [file for file in ASSETS.rglob("*") if file.is_file() and file.suffix != ".pyc"]
-    assert sum(file.stat().st_size for file in files) < 30e6
+    assert sum(file.stat().st_size for file in files) < 35e6
     assert {file.suffix for file in files} <= {".safetensors", ".json", ".png", ".csv", ".md", ".py", ".gz"}
 
 

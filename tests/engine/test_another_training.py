@@ -1,8 +1,6 @@
-"""Real models whose forgetting is known: the same training with another seed forgot nothing, one without the digit did."""
+"""Real models whose forgetting is known: a training on the same images forgot nothing, one without the digit did."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +9,8 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.shipped import shipped_artifacts
 from vdu_bench.engine.store import Store
 from vdu_bench.engine.weights import MODEL
-from vdu_bench.records import Estimate, Record, read_records
+from vdu_bench.measured import Estimate
+from vdu_bench.records import Record, read_records
 from vdu_bench.reports.comparable import check_comparable
 from vdu_bench.tasks.loading import find_task, with_overrides
 

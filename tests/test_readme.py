@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text()
 REFERENCE = ROOT / "results" / "reference"
 DIGITS, FACES = ("digits_1", "digits_8"), ("faces_hats", "faces_eyeglasses", "faces_bangs")
 TASKS = DIGITS + FACES
-SEEDS = {**dict.fromkeys(DIGITS, range(5)), **dict.fromkeys(FACES, range(1))}
+SEEDS = {**dict.fromkeys(DIGITS, range(5)), **dict.fromkeys(FACES, range(3))}
 METHODS = {"original", "retrain", "real", "vdu", "esd", "finetune", "gradient_ascent"}
 """Those that are in every task's table, whatever comes beside them."""
 

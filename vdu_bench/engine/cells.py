@@ -18,6 +18,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.files import stamp
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.regime import Need, Regime, forbidden_needs
+from vdu_bench.methods.settings import beside, is_published
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.models.specs import ModelRecipe, SnapshotPosterior
 from vdu_bench.probes.catalog import PROBES
@@ -113,8 +114,10 @@ class Cell:
         if self.external is not None:
             return ""
         # A regime says which data a method may see, and is no setting of it.
-        own = set(self.changes) - {"regime"}
+        own = {name: value for name, value in self.changes.items() if name != "regime"}
         of_task = [name for name in self.task.changes if name.startswith(f"method_settings.{self.method}.")]
+        if is_published(own) and not of_task:
+            return "published"
         return "command" if own or of_task else self.task.origin_of(self.method)
 
     @property
@@ -215,11 +218,11 @@ def expand(
                 continue
             if why:
                 raise UserError(f"{name} cannot run on {task.name}: {why}")
-            given = task.method_settings.get(name, {})
             contestant = method_facts(name).role == "contestant"
             # No regime binds the reference rows, so theirs is always the same.
             bound = regime if contestant else "full"
             for own in settings.get(name, [{}]):
+                given = beside(task.method_settings.get(name, {}), own)
                 overrides = {**given, **own}
                 changes = {**changed(given, overrides), **({} if bound == "full" else {"regime": bound})}
                 row = called if contestant else ""

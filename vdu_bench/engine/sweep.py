@@ -7,7 +7,7 @@ from typing import Any
 
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS, method_facts
-from vdu_bench.methods.settings import checked_settings
+from vdu_bench.methods.settings import beside, checked_settings
 from vdu_bench.tasks.task import Task
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -59,10 +59,10 @@ def sweep_variants(
         given = task.method_settings.get(name, {})
         variants: list[dict[str, Any]] = []
         for own in settings.get(name, [{}]):
-            chosen = _grid(name, setting, {**given, **own}) if values is None else values
+            chosen = _grid(name, setting, {**beside(given, own), **own}) if values is None else values
             variants += [{**own, setting: value} for value in chosen]
         for one in variants:
-            checked_settings(name, METHODS.get(name).Settings, {**given, **one})
+            checked_settings(name, METHODS.get(name).Settings, {**beside(given, one), **one})
         found[name] = variants
     return found
 

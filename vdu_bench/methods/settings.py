@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.spec import Spec
 
 AnySettings = TypeVar("AnySettings", bound=Spec)
+
+
+class WithPresets(Spec):
+    """Settings that also come under a name: a preset's values hold wherever the user says nothing else.
+
+    A subclass has a field ``preset`` with the names, ``ours`` by default, and their sources in its description.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """By name, what it sets; ``ours``, which sets nothing, is left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        return {**cls.presets.get(str(values.get("preset")), {}), **values}
+
+
+def beside(given: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A task's settings of a method, beside a command's own: none, where the command names a preset.
+
+    A preset that is mixed with what was tuned for a task would be neither.
+    """
+    return {} if "preset" in own else given
+
+
+def is_published(own: Mapping[str, Any]) -> bool:
+    """Whether these settings are a published preset and nothing else."""
+    return set(own) == {"preset"} and str(own["preset"]).startswith("published")
 
 
 class Configured:

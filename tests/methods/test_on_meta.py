@@ -45,7 +45,7 @@ def step(method: LossMethod, model: UnconditionalDDPM | TextToImage, context: Un
     for parameter in method.selection(trained).values():
         parameter.requires_grad_(True)
     method.start(trained, context)
-    loss = method.gradients(trained, context, lambda loss: loss.backward())
+    loss = method.gradients(trained, context, lambda loss, **kept: loss.backward(**kept))
     assert loss.device.type == "meta"
     gradients = [p.grad for p in method.parameters(trained)]
     assert gradients

@@ -90,6 +90,22 @@ def test_what_backward_adds_is_scaled_where_the_loop_scales_and_no_step_notices(
     assert other_end == pytest.approx(end)
 
 
+def test_two_losses_of_one_evaluation_may_be_told_apart() -> None:
+    p = nn.Parameter(torch.tensor([1.0, 2.0]))
+    seen: list[torch.Tensor] = []
+
+    def gradients(_step: int, backward: Backward) -> torch.Tensor:
+        output = p.square()
+        backward(output.sum(), retain_graph=True)
+        first, p.grad = p.grad, None
+        backward(output[0])
+        seen.extend([first, p.grad.clone()])
+        return output[0]
+
+    Fit([p], FitSpec(steps=1, learning_rate=0.1)).run(gradients)
+    assert [slope.tolist() for slope in seen] == [[2.0, 4.0], [2.0, 0.0]]
+
+
 def test_gradients_that_are_not_there_are_an_error() -> None:
     p = nn.Parameter(torch.ones(1))
     with pytest.raises(ValueError, match="no parameter has a gradient"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import torch
 from diffusers.training_utils import EMAModel
@@ -13,8 +14,15 @@ from vdu_bench.errors import Diverged
 from vdu_bench.models.specs import FitSpec
 from vdu_bench.models.training.processes import ALONE, Team
 
-Backward = Callable[[Tensor], None]
-"""Adds a scalar loss's gradients to what the parameters have in ``.grad``, times the scale where the loop scales."""
+
+class Backward(Protocol):
+    """Adds a scalar loss's gradients to what the parameters have in ``.grad``, times the scale where the loop scales.
+
+    `retain_graph` keeps what is needed for another pass, of another loss, through the same evaluation.
+    """
+
+    def __call__(self, loss: Tensor, *, retain_graph: bool = False) -> None: ...
+
 
 Gradients = Callable[[int, Backward], Tensor]
 """Leaves a step's gradients in the parameters' ``.grad``; the loss, a scalar, to be told. Takes the step, from 0."""
@@ -104,9 +112,9 @@ class Fit:
         self.optimizer.zero_grad(set_to_none=True)
         return value
 
-    def backward(self, loss: Tensor) -> None:
+    def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
         """Add the gradients of `loss`, a scalar, to what the parameters have, times the scale where there is one."""
-        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward(retain_graph=retain_graph)
 
     def run(self, gradients: Gradients, on_step: Callable[[int, float], None] | None = None) -> list[float]:
         """Advance to the end; the losses, in order. Raises as `advance` and `finish`.

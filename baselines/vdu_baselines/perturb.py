@@ -34,11 +34,11 @@ class Perturb(Method):
         """All are this project's."""
 
         search: ClassVar[Mapping[str, Range | Choice]] = {
-            "strength": Range(0.1, 10, log=True),
+            "strength": Range(1, 30, log=True),
             "center": Choice(("base", "mean")),
         }
 
-        strength: float = Field(1.0, ge=0, description="deviations of the noise, in those of the posterior")
+        strength: float = Field(8.0, ge=0, description="deviations of the noise, in those of the posterior")
         center: Literal["base", "mean"] = Field("base", description="mu: the base's weights, or the posterior's mean")
         weights: Weights = Field(
             "auto",

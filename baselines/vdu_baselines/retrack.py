@@ -82,7 +82,7 @@ class ReTrack(LossMethod):
     _candidates: Tensor
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:  # noqa: ARG002
-        left, found = min(self.settings.candidates, len(context.retain)), []
+        left, found = max(1, min(self.settings.candidates, len(context.retain))), []
         while left > 0:
             found.append(context.retain.batch(min(left, self.settings.batch_size)).x0)
             left -= len(found[-1])

@@ -50,11 +50,11 @@ class SelectiveAmnesia(LossMethod):
             "gamma": Range(0.1, 10, log=True),
             "fisher_weight": Range(1e-4, 100, log=True),
             "learning_rate": Range(1e-5, 2e-3, log=True),
-            "steps": Range(10, 200, log=True, integer=True),
+            "steps": Range(10, 120, log=True, integer=True),
         }
         presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
             "published": {"surrogate": "noise", "fisher_weight": 10.0, "batch_size": 128, "learning_rate": 1e-4},
-            "published_sd": {"surrogate": "anchor", "fisher_weight": 50.0, "batch_size": 4, "learning_rate": 1e-5},
+            "published_sd": {"fisher_weight": 50.0, "batch_size": 4, "learning_rate": 1e-5, "weights": "all"},
         }
 
         preset: Literal["ours", "published", "published_sd"] = Field(

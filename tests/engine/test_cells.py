@@ -9,6 +9,7 @@ from vdu_bench.engine.recording import failed_record
 from vdu_bench.engine.stages.record import find_record, keep_record
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.vdu import VDU as Method
 from vdu_bench.models.specs import CheckpointPosterior
 from vdu_bench.tasks.loading import with_overrides
@@ -17,6 +18,23 @@ from vdu_bench.tasks.task import Task
 
 def cells(task: Task, methods, regime="full", seeds=(0,), settings=None):
     return expand([task], methods, seeds, regime, {name: [own] for name, own in (settings or {}).items()}, "cpu")
+
+
+def test_a_published_preset_is_not_mixed_with_the_task_s_own_settings(tiny_task: Task) -> None:
+    own = tiny_task.method_settings | {"salun": {"steps": 2, "alpha": 0.3}}
+    tuned = tiny_task.model_copy(update={"method_settings": own, "settings_from": {"salun": "tuned"}})
+
+    def record(settings: dict) -> tuple[str, str, dict]:
+        made = cells(tuned, ["salun"], settings={"salun": settings})[0][-1]
+        found = failed_record(made, "cpu", RuntimeError("never run"))
+        return made.name, found.settings_from, found.settings
+
+    name, origin, settings = record({"preset": "published"})
+    assert (name, origin) == ("tiny/salun+preset=published/seed0", "published")
+    assert (settings["steps"], settings["alpha"]) == (1000, 0.001)
+    assert record({"preset": "published", "steps": 3})[1:] == ("command", {**settings, "steps": 3})
+    assert record({})[1] == "tuned"
+    assert record({"preset": "ours"})[1] == "command"
 
 
 def test_reference_rows_are_in_every_table(tiny_task: Task) -> None:
@@ -31,8 +49,11 @@ def test_all_leaves_out_what_the_regime_forbids_and_names_it(tiny_task: Task) ->
     made, left_out = cells(tiny_task, ["all"], "forget_only")
     methods = {cell.method for cell in made}
     assert {"original", "retrain", "real", "vdu", "esd", "gradient_ascent"} <= methods
-    assert "finetune" not in methods
-    assert left_out == ["tiny: finetune is left out: it needs retain_images, which --regime forget_only forbids"]
+    barred = [name for name in METHODS.entries() if "retain_images" in method_facts(name).needs]
+    assert {"finetune", "neggrad_plus", "salun"} <= set(barred)
+    assert not methods & set(barred)
+    why = "is left out: it needs retain_images, which --regime forget_only forbids"
+    assert [line for line in left_out if why in line] == [f"tiny: {name} {why}" for name in barred]
 
 
 def test_a_forbidden_method_that_is_asked_for_is_an_error(tiny_task: Task) -> None:

@@ -10,27 +10,41 @@ from prompted import context_of
 
 from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.methods.catalog import METHODS, make_method
-from vdu_bench.methods.context import UnlearningContext
+from vdu_bench.methods.context import Replay, UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 
 LOSS_METHODS = [name for name in METHODS.entries() if issubclass(METHODS.get(name), LossMethod)]
+SMALL: dict[str, dict[str, Any]] = {
+    "esd": {"x_t_steps": 2},
+    "salun": {"mask_batches": 1},
+    "selective_amnesia": {"replayed": 4, "fisher_samples": 1, "fisher_times": 2},
+}
 WITH_PROMPTS = [
-    *((name, {"x_t_steps": 2} if name == "esd" else {}) for name in LOSS_METHODS),
+    *((name, SMALL.get(name, {})) for name in LOSS_METHODS),
     ("vdu", {"space": "parameter", "weighting": "elbo"}),
     ("vdu_contrast", {"condition": "concept", "gamma": 0.0}),
     ("esd", {"x_t": "frozen", "x_t_steps": 2, "from_concept": "anchor", "weights": "all_but_cross_attention"}),
     ("esd", {"x_t": "images", "weights": "all"}),
+    ("erasediff", {"balance": "dynamic"}),
+    ("selective_amnesia", {**SMALL["selective_amnesia"], "surrogate": "noise"}),
 ]
 
 
 @pytest.fixture(autouse=True)
 def _without_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    # What a meta tensor cannot have is a value: the loops before the step, and the floor's quantile, need one.
+    # What a meta tensor cannot have is a value: loops and samples before the step, and the floor's quantile, need one.
     monkeypatch.setattr("vdu_baselines.esd.fit", lambda *_, **__: None, raising=False)
     monkeypatch.setattr(WeightPosterior, "floored", lambda self, _: self)
+    monkeypatch.setattr(UnlearningContext, "replay", replay)
+
+
+def replay(context: UnlearningContext, n: int, prompts: list[str] | None = None) -> Replay:
+    """Black images, as they would come from the sampler."""
+    images = torch.zeros(n, *context.base.image_shape, dtype=torch.uint8)
+    return Replay(images, context.base.encode(images), context.base.condition(prompts), prompts)
 
 
 def posterior_of(model: UnconditionalDDPM | TextToImage) -> WeightPosterior:
@@ -58,7 +72,8 @@ def test_there_are_methods_to_test() -> None:
 
 @pytest.mark.parametrize("name", LOSS_METHODS)
 def test_a_step_stays_on_the_device(name: str, tiny_model: UnconditionalDDPM) -> None:
-    method = make_method(name, {})
+    own = {} if name == "esd" else SMALL.get(name, {})
+    method = make_method(name, own)
     assert isinstance(method, LossMethod)
     posterior = posterior_of(tiny_model)
     model = tiny_model.to("meta")

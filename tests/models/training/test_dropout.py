@@ -14,7 +14,7 @@ from vdu_bench.methods.catalog import make_method
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.posterior.gaussian import WeightPosterior
-from vdu_bench.models.specs import ModelRecipe
+from vdu_bench.models.specs import ModelRecipe, SamplerSpec
 from vdu_bench.models.training.base_model import train
 from vdu_bench.models.training.dropout import seeded_dropout
 from vdu_bench.models.training.shown import Pixels
@@ -79,9 +79,17 @@ def test_training_that_was_cut_off_goes_on_bit_for_bit(
     assert torch.equal(trained(recipe, 3, tmp_path), whole)
 
 
-@pytest.mark.parametrize("name", ["finetune", "gradient_ascent", "vdu", "esd"])
+BEFORE = {
+    "esd": {"concept_steps": 2},
+    "salun": {"mask_batches": 2},
+    "selective_amnesia": {"replayed": 2, "fisher_samples": 2, "fisher_times": 2},
+}
+"""What methods do before the first step, small."""
+
+
+@pytest.mark.parametrize("name", ["finetune", "gradient_ascent", "vdu", "siss", *BEFORE])
 def test_unlearning_is_the_method_s_seed_alone(name: str, recipe: ModelRecipe) -> None:
-    settings = {"steps": 2, "batch_size": 4, **({"concept_steps": 2} if name == "esd" else {})}
+    settings = {"steps": 2, "batch_size": 4, **BEFORE.get(name, {})}
 
     def unlearned(state: int) -> Tensor:
         torch.manual_seed(state)
@@ -93,7 +101,15 @@ def test_unlearning_is_the_method_s_seed_alone(name: str, recipe: ModelRecipe) -
         )
         train_set = load_digits().train
         context = UnlearningContext(
-            base, train_set, "1", "full", method.needs, 0, posterior.only, lambda: pytest.fail("nobody asked for it")
+            base,
+            train_set,
+            "1",
+            "full",
+            method.needs,
+            0,
+            posterior.only,
+            lambda: pytest.fail("nobody asked for it"),
+            sampler=SamplerSpec(steps=2),
         )
         return flat(method.unlearn(base, context))
 

@@ -1,23 +1,40 @@
-"""What a method's settings are searched over when it is tuned. Without torch."""
+"""What of a method's settings can be tuned, and over which values: a method's ``Settings.search``. Without torch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included; on a logarithmic scale, or whole ones, where it says so."""
+    """Numbers from `low` to `high`, both of them included."""
 
     low: float
     high: float
     log: bool = False
+    """Whether a factor counts alike wherever it is: for rates and numbers of steps."""
     integer: bool = False
+    """Whether these are whole numbers."""
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """The first and the last value."""
+        return (int(self.low), int(self.high)) if self.integer else (self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values."""
+    """One of several values, without an order."""
 
     values: tuple[Any, ...]
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """All of them."""
+        return self.values
+
+
+Space = Mapping[str, Range | Choice]
+"""By setting, what it is searched over."""

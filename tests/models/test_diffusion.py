@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler
 
@@ -49,6 +50,23 @@ def test_a_clone_is_counted_with_its_source_and_shares_no_weight(tiny_model: Unc
     with torch.no_grad():
         tiny_model.predict_noise(x[:2], torch.tensor([1, 2]))
     assert (tiny_model.counter.forward, tiny_model.counter.backward) == (5, 3)
+
+
+def test_a_loss_of_what_is_inside_is_counted_where_it_says_so(tiny_model: UnconditionalDDPM) -> None:
+    inner: list[torch.Tensor] = []
+    tiny_model.denoiser.requires_grad_(True)
+    tiny_model.denoiser.conv_in.register_forward_hook(lambda module, args, output: inner.append(output))
+    tiny_model.predict_noise(torch.zeros(3, 1, 8, 8), torch.tensor([1, 2, 3]))
+    loss = inner[0].sum()
+    tiny_model.counter.record_backward(loss, 3)
+    assert tiny_model.counter.backward == 0, "not before a gradient arrives"
+    loss.backward()
+    assert (tiny_model.counter.forward, tiny_model.counter.backward) == (3, 3)
+
+
+def test_an_unconditional_model_has_no_tokens(tiny_model: UnconditionalDDPM) -> None:
+    with pytest.raises(ValueError, match="takes no prompts"):
+        tiny_model.tokens(["a hat"])
 
 
 def test_saved_in_the_diffusers_format_and_loaded_again(tiny_model: UnconditionalDDPM, tmp_path: Path) -> None:

@@ -22,8 +22,16 @@ class EvaluationCounter:
     def record(self, output: Tensor) -> None:
         """Count one pass that gave `output` (``[N, ...]``), and its backward pass if there will be one."""
         self.forward += len(output)
-        if output.requires_grad:
-            output.register_hook(self._count_backward)
+        self.record_backward(output, len(output))
 
-    def _count_backward(self, gradient: Tensor) -> None:
-        self.backward += len(gradient)
+    def record_backward(self, value: Tensor, passes: int) -> None:
+        """Count `passes` backward passes when a gradient arrives at `value`.
+
+        For losses of what is inside a network: their gradients come to no output, so `record` does not see them.
+        """
+
+        def count(gradient: Tensor) -> None:  # noqa: ARG001
+            self.backward += passes
+
+        if value.requires_grad:
+            value.register_hook(count)

@@ -254,6 +254,13 @@ class DiffusionModel(ABC):
     def condition(self, prompts: Sequence[str] | None) -> Tensor | None:
         """What `predict_noise` takes as its condition; None for an unconditional model."""
 
+    def tokens(self, prompts: Sequence[str]) -> list[list[int]]:  # noqa: ARG002
+        """The ids of each prompt's own tokens: token i of them stands at i + 1 of its condition, behind its begin.
+
+        Raises ValueError for an unconditional model, and UserError for a prompt that the model cannot take.
+        """
+        raise ValueError("an unconditional model takes no prompts")
+
     @abstractmethod
     def check_prompts(self, n: int, prompts: Sequence[str] | None) -> None:
         """Whether `n` images can be asked for with `prompts`: one for each, or None for an unconditional model.

@@ -160,6 +160,17 @@ def test_a_long_prompt_is_named_and_not_cut(tiny_text_to_image: TextToImage) -> 
     assert tiny_text_to_image.counter.forward == 0
 
 
+def test_a_prompt_s_own_tokens_stand_behind_its_begin(tiny_text_to_image: TextToImage) -> None:
+    tokens = tiny_text_to_image.tokens(["a hat", "", "hat"])
+    (a, hat), none, (alone,) = tokens
+    assert (none, alone) == ([], hat)
+    assert tiny_text_to_image.tokenizer.convert_ids_to_tokens([a, hat]) == ["a</w>", "hat</w>"]
+    padded = tiny_text_to_image.tokenizer(["a hat"], padding="max_length", max_length=LENGTH).input_ids[0]
+    assert padded[1:3] == [a, hat]
+    with pytest.raises(UserError, match="tokens"):
+        tiny_text_to_image.tokens([" ".join(["hat"] * LENGTH)])
+
+
 def test_missing_prompts_and_wrong_noise_are_refused(tiny_text_to_image: TextToImage) -> None:
     noise = torch.zeros(2, *tiny_text_to_image.latent_shape)
     for prompts in (None, ["a hat"]):

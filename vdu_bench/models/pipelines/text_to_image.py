@@ -167,6 +167,11 @@ class TextToImage(DiffusionModel):
         tokens = torch.tensor(tokens_of(prompts, self.tokenizer, self.max_tokens)).to(self.text_encoder.device)
         return self.text_encoder(tokens).last_hidden_state.to(self.device, self.dtype)
 
+    def tokens(self, prompts: Sequence[str]) -> list[list[int]]:
+        self.check_prompts(len(prompts), prompts)
+        ids: list[list[int]] = self.tokenizer(list(prompts), add_special_tokens=False).input_ids
+        return ids
+
     def null_condition(self, n: int) -> Tensor:
         """The condition of the empty prompt, ``[n, L, D]``: what guidance leads away from."""
         return self.condition([""] * n)

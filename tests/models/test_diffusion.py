@@ -55,7 +55,7 @@ def test_a_clone_is_counted_with_its_source_and_shares_no_weight(tiny_model: Unc
 def test_a_loss_of_what_is_inside_is_counted_where_it_says_so(tiny_model: UnconditionalDDPM) -> None:
     inner: list[torch.Tensor] = []
     tiny_model.denoiser.requires_grad_(True)
-    tiny_model.denoiser.conv_in.register_forward_hook(lambda module, args, output: inner.append(output))
+    tiny_model.denoiser.conv_in.register_forward_hook(lambda *given: inner.append(given[-1]))
     tiny_model.predict_noise(torch.zeros(3, 1, 8, 8), torch.tensor([1, 2, 3]))
     loss = inner[0].sum()
     tiny_model.counter.record_backward(loss, 3)

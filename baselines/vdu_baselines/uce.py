@@ -1,0 +1,122 @@
+"""Unified Concept Editing: keys and values of the concept become the anchor's, in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from vdu_bench.methods.context import UnlearningContext
+from vdu_bench.methods.method import Method
+from vdu_bench.methods.search import Choice, Range
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.selection import selected_parameters
+from vdu_bench.spec import Spec
+
+
+class UCE(Method):
+    """Unified Concept Editing: cross-attention's keys and values of the concept become the anchor's, in closed form.
+
+        W = (h W0 + e sum_i v_i c_i^T + p sum_j W0 c_j c_j^T) (h I + e sum_i c_i c_i^T + p sum_j c_j c_j^T)^-1
+
+    after Gandikota, Orgad, Belinkov, Materzynska & Bau 2024 ("Unified Concept Editing in Diffusion Models", eq. 7), for
+    every key and value projection W0. It is where e sum_i |W c_i - v_i|^2 + p sum_j |W c_j - W0 c_j|^2 + h |W - W0|^2
+    is least. The c_i are embedded tokens of the task's prompts for the concept, v_i = W0 a_i what the anchor's tokens
+    a_i give, and c_j all tokens of the prompts to preserve: the task's, the anchor and the empty prompt.
+
+    Prompts are as long as they are, so c_i and a_i are paired from their last words on: in the paper's code these and
+    all that follows (``tokens: from_last``), in the newest release (2025) these alone (``last``). No image is seen, and
+    the denoiser is not evaluated.
+    """
+
+    supports = ("text_to_image",)
+    needs = ("prompts",)
+    strength = "erase"
+
+    class Settings(Spec):
+        """UCE's settings; all defaults are this project's."""
+
+        search: ClassVar[Mapping[str, Range | Choice]] = {
+            "erase": Range(0.1, 100, log=True),
+            "preserve": Range(0.01, 10, log=True),
+            "hold": Range(0.01, 10, log=True),
+            "tokens": Choice(("from_last", "last")),
+        }
+        published: ClassVar[Mapping[str, Any]] = {"erase": 1.0, "preserve": 0.1, "hold": 0.5, "tokens": "from_last"}
+
+        erase: float = Field(1.0, ge=0, description="e, the weight of the concept's tokens; published: 1")
+        preserve: float = Field(
+            0.1, ge=0, description="p, the weight of the preserved tokens; published: 0.1 (the newest release: 1)"
+        )
+        hold: float = Field(0.5, gt=0, description="h, how hard the weights are held where they were; published: 0.5")
+        tokens: Literal["from_last", "last"] = Field(
+            "from_last",
+            description="of the concept: its last word with all that follows, up to the padding (published), or that "
+            "word alone (the newest release)",
+        )
+
+    settings: Settings
+
+    def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
+        chosen = keys_and_values(model)
+        edited, asked = model.clone(chosen), Tokens.of(model, context, self.settings.tokens)
+        with torch.no_grad():
+            for name, weight in chosen.items():
+                edited.denoiser.get_parameter(name).copy_(self.edited(weight.double(), weight.double(), asked))
+        return edited.freeze()
+
+    def edited(self, weight: Tensor, original: Tensor, asked: Tokens) -> Tensor:
+        """W ``[M, D]`` in float64: what is held where `weight` is, and gives the answers of `original`."""
+        e, p, h = self.settings.erase, self.settings.preserve, self.settings.hold
+        kept = p * asked.kept.T @ asked.kept
+        held = h * torch.eye(len(kept), dtype=kept.dtype, device=kept.device)
+        wanted = h * weight + original @ (e * asked.meant.T @ asked.concept + kept)
+        # X A^-1 with a symmetric A.
+        return torch.linalg.solve(held + e * asked.concept.T @ asked.concept + kept, wanted.T).T
+
+
+def keys_and_values(model: DiffusionModel) -> dict[str, nn.Parameter]:
+    """All projections of the condition, by name. Raises UserError for a model without cross-attention."""
+    return selected_parameters(model.denoiser, "*attn2.to_[kv].weight")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Embedded tokens, float64 ``[N, D]`` each, on the model's device.
+
+    Attributes:
+        concept: c_i, of the concept's prompts.
+        meant: a_i, the anchor's in their place.
+        kept: c_j, of what is to be preserved.
+    """
+
+    concept: Tensor
+    meant: Tensor
+    kept: Tensor
+
+    @classmethod
+    def of(cls, model: DiffusionModel, context: UnlearningContext, tokens: Literal["from_last", "last"]) -> Self:
+        """What the context tells of the concept."""
+        prompts, anchor = context.concept.prompts, context.concept.anchor
+        embedded = torch.stack([embeddings(model, prompt) for prompt in prompts])
+        instead, kept = embeddings(model, anchor), ["", anchor, *context.concept.preserve]
+        concept, meant = [], []
+        for prompt, c in zip(prompts, embedded, strict=True):
+            # A begin stands before the tokens, so the last of n is at n.
+            ends = [len(own) for own in model.tokens([prompt, anchor])]
+            length = 1 if tokens == "last" else len(c) - max(ends)
+            concept.append(c[ends[0] :][:length])
+            meant.append(instead[ends[1] :][:length])
+        return cls(torch.cat(concept), torch.cat(meant), torch.cat([embeddings(model, prompt) for prompt in kept]))
+
+
+def embeddings(model: DiffusionModel, prompt: str) -> Tensor:
+    """All of a prompt's embedded tokens, float64 ``[L, D]``. Raises ValueError for an unconditional model."""
+    condition = model.condition([prompt])
+    if condition is None:
+        raise ValueError("an unconditional model has no prompts")
+    return condition[0].double()

@@ -24,6 +24,8 @@ PROMPTS = PromptSpec(
     concept=("with a hat", "wearing a hat"),
     anchor="portrait",
 )
+PRESERVING = PROMPTS.model_copy(update={"preserve": ("with bangs", "person")})
+"""The same, and what is to be preserved."""
 IMAGES = ImageSet(
     torch.randint(256, (8, 3, 16, 16), generator=torch.Generator().manual_seed(7)).to(torch.uint8),
     torch.tensor([[True, False], [False, True], [False, False], [True, True]] * 2),
@@ -32,7 +34,9 @@ IMAGES = ImageSet(
 """Four with a hat, four without."""
 
 
-def context_of(model: DiffusionModel, method: Method, posterior: WeightPosterior | None = None) -> UnlearningContext:
+def context_of(
+    model: DiffusionModel, method: Method, posterior: WeightPosterior | None = None, prompts: PromptSpec = PROMPTS
+) -> UnlearningContext:
     """To forget hats, with everything allowed that the method declares."""
     if posterior is None:
         weights = {name: p.detach().clone() for name, p in model.denoiser.named_parameters()}
@@ -46,5 +50,5 @@ def context_of(model: DiffusionModel, method: Method, posterior: WeightPosterior
         0,
         posterior.only,
         lambda: pytest.fail("nobody asked for it"),
-        PROMPTS,
+        prompts,
     )

@@ -28,8 +28,10 @@ class RECE(UCE):
 
         W <- (h W + e sum v c'^T + p sum_j W0 c_j c_j^T) (h I + e sum c' c'^T + p sum_j c_j c_j^T)^-1,  v = W0 a
 
-    r keeps c' small, and so the edit: the larger, the less is changed. Which tokens c and a are is UCE's ``tokens``;
-    the authors' release takes a whole prompt's in the rounds. No image is seen, and the denoiser is not evaluated.
+    r keeps c' small. Nothing but h holds what was erased before: where embeddings have few dimensions, a c' is never
+    far from a c, and a round with a small h brings back what UCE had erased. Which tokens c and a are is UCE's
+    ``tokens``; the authors' release takes a whole prompt's in the rounds. No image is seen, and the denoiser is not
+    evaluated.
     """
 
     supports = ("text_to_image",)
@@ -41,6 +43,7 @@ class RECE(UCE):
 
         search: ClassVar[Mapping[str, Range | Choice]] = {
             **UCE.Settings.search,
+            "hold": Range(0.1, 100, log=True),
             "rounds": Range(1, 10, integer=True),
             "ridge": Range(1e-4, 10, log=True),
         }
@@ -54,7 +57,8 @@ class RECE(UCE):
             "ridge": 1e-3,
         }
 
-        hold: float = Field(0.1, gt=0, description="h, how hard the weights are held where they were; published: 0.1")
+        preserve: float = Field(1.0, ge=0, description="p, the weight of the preserved tokens; published: 0.1")
+        hold: float = Field(10.0, gt=0, description="h, how hard the weights are held where they were; published: 0.1")
         rounds: int = Field(3, ge=0, description="how often; published: 5 for objects; 0 is UCE")
         ridge: float = Field(0.1, gt=0, description="r, which keeps c' small; published: 0.001 for objects")
 

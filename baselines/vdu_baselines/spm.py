@@ -67,7 +67,7 @@ class SPM(LossMethod):
 
         search: ClassVar[Mapping[str, Range | Choice]] = {
             "learning_rate": Range(1e-3, 1e-1, log=True),
-            "steps": Range(20, 120, log=True, integer=True),
+            "steps": Range(20, 100, log=True, integer=True),
             "eta": Range(0.5, 4),
             "drift": Range(0.1, 1000, log=True),
         }
@@ -106,7 +106,7 @@ class SPM(LossMethod):
             description="which layers have an adapter, of what is named here; published: the attention blocks'",
         )
         steps: int = Field(60, gt=0, description="optimiser steps; published: 3000, at a batch of 1")
-        batch_size: int = Field(32, gt=0, description="images a step; published: 1, with 4 anchors")
+        batch_size: int = Field(16, gt=0, description="images a step; published: 1, with 4 anchors")
         learning_rate: float = Field(1e-2, gt=0, description="peak learning rate; published: 1e-4")
 
     settings: Settings

@@ -54,6 +54,7 @@ def test_all_leaves_out_what_the_regime_forbids_and_names_it(tiny_task: Task) ->
     assert not methods & set(barred)
     why = "is left out: it needs retain_images, which --regime forget_only forbids"
     assert [line for line in left_out if why in line] == [f"tiny: {name} {why}" for name in barred]
+    assert "tiny: uce is left out: it works on text_to_image models only" in left_out
 
 
 def test_a_forbidden_method_that_is_asked_for_is_an_error(tiny_task: Task) -> None:

@@ -57,7 +57,7 @@ class EraseDiff(LossMethod):
             "(github.com/JingWu321/EraseDiff; its epochs are no number of steps here)",
         )
         balance: Literal["fixed", "dynamic"] = Field("fixed", description="lambda: weight, or chosen at each step")
-        weight: float = Field(0.1, ge=0, description="lambda, where it is fixed: published 0.1 (DDPM), 1 (SD)")
+        weight: float = Field(0.03, ge=0, description="lambda, where it is fixed: published 0.1 (DDPM), 1 (SD)")
         eta: float = Field(0.1, ge=0, description="the least descent of L_f, where lambda is dynamic: published 0.1")
         steps: int = Field(60, gt=0, description="optimiser steps")
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")

@@ -15,6 +15,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.search import Choice, Range
+from vdu_bench.methods.whitening import unwhiten
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.selection import Weights
 from vdu_bench.models.specs import ModelKind, SamplerSpec
@@ -67,7 +68,7 @@ class SPM(LossMethod):
 
         search: ClassVar[Mapping[str, Range | Choice]] = {
             "learning_rate": Range(1e-3, 1e-1, log=True),
-            "steps": Range(20, 100, log=True, integer=True),
+            "steps": Range(10, 100, log=True, integer=True),
             "eta": Range(0.5, 4),
             "drift": Range(0.1, 1000, log=True),
         }
@@ -99,13 +100,13 @@ class SPM(LossMethod):
             "prompts", description="a: the task's anchor and prompts to preserve, or random points; published: random"
         )
         strength: float = Field(1.0, ge=0, description="how much of the adapters is folded in; published: 1")
-        x_t_steps: int = Field(20, gt=0, description="DDIM steps of x_t's whole way; published: 30")
+        x_t_steps: int = Field(10, gt=0, description="DDIM steps of x_t's whole way; published: 30")
         x_t_guidance: float = Field(3.0, ge=0, description="guidance on that way; published: 3")
         weights: Weights = Field(
             ("cross_attention", "layers_but_cross_attention"),
             description="which layers have an adapter, of what is named here; published: the attention blocks'",
         )
-        steps: int = Field(60, gt=0, description="optimiser steps; published: 3000, at a batch of 1")
+        steps: int = Field(20, gt=0, description="optimiser steps; published: 3000, at a batch of 1")
         batch_size: int = Field(16, gt=0, description="images a step; published: 1, with 4 anchors")
         learning_rate: float = Field(1e-2, gt=0, description="peak learning rate; published: 1e-4")
 
@@ -164,6 +165,4 @@ class SPM(LossMethod):
     def finish(self, model: DiffusionModel) -> None:
         for adapter in self._adapters:
             adapter.strength = self.settings.strength
-        for layer in list(model.denoiser.modules()):
-            if parametrize.is_parametrized(layer):
-                parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+        unwhiten(model.denoiser)

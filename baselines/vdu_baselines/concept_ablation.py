@@ -13,6 +13,7 @@ from torch.nn.functional import mse_loss
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.search import Choice, Range
+from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.selection import Weights
 
@@ -32,7 +33,7 @@ class ConceptAblation(LossMethod):
     supports = ("text_to_image",)
     needs = ("prompts",)
 
-    class Settings(LossMethod.Settings):
+    class Settings(WithPresets, LossMethod.Settings):
         """Concept Ablation's settings; all defaults are this project's."""
 
         search: ClassVar[Mapping[str, Range | Choice]] = {
@@ -40,20 +41,25 @@ class ConceptAblation(LossMethod):
             "steps": Range(20, 200, log=True, integer=True),
             "hold": Choice((0.0, 1.0)),
         }
-        # Of an instance (r2d2) in the authors' release for diffusers: 4 images on each of 2 GPUs, and a rate that is
-        # multiplied by these 8. The number of images is the paper's.
-        published: ClassVar[Mapping[str, Any]] = {
-            "target": "model",
-            "images": 1000,
-            "hold": 0.0,
-            "weights": "*attn2.to_[kv].weight",
-            "steps": 100,
-            "batch_size": 8,
-            "learning_rate": 1.6e-5,
-            "optimizer": "adamw",
-            "weight_decay": 0.01,
+        # 4 images on each of 2 GPUs, and a rate that is multiplied by these 8.
+        presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+            "published": {
+                "target": "model",
+                "images": 1000,
+                "hold": 0.0,
+                "weights": "*attn2.to_[kv].weight",
+                "steps": 100,
+                "batch_size": 8,
+                "learning_rate": 1.6e-5,
+                "optimizer": "adamw",
+                "weight_decay": 0.01,
+            }
         }
 
+        preset: Literal["ours", "published"] = Field(
+            "ours",
+            description="published: r2d2 in the authors' release for diffusers; the number of images is the paper's",
+        )
         target: Literal["model", "noise"] = Field(
             "model",
             description="what the concept's prompts are to give: the model's own noise under the anchor (published as "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from diffusers.models.attention_processor import Attention
@@ -14,6 +14,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.search import Choice, Range
+from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
 
 
@@ -33,7 +34,7 @@ class ForgetMeNot(LossMethod):
     supports = ("text_to_image",)
     needs = ("forget_images", "prompts")
 
-    class Settings(LossMethod.Settings):
+    class Settings(WithPresets, LossMethod.Settings):
         """Forget-Me-Not's settings; all defaults are this project's."""
 
         search: ClassVar[Mapping[str, Range | Choice]] = {
@@ -42,18 +43,23 @@ class ForgetMeNot(LossMethod):
             "end": Choice((False, True)),
             "weights": Choice(("cross_attention", "all")),
         }
-        # configs/attn.yaml of the authors' release, on a model whose padding is no end.
-        published: ClassVar[Mapping[str, Any]] = {
-            "end": True,
-            "weights": "all",
-            "steps": 35,
-            "batch_size": 1,
-            "learning_rate": 2e-6,
-            "optimizer": "adamw",
-            "weight_decay": 0.01,
-            "clip_norm": 1.0,
+        presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+            "published": {
+                "end": True,
+                "weights": "all",
+                "steps": 35,
+                "batch_size": 1,
+                "learning_rate": 2e-6,
+                "optimizer": "adamw",
+                "weight_decay": 0.01,
+                "clip_norm": 1.0,
+            }
         }
 
+        preset: Literal["ours", "published"] = Field(
+            "ours",
+            description="published: configs/attn.yaml of the authors' release, on a model whose padding is no end",
+        )
         end: bool = Field(
             False, description="the prompt's end and its padding get no attention either; published: the end, yes"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -47,16 +47,20 @@ class RECE(UCE):
             "rounds": Range(1, 10, integer=True),
             "ridge": Range(1e-4, 10, log=True),
         }
-        # train_object.py of the authors' release; that for nudity has a ridge of 0.1.
-        published: ClassVar[Mapping[str, Any]] = {
-            "erase": 1.0,
-            "preserve": 0.1,
-            "hold": 0.1,
-            "tokens": "from_last",
-            "rounds": 5,
-            "ridge": 1e-3,
+        presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+            "published": {
+                "erase": 1.0,
+                "preserve": 0.1,
+                "hold": 0.1,
+                "tokens": "from_last",
+                "rounds": 5,
+                "ridge": 1e-3,
+            }
         }
 
+        preset: Literal["ours", "published"] = Field(
+            "ours", description="published: train_object.py of the authors' release; that for nudity has a ridge of 0.1"
+        )
         preserve: float = Field(1.0, ge=0, description="p, the weight of the preserved tokens; published: 0.1")
         hold: float = Field(10.0, gt=0, description="h, how hard the weights are held where they were; published: 0.1")
         rounds: int = Field(3, ge=0, description="how often; published: 5 for objects; 0 is UCE")

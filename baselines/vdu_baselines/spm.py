@@ -15,6 +15,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.search import Choice, Range
+from vdu_bench.methods.settings import WithPresets
 from vdu_bench.methods.whitening import unwhiten
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.selection import Weights
@@ -63,7 +64,7 @@ class SPM(LossMethod):
     needs = ("prompts",)
     strength = "strength"
 
-    class Settings(LossMethod.Settings):
+    class Settings(WithPresets, LossMethod.Settings):
         """SPM's settings; all defaults are this project's."""
 
         search: ClassVar[Mapping[str, Range | Choice]] = {
@@ -72,25 +73,30 @@ class SPM(LossMethod):
             "eta": Range(0.5, 4),
             "drift": Range(0.1, 1000, log=True),
         }
-        # The authors' release, configs/snoopy; its cosine schedule starts anew three times.
-        published: ClassVar[Mapping[str, Any]] = {
-            "eta": 1.0,
-            "surrogate": "empty",
-            "drift": 1000.0,
-            "anchors": "random",
-            "x_t_steps": 30,
-            "x_t_guidance": 3.0,
-            "strength": 1.0,
-            "weights": "*.attentions.*.weight",
-            "steps": 3000,
-            "batch_size": 1,
-            "learning_rate": 1e-4,
-            "optimizer": "adamw",
-            "weight_decay": 0.01,
-            "schedule": "cosine",
-            "warmup_steps": 500,
+        presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+            "published": {
+                "eta": 1.0,
+                "surrogate": "empty",
+                "drift": 1000.0,
+                "anchors": "random",
+                "x_t_steps": 30,
+                "x_t_guidance": 3.0,
+                "strength": 1.0,
+                "weights": "*.attentions.*.weight",
+                "steps": 3000,
+                "batch_size": 1,
+                "learning_rate": 1e-4,
+                "optimizer": "adamw",
+                "weight_decay": 0.01,
+                "schedule": "cosine",
+                "warmup_steps": 500,
+            }
         }
 
+        preset: Literal["ours", "published"] = Field(
+            "ours",
+            description="published: configs/snoopy of the authors' release, whose cosine starts anew three times",
+        )
         eta: float = Field(1.0, ge=0, description="strength of the guidance away from the concept; published: 1")
         surrogate: Literal["anchor", "empty"] = Field(
             "anchor", description="s: the task's anchor, or the empty prompt; published: the empty prompt"

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
 from vdu_bench.methods.search import Choice, Range
+from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.selection import selected_parameters
-from vdu_bench.spec import Spec
 
 
 class UCE(Method):
@@ -37,7 +37,7 @@ class UCE(Method):
     needs = ("prompts",)
     strength = "erase"
 
-    class Settings(Spec):
+    class Settings(WithPresets):
         """UCE's settings; all defaults are this project's."""
 
         search: ClassVar[Mapping[str, Range | Choice]] = {
@@ -46,8 +46,11 @@ class UCE(Method):
             "hold": Range(0.01, 10, log=True),
             "tokens": Choice(("from_last", "last")),
         }
-        published: ClassVar[Mapping[str, Any]] = {"erase": 1.0, "preserve": 0.1, "hold": 0.5, "tokens": "from_last"}
+        presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+            "published": {"erase": 1.0, "preserve": 0.1, "hold": 0.5, "tokens": "from_last"}
+        }
 
+        preset: Literal["ours", "published"] = Field("ours", description="published: the paper's code")
         erase: float = Field(1.0, ge=0, description="e, the weight of the concept's tokens; published: 1")
         preserve: float = Field(
             0.1, ge=0, description="p, the weight of the preserved tokens; published: 0.1 (the newest release: 1)"

@@ -28,8 +28,8 @@ def made(name: str) -> Method:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_published_settings_are_settings(name: str) -> None:
-    published = type(make_method(name, {}).settings).published
-    settings = make_method(name, dict(published)).settings
+    published = type(make_method(name, {}).settings).presets["published"]
+    settings = make_method(name, {"preset": "published"}).settings
     assert {key: getattr(settings, key) for key in published} == published
 
 

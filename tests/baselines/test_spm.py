@@ -133,7 +133,7 @@ def test_a_drift_that_weighs_more_moves_what_is_kept_less(tiny_text_to_image: Te
 def test_an_adapter_needs_a_layer(tiny_text_to_image: TextToImage) -> None:
     with pytest.raises(UserError, match="spm: weights 'conv_\\*.bias' names no layer"):
         SPM(weights="conv_*.bias").selection(tiny_text_to_image)
-    published = SPM(weights=SPM.Settings.published["weights"]).selection(tiny_text_to_image)
+    published = SPM(weights=SPM.Settings.presets["published"]["weights"]).selection(tiny_text_to_image)
     assert published
     assert all(".attentions." in name and weight.ndim > 1 for name, weight in published.items())
 

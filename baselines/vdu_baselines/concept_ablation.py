@@ -69,7 +69,7 @@ class ConceptAblation(LossMethod):
             64, gt=0, description="images of the anchor that the base makes; published: 1000, the release's default 200"
         )
         hold: float = Field(
-            0.0,
+            1.0,
             ge=0,
             description="h, the weight of the usual loss on the anchor's images; published: 0, and 1 for a subject "
             "that is close to its anchor",
@@ -78,9 +78,9 @@ class ConceptAblation(LossMethod):
             "*attn2.to_[kv].weight",
             description="what is trained; published: keys and values of the cross-attention, or all",
         )
-        steps: int = Field(100, gt=0, description="optimiser steps; published: 100, at a batch of 8")
+        steps: int = Field(60, gt=0, description="optimiser steps; published: 100, at a batch of 8")
         batch_size: int = Field(32, gt=0, description="images a step; published: 8")
-        learning_rate: float = Field(1e-3, gt=0, description="peak learning rate; published: 2e-6 times the batch")
+        learning_rate: float = Field(5e-4, gt=0, description="peak learning rate; published: 2e-6 times the batch")
 
     settings: Settings
     _x0: Tensor

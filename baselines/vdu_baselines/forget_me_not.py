@@ -65,7 +65,7 @@ class ForgetMeNot(LossMethod):
         )
         steps: int = Field(35, gt=0, description="optimiser steps; published: 35")
         batch_size: int = Field(32, gt=0, description="images a step; published: 1")
-        learning_rate: float = Field(1e-3, gt=0, description="peak learning rate; published: 2e-6")
+        learning_rate: float = Field(3e-4, gt=0, description="peak learning rate; published: 2e-6")
 
     settings: Settings
     _watched: list[Watched]

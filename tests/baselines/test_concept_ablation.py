@@ -87,7 +87,7 @@ def test_keys_and_values_move_and_all_is_counted(tiny_text_to_image: TextToImage
 
 def test_the_concept_is_answered_as_the_anchor_is(tiny_text_to_image: TextToImage) -> None:
     base = tiny_text_to_image
-    method = ConceptAblation(images=3, batch_size=4, steps=15, learning_rate=3e-3)
+    method = ConceptAblation(images=3, batch_size=4, steps=15, learning_rate=3e-3, hold=0.0)
     context = context_of(base, method)
     context._sampler = context._sampler.model_copy(update={"steps": 2})
     edited = method.unlearn(base, context)

@@ -13,7 +13,7 @@ from vdu_bench.records import Record, read_records
 
 METHODS = ("concept_ablation", "uce", "rece", "spm", "forget_me_not")
 QUICK = {
-    "concept_ablation": "{steps: 2, batch_size: 4, learning_rate: 0.1, images: 4}",
+    "concept_ablation": "{steps: 2, batch_size: 4, learning_rate: 0.1, images: 4, hold: 0}",
     "spm": "{steps: 2, batch_size: 4, learning_rate: 0.1, x_t_steps: 3}",
     "forget_me_not": "{steps: 2, batch_size: 4, learning_rate: 0.1}",
     "rece": "{rounds: 2}",

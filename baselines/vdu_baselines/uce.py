@@ -47,10 +47,15 @@ class UCE(Method):
             "tokens": Choice(("from_last", "last")),
         }
         presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-            "published": {"erase": 1.0, "preserve": 0.1, "hold": 0.5, "tokens": "from_last"}
+            "published": {"erase": 1.0, "preserve": 0.1, "hold": 0.5, "tokens": "from_last"},
+            "published_2025": {"erase": 1.0, "preserve": 1.0, "hold": 0.5, "tokens": "last"},
         }
 
-        preset: Literal["ours", "published"] = Field("ours", description="published: the paper's code")
+        preset: Literal["ours", "published", "published_2025"] = Field(
+            "ours",
+            description="published: the paper's code; published_2025: the newest release "
+            "(github.com/rohitgandikota/unified-concept-editing)",
+        )
         erase: float = Field(1.0, ge=0, description="e, the weight of the concept's tokens; published: 1")
         preserve: float = Field(
             0.1, ge=0, description="p, the weight of the preserved tokens; published: 0.1 (the newest release: 1)"

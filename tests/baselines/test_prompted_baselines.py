@@ -28,9 +28,11 @@ def made(name: str) -> Method:
 
 @pytest.mark.parametrize("name", METHODS)
 def test_published_settings_are_settings(name: str) -> None:
-    published = type(make_method(name, {}).settings).presets["published"]
-    settings = make_method(name, {"preset": "published"}).settings
-    assert {key: getattr(settings, key) for key in published} == published
+    presets = type(make_method(name, {}).settings).presets
+    assert "published" in presets
+    for preset, values in presets.items():
+        settings = make_method(name, {"preset": preset}).settings
+        assert {key: getattr(settings, key) for key in values} == values
 
 
 @pytest.mark.parametrize("name", METHODS)

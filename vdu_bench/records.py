@@ -21,6 +21,8 @@ SCHEMA_VERSION = 3
 
 Status = Literal["ok", "diverged", "failed"]
 Role = Literal["reference", "contestant", "external"]
+TUNING = ("trials", "evaluations")
+"""What is told of a search for settings (`Record.tuning_cost`)."""
 SettingsFrom = Literal["", "default", "task", "tuned", "published", "command"]
 
 
@@ -152,8 +154,11 @@ class Record(Schema):
     """By dotted name, the settings that differ from the method's defaults, whoever gave them."""
     settings_from: SettingsFrom = ""
     """How the settings were come by: ``default``, the method's own; ``task``, ``tuned`` and ``published``, as the task
-    says of those that it gives; ``command``, something was set by who ran it. Empty where it is not known: of external
-    checkpoints and of records from before it was kept."""
+    says of those that it gives, or a settings file that ``vdu-bench tune`` wrote; ``command``, something was set by who
+    ran it. Empty where it is not known: of external checkpoints and of records from before it was kept."""
+    tuning_cost: dict[str, int] = Field(default_factory=dict)
+    """What the search for tuned settings took: ``trials``, and in all of them, finalists' runs included, the denoiser's
+    forward ``evaluations`` while unlearning. Empty of other settings, and where the task does not say."""
     task_changes: dict[str, Any] = Field(default_factory=dict)
     """By dotted name, what a command changed of the task; `forget_images`, which has a field of its own, apart."""
     method_changes: dict[str, Any] = Field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -12,6 +12,7 @@ from torch import Tensor
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
+from vdu_bench.methods.search import Range, Space
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.specs import FitSpec, ModelKind, SamplerSpec, takes_prompts
 from vdu_bench.models.training.base_model import denoising_loss
@@ -74,6 +75,12 @@ class ESD(LossMethod):
         concept_learning_rate: float = Field(3e-4, gt=0, description="learning rate of that fine-tuning")
         steps: int = Field(60, gt=0, description="optimiser steps")
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
+
+        search: ClassVar[Space] = {
+            "eta": Range(0.1, 4, log=True),
+            "learning_rate": Range(1e-5, 3e-3, log=True),
+            "steps": Range(10, 120, log=True, integer=True),
+        }
 
     settings: Settings
     _concept: DiffusionModel

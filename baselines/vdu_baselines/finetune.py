@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 from torch import Tensor
 
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
+from vdu_bench.methods.search import Range, Space
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.training.base_model import denoising_loss
 
@@ -28,6 +31,11 @@ class Finetune(LossMethod):
 
         steps: int = Field(150, gt=0, description="optimiser steps")
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
+
+        search: ClassVar[Space] = {
+            "learning_rate": Range(1e-06, 0.003, log=True),
+            "steps": Range(20, 400, log=True, integer=True),
+        }
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         batch = context.retain.batch(self.settings.batch_size)

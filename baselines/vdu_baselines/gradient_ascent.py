@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 from torch import Tensor
 
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
+from vdu_bench.methods.search import Range, Space
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.training.base_model import denoising_loss
 
@@ -28,6 +31,11 @@ class GradientAscent(LossMethod):
 
         steps: int = Field(20, gt=0, description="optimiser steps")
         learning_rate: float = Field(2e-5, gt=0, description="peak learning rate")
+
+        search: ClassVar[Space] = {
+            "learning_rate": Range(1e-07, 0.001, log=True),
+            "steps": Range(2, 100, log=True, integer=True),
+        }
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         batch = context.forget.batch(self.settings.batch_size)

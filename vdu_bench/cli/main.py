@@ -40,6 +40,7 @@ from vdu_bench.cli.options import (
 )
 from vdu_bench.cli.results import results
 from vdu_bench.cli.sweep import sweeping
+from vdu_bench.cli.tune import tuning
 from vdu_bench.errors import UserError
 from vdu_bench.launch import rank
 from vdu_bench.methods.regime import Regime
@@ -282,6 +283,7 @@ def show(
 
 
 app.add_typer(sweeping)
+app.add_typer(tuning)
 app.add_typer(results)
 app.add_typer(comparing)
 

@@ -118,7 +118,15 @@ class Cell:
         of_task = [name for name in self.task.changes if name.startswith(f"method_settings.{self.method}.")]
         if is_published(own) and not of_task:
             return "published"
-        return "command" if own or of_task else self.task.origin_of(self.method)
+        if of_task or (own and self.method not in self.task.claims):
+            return "command"
+        return self.task.origin_of(self.method)
+
+    @property
+    def tuning_cost(self) -> dict[str, int]:
+        """What the search for the method's settings took; empty where they are not tuned, or the task does not say."""
+        cost = self.task.tuning_cost.get(self.method) if self.settings_from == "tuned" else None
+        return {} if cost is None else cost.model_dump()
 
     @property
     def name(self) -> str:

@@ -140,24 +140,31 @@ class JobsExecutor(ClusterExecutor):
 
     @contextmanager
     def _connected(self) -> Iterator[Client]:
-        self._progress.say(f"starting {self._jobs} worker processes...")
-        from distributed import Client, LocalCluster
+        with local_cluster(self._jobs, self._progress) as client:
+            yield client
 
-        # What a worker that is stopped by Ctrl-C logs of its end helps nobody.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-            with _deaf_to_interrupts(), _plain_processes():
-                cluster = LocalCluster(
-                    n_workers=self._jobs,
-                    threads_per_worker=1,
-                    # Memory is for the operating system to share out: a worker that is restarted loses its cell.
-                    memory_limit=0,
-                    dashboard_address=None,
-                    silence_logs=logging.CRITICAL,
-                    local_directory=scratch,
-                )
-                stack.enter_context(cluster)
-            yield stack.enter_context(Client(cluster))
+
+@contextmanager
+def local_cluster(jobs: int, progress: Progress) -> Iterator[Client]:
+    """A client of so many processes of this machine, one thread each unless OMP_NUM_THREADS says otherwise."""
+    progress.say(f"starting {jobs} worker processes...")
+    from distributed import Client, LocalCluster
+
+    # What a worker that is stopped by Ctrl-C logs of its end helps nobody.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        with _deaf_to_interrupts(), _plain_processes():
+            cluster = LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                # Memory is for the operating system to share out: a worker that is restarted loses its cell.
+                memory_limit=0,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+                local_directory=scratch,
+            )
+            stack.enter_context(cluster)
+        yield stack.enter_context(Client(cluster))
 
 
 @contextmanager

@@ -152,6 +152,7 @@ def _facts(cell: Cell, device: str) -> dict[str, Any]:
         "task_changes": cell.task.changes,
         "method_changes": dict(cell.changes),
         "settings_from": cell.settings_from,
+        "tuning_cost": cell.tuning_cost,
         "called": cell.called,
         **_who(cell),
         "seeds": Seeds(train=0 if recipe is None else recipe.training.seed, unlearn=unlearn, sample=cell.seed),

@@ -13,6 +13,7 @@ from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.pools import Batch
 from vdu_bench.methods.regime import Need
+from vdu_bench.methods.search import Choice, Range, Space
 from vdu_bench.methods.whitening import unwhiten, whiten
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.gaussian import WeightPosterior
@@ -76,6 +77,13 @@ class VDU(LossMethod):
         schedule: Literal["constant", "cosine"] = Field(
             "cosine", description="learning rate after the warm-up: constant, or cosine to zero"
         )
+
+        search: ClassVar[Space] = {
+            "gamma": Range(0, 0.9),
+            "learning_rate": Range(1e-3, 3, log=True),
+            "steps": Range(10, 120, log=True, integer=True),
+            "variance_floor": Choice((0.001, 0.01, 0.1)),
+        }
 
     settings: Settings
     _posterior: WeightPosterior

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -11,6 +11,7 @@ from torch import Tensor
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.pools import Batch
+from vdu_bench.methods.search import Range, Space
 from vdu_bench.methods.vdu import VDU
 from vdu_bench.models.diffusion import DiffusionModel
 
@@ -37,6 +38,8 @@ class VDUContrast(VDU):
         condition: Literal["captions", "concept"] = Field(
             "captions", description="what a text-to-image model is told of an image: its caption, or a concept prompt"
         )
+
+        search: ClassVar[Space] = {**VDU.Settings.search, "contrast": Range(1, 16, log=True)}
 
     settings: Settings
 

@@ -112,8 +112,8 @@ class Metric(ABC):
 
     @classmethod
     def applies(cls, task: Task) -> bool:
-        """Whether it is measured on a task at all: by its kind of model, unless a subclass knows more."""
-        return task.model.kind in cls.kinds
+        """Whether it is measured on a task at all: by its kind of model and its probe, unless a subclass knows more."""
+        return task.model.kind in cls.kinds and task.looked_at_by(cls.probe)
 
     def label(self, name: str, evidence: Evidence) -> str:  # noqa: ARG002
         """The full name for tables; more than `name` where numbers of another count or extractor do not compare."""

@@ -81,7 +81,7 @@ def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
     if not overrides:
         return task
     result = _validate(merged(task.model_dump(), overrides), Path("--set"), "task.")
-    return result.changed_from(task)
+    return result.changed_from(task, overrides.get("settings_from") or ())
 
 
 def read_yaml_mapping(file: Path, what: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from vdu_bench.data.specs import CaptionSpec
-from vdu_bench.spec import Spec
+from vdu_bench.errors import UserError
+from vdu_bench.spec import WHOLE, Spec
 
 Prompt = Annotated[str, Field(min_length=1)]
 
@@ -24,7 +25,7 @@ class PromptSpec(Spec):
     Each set of prompts is gone through in turn until there are as many as images.
     """
 
-    later: ClassVar[tuple[str, ...]] = ("preserve", "tuning", "tuning_retain")
+    later: ClassVar[tuple[str, ...]] = ("preserve", "tuning", "tuning_retain", "tunes")
 
     captions: CaptionSpec = Field(description="the words for what real images show; the base learns under all subjects")
     judged_subjects: tuple[Prompt, ...] = Field(
@@ -44,6 +45,11 @@ class PromptSpec(Spec):
     )
     tuning_retain: dict[Prompt, tuple[str, ...]] = Field(
         default_factory=dict, description="what goes with them as retain goes with forget"
+    )
+    tunes: bool = Field(
+        False,
+        description="whether forget and retain are the prompts for tuning, which are of the given half: what "
+        "vdu-bench tune makes of a task; no result is measured so",
     )
 
     def cycled(self, which: Literal["forget", "retain", "concept", "kept"], n: int) -> list[str]:
@@ -76,6 +82,15 @@ class PromptSpec(Spec):
     def every(self) -> list[Prompt]:
         """All that a model is asked for."""
         return [prompt for prompts in self._sets().values() for prompt in prompts]
+
+    def for_tuning(self, task: str) -> PromptSpec:
+        """These, with the prompts for tuning in the place of the judged ones. Raises UserError where there are none."""
+        if not self.tuning or not self.tuning_retain:
+            raise UserError(
+                f"{task} cannot be tuned on: its prompts lack tuning and tuning_retain, neither judged nor given ones"
+            )
+        sets = {"forget": self.tuning, "retain": self.tuning_retain, "tuning": (), "tuning_retain": {}}
+        return PromptSpec.model_validate({**self.model_dump(context=WHOLE), **sets, "tunes": True})
 
     @property
     def _judged(self) -> frozenset[str]:
@@ -123,7 +138,8 @@ class PromptSpec(Spec):
         """No prompt begins with a subject of the other half, so that none can be a caption of it."""
         given, judged = self.given_captions, self.judged_captions
         for name, prompts in self._sets().items():
-            own, other, whose = (judged, given, "given") if name in ("forget", "retain") else (given, judged, "judged")
+            of_judged = name in ("forget", "retain") and not self.tunes
+            own, other, whose = (judged, given, "given") if of_judged else (given, judged, "judged")
             for prompt in map(_plain, prompts):
                 subject = _begins(prompt, [*own.subjects, *other.subjects])
                 if subject in map(_plain, other.subjects) or _lowered(other).makes(prompt):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +19,9 @@ def read_settings(assignments: Sequence[str], file: Path | None) -> dict[str, li
     Values with commas between make variants, all combinations of them where several assignments do, the first
     assignment's values in the outer loop. A comma inside brackets, braces or quotes is a part of one value.
 
+    What the file says of how settings were come by (``{task: {settings_from: {vdu: tuned}}}``, as ``vdu-bench tune``
+    writes it) no longer holds for a method that an assignment changes, and is left out.
+
     Raises:
         UserError: an assignment or the file is malformed, or a value comes twice.
     """
@@ -30,6 +33,8 @@ def read_settings(assignments: Sequence[str], file: Path | None) -> dict[str, li
             raise UserError(f"--set {assignment!r}: write OWNER.NAME=VALUE, such as vdu.gamma=0.3 or task.samples=500")
         values = [_nested(words, value) for value in values_in(text, f"--set {assignment!r}")]
         found[owner] = [merged(own, value) for own in found.get(owner, [{}]) for value in values]
+        if owner != "task" and "task" in found:
+            found["task"] = [_without_origin(own, owner) for own in found["task"]]
     return found
 
 
@@ -49,6 +54,15 @@ def values_in(text: str, what: str) -> list[Any]:
             raise UserError(f"{what}: {part.strip()} comes twice")
         values.append(value)
     return values
+
+
+def _without_origin(task: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """What is said of a task, but for how the settings of a method were come by."""
+    result = dict(task)
+    for key in ("settings_from", "tuning_cost"):
+        if isinstance(said := result.get(key), Mapping):
+            result[key] = {name: value for name, value in said.items() if name != method}
+    return result
 
 
 def _nested(words: Sequence[str], value: Any) -> dict[str, Any]:

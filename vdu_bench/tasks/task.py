@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -23,6 +24,7 @@ from vdu_bench.models.specs import (
 )
 from vdu_bench.spec import WHOLE, PositiveInt, Spec, digest_of
 from vdu_bench.tasks.prompts import PromptSpec
+from vdu_bench.tasks.tuning import Tuning, TuningCost
 from vdu_bench.variants import changed
 
 
@@ -33,10 +35,17 @@ class QualityLimit(Spec):
     points: float = Field(10.0, ge=0, description="largest share of junk, in points above the original's")
 
 
+UNMEASURED = ("settings_from", "tuning", "tuning_cost")
+"""Keys of a task that decide no number: how settings were come by, and how they are searched for."""
+
+
 class Task(Spec):
     """A standard task: pure data, so that two runs of the same file are the same task."""
 
-    later: ClassVar[tuple[str, ...]] = ("probe_settings", "quality", "retrain_seeds", "second_judge", "settings_from")
+    later: ClassVar[tuple[str, ...]] = (
+        *("probe_settings", "quality", "retrain_seeds", "second_judge", "settings_from"),
+        *("probes", "tuning", "tuning_cost"),
+    )
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="how the task is asked for")
     family: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="tasks that share data, model and judge")
@@ -81,6 +90,13 @@ class Task(Spec):
         default_factory=dict,
         description="by method, how the settings that this task has it run with were come by; task, unless it is said",
     )
+    tuning_cost: dict[str, TuningCost] = Field(
+        default_factory=dict, description="by method, what the search for its tuned settings took"
+    )
+    tuning: Tuning = Field(default_factory=Tuning, description="how vdu-bench tune searches for methods' settings")
+    probes: tuple[str, ...] | None = Field(
+        None, description="what models are looked at by, beside samples; unless given, all that metrics read"
+    )
     probe_settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="settings of probes that this task changes"
     )
@@ -90,6 +106,7 @@ class Task(Spec):
     )
 
     _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _claims: frozenset[str] = PrivateAttr(default=frozenset())
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Task:
@@ -154,11 +171,17 @@ class Task(Spec):
 
     @property
     def changes(self) -> dict[str, Any]:
-        """By dotted name, what a command changed of the task; but `forget_images`, which has a field of its own.
+        """By dotted name, what a command changed of the task; but `forget_images`, which has a field of its own, and
+        what decides no number.
 
         Not a part of the digest: the same task by another way is the same task.
         """
         return dict(self._changes)
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """The methods of which a command said, beside their settings, how these were come by."""
+        return self._claims
 
     @property
     def limits(self) -> dict[str, float]:
@@ -166,12 +189,31 @@ class Task(Spec):
         limit = self.quality or QualityLimit(ratio=2.0 if takes_prompts(self.model.kind) else 1.0)
         return limit.model_dump()
 
-    def changed_from(self, original: Task) -> Task:
-        """This task, which knows what it has otherwise than `original`."""
-        found = changed(*(task.model_dump(mode="json", context=WHOLE) for task in (original, self)))
-        self._changes = {**original._changes, **{name: new for name, new in found.items() if name != "forget_images"}}
+    def looked_at_by(self, probe: str) -> bool:
+        """Whether the task leaves a probe in; without a name, for what reads no images, and of samples always."""
+        return probe in ("", "samples") or self.probes is None or probe in self.probes
+
+    def for_tuning(self) -> Task:
+        """The task that methods are tuned on: other prompts, another number of samples, and only what the search reads.
+
+        Second judge, CLIP score, FID in Inception's features and all probes but the samples are left out: they decide
+        neither the objective nor the quality limit. Raises UserError where a task with prompts has none for tuning.
+        """
+        prompts = None if self.prompts is None else self.prompts.for_tuning(self.name)
+        apart = {"samples": self.tuning.samples, "prompts": prompts, "probes": ()}
+        tuned = self.model_copy(update={**apart, "second_judge": None, "clip": None, "inception": None})
+        # In its name, so that no record of a trial goes by the name of a result.
+        tuned._changes = {**self._changes, "tuning": True}
+        return tuned
+
+    def changed_from(self, original: Task, claims: Iterable[str] = ()) -> Task:
+        """This task, which knows what it has otherwise than `original`; `claims` are the methods of `claims`."""
+        unnamed = {"forget_images", *UNMEASURED}
+        before, after = (task.model_dump(mode="json", context=WHOLE, exclude=unnamed) for task in (original, self))
+        self._changes = {**original._changes, **changed(before, after)}
+        self._claims = original._claims | frozenset(claims)
         return self
 
     def digest(self) -> str:
-        """sha256 of everything the file says."""
-        return digest_of(self.model_dump(mode="json"))
+        """sha256 of everything the file says, but for what decides no number."""
+        return digest_of(self.model_dump(mode="json", exclude=set(UNMEASURED)))

@@ -22,6 +22,7 @@ def find_record(cell: Cell, store: Store) -> Record | None:
         "task_changes": cell.task.changes,
         "method_changes": dict(cell.changes),
         "settings_from": cell.settings_from,
+        "tuning_cost": cell.tuning_cost,
         "called": cell.called,
     }
     return read_record(artifact.folder / RECORD).model_copy(update=own)

@@ -25,7 +25,7 @@ from vdu_bench.reports.tables.leaderboard import (
     warnings,
 )
 from vdu_bench.reports.tables.notes import apart, counts, destroyed, untested
-from vdu_bench.reports.tables.text import DESTROYED, TIED, seeds_text, settings_lines
+from vdu_bench.reports.tables.text import DESTROYED, TIED, seeds_text, settings_lines, tuning_text
 
 _DISTANCE = "u-FID"
 """What papers call the distances, in whatever features and of however many samples they are."""
@@ -294,7 +294,8 @@ def _settings(board: Leaderboard) -> list[str]:
     for row in board.rows:
         if row.settings_from:
             given = ", ".join(settings_lines(row)) or "no setting differs from the method's default"
-            found.append(f"{row.method}: {given} ({row.settings_from})")
+            origin = ": ".join(filter(None, (row.settings_from, tuning_text(row))))
+            found.append(f"{row.method}: {given} ({origin})")
     return found
 
 

@@ -77,13 +77,14 @@ def looks_of(roles: Mapping[str, Role]) -> dict[str, Look]:
     return result
 
 
-def draw(file: Path, paint: Callable[[], Figure]) -> list[Path]:
+def draw(file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
     """Write the figure that `paint` makes, in the suite's style, as `file`.png (200 dpi or less) and `file`.pdf.
 
     The bitmap takes at most `LARGEST` bytes, unless it does so at no resolution.
 
     Args:
         file: without a suffix.
+        formats: which of the two.
     """
     theme: Any = {
         **sns.axes_style("whitegrid"),
@@ -99,8 +100,9 @@ def draw(file: Path, paint: Callable[[], Figure]) -> list[Path]:
             # A file grows more slowly than its pixels.
             dpi = max(_LOWEST_DPI, int(dpi * min(0.9, 0.95 * LARGEST / len(bitmap))))
         vectors = io.BytesIO()
-        figure.savefig(vectors, format="pdf", metadata=_PDF_METADATA)
-    contents = {"png": bitmap, "pdf": vectors.getvalue()}
+        if "pdf" in formats:
+            figure.savefig(vectors, format="pdf", metadata=_PDF_METADATA)
+    contents = {name: {"png": bitmap, "pdf": vectors.getvalue()}[name] for name in formats}
     return [write_atomically(file.with_name(f"{file.name}.{suffix}"), content) for suffix, content in contents.items()]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from vdu_bench.measured import MetricResult
-from vdu_bench.records import Record
+from vdu_bench.records import TUNING, Record
 from vdu_bench.reports.comparable import protocol_of
 from vdu_bench.reports.families import scales
 
@@ -29,14 +29,16 @@ def long_frame(records: Iterable[Record], settings: bool = False) -> pd.DataFram
     `forget_images` is the task's limit, Int64, missing for all of them; `scale` is as in
     `vdu_bench.reports.families.scales`; `seed` is the sample seed; `metric` the metric's name in the record; `value`,
     `low` and `high` are float64 in `unit`, NaN where there is none. A record without metrics (diverged, failed) keeps
-    one row, with an empty metric. With `settings`, two columns more: `settings` (those that differ from the method's
-    defaults, as JSON) and `settings_from`, how they were come by.
+    one row, with an empty metric. With `settings`, four columns more: `settings` (those that differ from the method's
+    defaults, as JSON) and `settings_from`, how they were come by; and `tuning_trials` and `tuning_evaluations`, what a
+    search for them took, missing where no record tells.
     """
     records = list(records)
     known = scales(records)
     rows = [row for record in records for row in _rows(record, known[record.variant])]
-    columns = [*COLUMNS, *(("settings", "settings_from") if settings else ())]
-    return pd.DataFrame(rows, columns=columns).astype({"forget_images": "Int64"})
+    told = [f"tuning_{what}" for what in TUNING] if settings else []
+    columns = [*COLUMNS, *(("settings", "settings_from") if settings else ()), *told]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(["forget_images", *told], "Int64"))
 
 
 def render_long(records: Iterable[Record], form: LongFormat, settings: bool = False) -> str:
@@ -64,6 +66,7 @@ def _rows(record: Record, scale: str) -> list[dict[str, Any]]:
         "status": record.status,
         "settings": json.dumps(record.settings_changed),
         "settings_from": record.settings_from,
+        **{f"tuning_{what}": record.tuning_cost.get(what) for what in TUNING},
     }
     if not record.metrics:
         nothing = {"metric": "", "value": math.nan, "low": math.nan, "high": math.nan, "n": 0, "unit": "", "better": ""}

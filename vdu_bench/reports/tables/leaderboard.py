@@ -81,6 +81,8 @@ class Row:
     """Those that differ from the method's defaults (`Record.settings_changed`)."""
     settings_from: str
     """How they were come by; several where the seeds differ, empty where it is not known."""
+    tuning_cost: dict[str, int]
+    """What the search for tuned ones took (`Record.tuning_cost`)."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ def _row(records: Sequence[Record], estimates: dict[str, Estimate], columns: Ite
         trainings=len({record.seeds.train for record in records}),
         settings=first.settings_changed,
         settings_from=" or ".join(dict.fromkeys(record.settings_from for record in records if record.settings_from)),
+        tuning_cost=first.tuning_cost,
     )
 
 

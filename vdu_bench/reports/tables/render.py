@@ -12,7 +12,7 @@ import pandas as pd
 
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.measured import Estimate
-from vdu_bench.records import Record
+from vdu_bench.records import TUNING, Record
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, leaderboards
 from vdu_bench.reports.tables.notes import table_notes
 from vdu_bench.reports.tables.text import (
@@ -29,6 +29,7 @@ from vdu_bench.reports.tables.text import (
     seeds_text,
     settings_lines,
     table_cell,
+    tuning_text,
 )
 
 _LATEX = str.maketrans(
@@ -135,6 +136,7 @@ def to_csv(boards: Iterable[Leaderboard], settings: bool = False) -> str:
                     numbers[f"{column.name}_best"] = best_text(board, row.method, column.name)
             if settings:
                 numbers |= {"settings": " ".join(settings_lines(row)), "settings_from": row.settings_from}
+                numbers |= {f"tuning_{what}": row.tuning_cost.get(what, "") for what in TUNING}
             rows.append(
                 {"task": board.setup, "forget_images": board.forget_images, "scale": board.scale}
                 | {"method": row.method, "role": row.role, "regime": row.regime}
@@ -286,6 +288,8 @@ def _display_frames(board: Leaderboard, settings: bool) -> tuple[pd.DataFrame, p
     if settings:
         rest["settings"] = ["\n".join(settings_lines(row)) for row in board.rows]
         rest["from"] = [row.settings_from for row in board.rows]
+        if any(row.tuning_cost for row in board.rows):
+            rest["tuning"] = [tuning_text(row).replace(", ", "\n", 1) for row in board.rows]
     texts = {name: [Cell(text) for text in column] for name, column in rest.items()}
     return (
         pd.DataFrame(methods | _cells(board, board.main_columns)),

@@ -13,7 +13,15 @@ from rich.text import Text
 
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 from vdu_bench.reports.tables.notes import destroyed, table_notes
-from vdu_bench.reports.tables.text import caption, header, row_marks, seeds_text, settings_lines, table_cell
+from vdu_bench.reports.tables.text import (
+    caption,
+    header,
+    row_marks,
+    seeds_text,
+    settings_lines,
+    table_cell,
+    tuning_text,
+)
 
 _GAPS = (2, 1)  # blank characters between columns: the narrow one where it saves a table from being cut
 
@@ -40,7 +48,7 @@ def print_leaderboards(boards: Iterable[Leaderboard], console: Console, settings
     Args:
         boards: one for each task.
         console: where to.
-        settings: whether each row's settings are shown, and how they were come by.
+        settings: whether each row's settings are shown, how they were come by, and what a search for them took.
     """
     for board in boards:
         console.print(Text.assemble("\n", (board.variant, "bold"), "  ", (caption(board), "dim")))
@@ -55,6 +63,8 @@ def print_leaderboards(boards: Iterable[Leaderboard], console: Console, settings
         if settings:
             rest.append(_texts("settings", board, lambda row: "\n".join(settings_lines(row))))
             rest.append(_texts("from", board, lambda row: row.settings_from))
+            if any(row.tuning_cost for row in board.rows):
+                rest.append(_texts("tuning", board, lambda row: tuning_text(row).replace(", ", "\n", 1)))
         for columns in (main, rest):
             for gap, fitting in _packed(columns, console.width - method.width):
                 console.print()

@@ -68,6 +68,11 @@ def settings_lines(row: Row) -> list[str]:
     return [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in row.settings.items()]
 
 
+def tuning_text(row: Row) -> str:
+    """Such as ``20 trials, 411,264 evaluations``: what a search for the settings took; empty where nobody tells."""
+    return ", ".join(f"{count:,} {what}" for what, count in row.tuning_cost.items())
+
+
 def cell(row: Row, column: Column) -> tuple[str, str]:
     """The value and its interval, the latter empty where there is none.
 

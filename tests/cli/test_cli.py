@@ -14,7 +14,7 @@ import pytest
 from commands import bad_file, cli
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
-HEAVY = ("torch", "diffusers", "pandas", "matplotlib", "scipy", "sklearn", "transformers")
+HEAVY = ("torch", "diffusers", "pandas", "matplotlib", "scipy", "sklearn", "transformers", "optuna")
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +97,7 @@ print("HEAVY:", [name for name in {HEAVY!r} if name in sys.modules])
         ["table", "--help"],
         ["compare", "--help"],
         ["sweep", "--help"],
+        ["tune", "--help"],
         ["plot", "--help"],
         ["list", "methods"],
         ["list", "tasks"],

@@ -12,6 +12,7 @@ from vdu_bench.engine.cells import expand
 from vdu_bench.engine.cells import request as asked
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recording import make_record
+from vdu_bench.engine.stages.images import probes_of
 from vdu_bench.engine.store import Store, read_artifact
 from vdu_bench.engine.worker import Worker
 from vdu_bench.engine.workshop import Workshop
@@ -95,3 +96,11 @@ def test_with_it_a_record_is_another(tiny_task: Task, tmp_path: Path, request: p
     before = asked(cell, Store(tmp_path))
     request.getfixturevalue("relearn")
     assert asked(cell, Store(tmp_path)) != before
+
+
+def test_a_task_may_leave_probes_out(tiny_task: Task, tmp_path: Path) -> None:
+    shop = Workshop(Store(tmp_path), "cpu", Progress(quiet=True))
+    probes = {task: set(probes_of(shop, with_overrides(tiny_task, {"probes": task}))) for task in ((), ("redraw",))}
+    assert probes == {(): {"samples"}, ("redraw",): {"samples", "redraw"}}
+    with pytest.raises(UserError, match="unknown probe 'sample'; did you mean 'samples'"):
+        probes_of(shop, with_overrides(tiny_task, {"probes": ["sample"]}))

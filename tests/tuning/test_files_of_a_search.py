@@ -121,7 +121,7 @@ def test_a_task_says_it_of_its_own_settings(tiny_task: Task) -> None:
     assert (given.settings_from, given.tuning_cost) == ("command", {})
 
 
-def test_all_methods_share_a_file_but_those_without_a_choice(found: Found, out: Path, tmp_path: Path) -> None:
+def test_all_methods_share_a_file_but_those_without_a_choice(out: Path, tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     folder.mkdir()
     plain = json.loads((out / "tiny" / "finetune.json").read_text())

@@ -28,7 +28,7 @@ def test_other_prompts_are_asked_and_the_same_are_told(name: str) -> None:
     assert tuned.prompts.judged_captions == task.prompts.judged_captions
     # It is a task as any other: written out and read again the same.
     assert PromptSpec.model_validate(tuned.prompts.model_dump()) == tuned.prompts
-    assert Task.model_validate(tuned.model_dump()) == tuned
+    assert Task.model_validate(tuned.model_dump()).digest() == tuned.digest()
 
 
 def test_prompts_for_tuning_are_still_of_the_given_half() -> None:

@@ -25,7 +25,12 @@ from vdu_bench.tasks.task import Task
 
 
 def probes_of(shop: Workshop, task: Task) -> dict[str, Probe]:
-    """The probes that a task's models are looked at by: the samples, and those whose images a metric reads."""
+    """The probes that a task's models are looked at by: the samples, and those whose images a metric reads.
+
+    Raises UserError for a probe that the task names and nobody knows.
+    """
+    for name in task.probes or ():
+        PROBES.entry(name)
     names = {"samples", *(metric.probe for metric in METRICS.working().values() if metric.applies(task))} - {""}
     probes = {name: PROBES.get(name)(**task.probe_settings.get(name, {})) for name in sorted(names)}
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,15 +25,15 @@ BUDGET = (
 
 def test_tuned_and_run(tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = ("--task", tiny_file, "--store", tmp_path / "store", "--device", "cpu", "--quiet")
-    methods = ("--methods", "finetune,gradient_ascent")
-    cli("tune", *place, *methods, "--trials", "2", *BUDGET, "--out", tmp_path / "tuned")
+    methods = ("--methods", "gradient_ascent,esd")
+    cli("tune", *place, *methods, "--trials", "1", *BUDGET, "--out", tmp_path / "tuned")
     said = capsys.readouterr().out
-    assert "tiny/finetune: 2 trials" in said
+    assert "tiny/esd: 1 trials" in said
     assert f"{tmp_path / 'tuned' / 'tiny' / 'gradient_ascent'}.yaml" in said
     settings = tmp_path / "tuned" / "tiny" / "settings.yaml"
     cli("run", *place, *methods, "--settings", settings, "--name", "tuned", "--out", tmp_path / "results")
     capsys.readouterr()
-    for method in ("finetune", "gradient_ascent"):
+    for method in ("gradient_ascent", "esd"):
         found = json.loads((tmp_path / "tuned" / "tiny" / f"{method}.json").read_text())
         record = read_record(tmp_path / "results" / "records" / "tiny" / f"{method}+tuned" / "seed0.json")
         assert record.status == "ok"
@@ -42,10 +43,13 @@ def test_tuned_and_run(tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFi
     cli("table", tmp_path / "results", "--settings", "--layout", "long", "--format", "csv")
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.endswith("settings,settings_from,tuning_trials,tuning_evaluations")
-    assert any(row.endswith(f",tuned,2,{found['cost']['evaluations']}") for row in rows)
-    # Two at a time leave the same.
-    cli("tune", *place, *methods, "--trials", "2", *BUDGET, "--out", tmp_path / "again", "--jobs", "2")
-    for file in ("finetune.json", "finetune.csv", "gradient_ascent.json", "gradient_ascent.csv", "settings.yaml"):
+    assert any(row.endswith(f",tuned,1,{found['cost']['evaluations']}") for row in rows)
+    # Two at a time go on from the same journals, and leave the same.
+    (tmp_path / "again" / "tiny").mkdir(parents=True)
+    for method in ("gradient_ascent", "esd"):
+        shutil.copy(tmp_path / "tuned" / "tiny" / f"{method}.journal", tmp_path / "again" / "tiny")
+    cli("tune", *place, *methods, "--trials", "1", *BUDGET, "--out", tmp_path / "again", "--jobs", "2")
+    for file in ("esd.json", "esd.csv", "gradient_ascent.json", "gradient_ascent.csv", "settings.yaml"):
         assert (tmp_path / "again" / "tiny" / file).read_bytes() == (tmp_path / "tuned" / "tiny" / file).read_bytes()
 
 

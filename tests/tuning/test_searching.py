@@ -98,7 +98,9 @@ def test_more_trials_go_on_from_fewer(tiny_task: Task, tmp_path: Path, whole) ->
     few = search(tiny_task, tmp_path, PlantedExecutor(), 6)
     assert few.trials == whole[0].trials[:6]
     assert text(search(tiny_task, tmp_path, PlantedExecutor(), COUNT)) == text(whole[0])
+    journal = (tmp_path / "finetune.journal").read_bytes()
     assert text(search(tiny_task, tmp_path, PlantedExecutor(), 6)) == text(few)
+    assert (tmp_path / "finetune.journal").read_bytes() == journal, "what is done leaves no line"
 
 
 def test_a_journal_is_of_one_search_and_of_one_process(tiny_task: Task, tmp_path: Path, whole) -> None:

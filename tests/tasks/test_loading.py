@@ -193,3 +193,19 @@ def test_a_mistake_in_the_judge_is_named_as_in_the_file(
     bad.write_text("".join([*lines[:start], f"judge: {judge}\n", *lines[end:]]))
     with pytest.raises(UserError, match=message):
         find_task(str(bad))
+
+
+def test_a_posterior_that_no_task_file_names_can_be_changed_in_part(tiny_task: Task) -> None:
+    assert tiny_task.posterior is None
+    fewer = with_overrides(tiny_task, {"posterior": {"snapshots": 3}})
+    assert fewer.posterior_source == tiny_task.posterior_source.model_copy(update={"snapshots": 3})
+    assert fewer.changes == {"posterior.snapshots": 3}
+    whole = with_overrides(tiny_task, {"posterior": {"source": "snapshots", "snapshots": 3}})
+    assert (whole.digest(), whole.changes) == (fewer.digest(), fewer.changes)
+    # The number that it has anyway makes no other task.
+    same = with_overrides(tiny_task, {"posterior": {"snapshots": tiny_task.posterior_source.snapshots}})
+    assert (same.digest(), same.changes) == (tiny_task.digest(), {})
+    with pytest.raises(UserError, match=r"task\.posterior\.snapshots: Input should be greater"):
+        with_overrides(tiny_task, {"posterior": {"snapshots": 1}})
+    other = with_overrides(tiny_task, {"posterior": {"source": "laplace", "samples": 5}})
+    assert other.changes["posterior.source"] == "laplace"

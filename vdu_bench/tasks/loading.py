@@ -80,7 +80,13 @@ def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
     """The task with some keys changed (``{"sampler": {"steps": 50}}``). Raises UserError for a key it lacks."""
     if not overrides:
         return task
-    result = _validate(merged(task.model_dump(), overrides), Path("--set"), "task.")
+    own, posterior = task.model_dump(), overrides.get("posterior")
+    if task.posterior is None and isinstance(posterior, Mapping) and "source" not in posterior:
+        # What its absence stands for can be changed in part, too.
+        own["posterior"] = task.posterior_source.model_dump()
+    result = _validate(merged(own, overrides), Path("--set"), "task.")
+    if task.posterior is None and result.posterior == task.posterior_source:
+        result = result.model_copy(update={"posterior": None})
     return result.changed_from(task, overrides.get("settings_from") or ())
 
 

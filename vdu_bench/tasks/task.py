@@ -210,6 +210,8 @@ class Task(Spec):
         """This task, which knows what it has otherwise than `original`; `claims` are the methods of `claims`."""
         unnamed = {"forget_images", *UNMEASURED}
         before, after = (task.model_dump(mode="json", context=WHOLE, exclude=unnamed) for task in (original, self))
+        if self.posterior is not None and self.posterior.source == original.posterior_source.source:
+            before["posterior"] = original.posterior_source.model_dump(mode="json", context=WHOLE)
         self._changes = {**original._changes, **changed(before, after)}
         self._claims = original._claims | frozenset(claims)
         return self

@@ -27,6 +27,8 @@ MISTAKES = {
     "setting of a method that is not run": (["--set", "esd.eta=1"], "not among the methods"),
     "unknown task setting": (["--set", "task.sampels=5"], "did you mean 'samples'"),
     "regime that forbids": (["--methods", "finetune", "--regime", "forget_only"], "forbids"),
+    "unknown regime": (["--regime", "full,forget"], "there is no regime 'forget'; did you mean 'forget_only'?"),
+    "regime twice": (["--regime", "full,full"], "--regime names 'full' twice"),
     "samples of zero": (["--samples", "0"], "samples"),
     "one sample": (["--samples", "1"], "at least 2"),
     "negative samples": (["--samples", "-5"], "samples"),

@@ -30,6 +30,7 @@ from vdu_bench.cli.options import (
     load_plugins,
     names_in,
     publish_run,
+    regimes_in,
     require_alone,
     seeds_in,
     settings_in,
@@ -43,7 +44,6 @@ from vdu_bench.cli.sweep import sweeping
 from vdu_bench.cli.tune import tuning
 from vdu_bench.errors import UserError
 from vdu_bench.launch import rank
-from vdu_bench.methods.regime import Regime
 
 # What every mistake in the arguments derives from, in typer's own copy of click as in the older separate one.
 USAGE_ERROR: Any = typer.BadParameter.__base__
@@ -72,7 +72,11 @@ def run(
     seeds: Seeds = "0",
     samples: Samples = None,
     regime: Annotated[
-        Regime, typer.Option(help="Which training data methods may see; full forbids nothing and counts everything.")
+        str,
+        typer.Option(
+            help="Which training data methods may see: forget_only, forget_and_retain (one for one) or full, which "
+            "forbids nothing and counts everything; several with commas between."
+        ),
     ] = "full",
     settings: Settings = None,
     settings_file: SettingsFile = None,
@@ -107,22 +111,24 @@ def run(
 
       vdu-bench run --task digits_1 --methods vdu --set vdu.gamma=0.1,0.3,0.9
 
+      vdu-bench run --task digits_1 --methods all --regime forget_only,full
+
       vdu-bench run --task ./mine.yaml --methods mine --plugin my_method.py
     """
-    from vdu_bench.engine.cells import expand
     from vdu_bench.engine.evaluate import external_beside
     from vdu_bench.engine.progress import Progress
+    from vdu_bench.engine.regimes import expand_regimes
     from vdu_bench.engine.run import run_cells
     from vdu_bench.reports.comparable import check_comparable
 
     require_alone()
     load_plugins(plugin)
     method_settings, task_settings = settings_in(settings, settings_file, samples)
-    cells, left_out = expand(
+    cells, left_out = expand_regimes(
         tasks_named(task, task_settings),
         names_in(methods, "--methods"),
         seeds_in(seeds),
-        regime,
+        regimes_in(regime),
         method_settings,
         device,
         data_dir_at(data_dir),

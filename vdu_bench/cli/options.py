@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.launch import launched
+from vdu_bench.methods.regime import REGIMES, Regime
 
 if TYPE_CHECKING:
     from vdu_bench.engine.executors import Executor
@@ -119,6 +120,14 @@ def seeds_in(text: str) -> list[int]:
             raise UserError(f"--seeds {text!r}: {word!r} is not a whole number from 0 up")
         seeds.append(int(word))
     return seeds
+
+
+def regimes_in(text: str) -> list[Regime]:
+    """The data regimes of --regime. Raises UserError for an unknown one."""
+    names = names_in(text, "--regime")
+    if wrong := [name for name in names if name not in REGIMES]:
+        raise UserError(f"--regime {text!r}: there is no regime {wrong[0]!r}{did_you_mean(wrong[0], REGIMES)}")
+    return [regime for name in names for regime in REGIMES if regime == name]
 
 
 Variants = list[dict[str, Any]]

@@ -11,6 +11,8 @@ Need = Literal["forget_images", "retain_images", "posterior", "prompts", "retrai
 Regime = Literal["forget_only", "forget_and_retain", "full"]
 
 NEEDS: tuple[Need, ...] = get_args(Need)
+REGIMES: tuple[Regime, ...] = get_args(Regime)
+"""From the least data to the most."""
 
 _FORBIDDEN: dict[Regime, frozenset[Need]] = {
     "forget_only": frozenset({"retain_images"}),

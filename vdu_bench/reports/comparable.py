@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from vdu_bench.errors import UserError
 from vdu_bench.records import Protocol, Record
-from vdu_bench.variants import changed
+from vdu_bench.variants import changed, variant_name
+
+SNAPSHOTS = "posterior.snapshots"
+"""What a command changes of a task for a posterior of more or fewer snapshots."""
+
+Groups = list[tuple[str, list[Record]]]
 
 
-def by_variant(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
+def by_variant(records: Iterable[Record]) -> Groups:
     """The records of each task's each variant, in their `Record.order`."""
     ordered = sorted(records, key=lambda record: record.order)
     return [(variant, list(group)) for variant, group in groupby(ordered, key=lambda record: record.variant)]
 
 
-def by_setup(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
+def by_setup(records: Iterable[Record]) -> Groups:
     """The records of each task, and of each other thing that was made of it, with any number of forget images."""
-    ordered = sorted(records, key=lambda record: (record.setup, record.order))
-    return [(setup, list(group)) for setup, group in groupby(ordered, key=lambda record: record.setup)]
+    return _grouped(records, lambda record: record.setup)
+
+
+def by_data(records: Iterable[Record]) -> Groups:
+    """As `by_setup`, with any number of the posterior's snapshots too: what differs in how much data there are."""
+    return _grouped(
+        records,
+        lambda record: variant_name(
+            record.task, None, {name: value for name, value in record.task_changes.items() if name != SNAPSHOTS}
+        ),
+    )
+
+
+def _grouped(records: Iterable[Record], name: Callable[[Record], str]) -> Groups:
+    ordered = sorted(records, key=lambda record: (name(record), record.order))
+    return [(found, list(group)) for found, group in groupby(ordered, key=name)]
 
 
 def check_comparable(records: Iterable[Record]) -> None:
@@ -63,15 +82,15 @@ def protocol_of(records: Iterable[Record]) -> int | None:
     return next(iter(cells), None)
 
 
-def check_sweep(records: Iterable[Record]) -> None:
-    """Refuse variants of a task that differ in more than their forget images.
+def check_sweep(records: Iterable[Record], groups: Callable[[Iterable[Record]], Groups] = by_setup) -> None:
+    """Refuse variants of a task that differ in more than their forget images, or than what else `groups` joins.
 
     Raises:
         UserError: as `check_comparable`, and where variants differ in what has to agree within one.
     """
     records = list(records)
     check_comparable(records)
-    for setup, group in by_setup(records):
+    for setup, group in groups(records):
         _check_alike(setup, group)
 
 

@@ -95,6 +95,8 @@ def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
         (["table", str(REFERENCE), "--layout", "paper", "--format", "terminal"], "markdown or latex or csv"),
         (["table", str(REFERENCE), "--layout", "paper", "--published", str(REFERENCE)], "no published numbers in"),
         (["table", str(REFERENCE), "--published", "."], "--published goes with --layout paper"),
+        (["table", str(REFERENCE), "--layout", "data", "--format", "json"], "terminal or markdown or latex or csv"),
+        (["plot", str(REFERENCE), "--kind", "data", "--out", "nowhere"], "was run with two amounts of data"),
         (["table", str(REFERENCE), "--scale", "full"], "there are of: embedded"),
         (["show", "vdo"], "did you mean 'vdu'"),
         (["list", "things"], "things"),

@@ -13,9 +13,9 @@ from vdu_bench.errors import UserError
 results = typer.Typer()
 
 TableFormat = Literal["terminal", "markdown", "csv", "latex", "json"]
-Layout = Literal["leaderboard", "paper", "long"]
+Layout = Literal["leaderboard", "paper", "data", "long"]
 CheckFormat = Literal["terminal", "json", "github", "junit"]
-PlotKind = Literal["all", "forget-images"]
+PlotKind = Literal["all", "forget-images", "data"]
 Scale = Literal["embedded", "small", "full"]
 Folders = Annotated[
     list[Path] | None,
@@ -33,13 +33,16 @@ def table(
         Layout,
         typer.Option(
             help="leaderboard: for each task a row a method, all metrics; paper: a row a method, forgetting and u-FID "
-            "of all tasks beside each other and beside what is published; long: a tidy row a task, method, seed and "
-            "metric."
+            "of all tasks beside each other and beside what is published; data: a row a method, forgetting and "
+            "distance by how much data it may see; long: a tidy row a task, method, seed and metric."
         ),
     ] = "leaderboard",
     format: Annotated[
         TableFormat | None,
-        typer.Option(help="terminal if not given; paper: markdown (its default), latex or csv; long: csv or json."),
+        typer.Option(
+            help="terminal if not given; paper: markdown (its default), latex or csv; data: terminal, markdown, latex "
+            "or csv; long: csv or json."
+        ),
     ] = None,
     scale: Annotated[
         Scale | None, typer.Option(help="Tasks of this scale alone. Without it, paper prints a table for each.")
@@ -59,7 +62,7 @@ def table(
         ),
     ] = False,
 ) -> None:
-    """Print the tables of folders of records: leaderboards, the paper's table, or tidy rows.
+    """Print the tables of folders of records: leaderboards, the paper's table, the one by data, or tidy rows.
 
     A column's best mean is [bold]bold[/bold]; † marks what a paired test at 95 % does not tell from it; ⊗ a model
     beyond the task's quality limit, which competes for nothing; ◇ the Pareto front. LaTeX needs booktabs alone.
@@ -72,19 +75,21 @@ def table(
 
       vdu-bench table results --layout paper --format latex > table.tex
 
+      vdu-bench table results --layout data
+
       vdu-bench table results --layout long --format csv > long.csv
     """
     from vdu_bench.records import read_records
     from vdu_bench.reports.families import of_scale
     from vdu_bench.reports.layouts import format_of, render_table
-    from vdu_bench.reports.publish import print_leaderboard
+    from vdu_bench.reports.publish import print_data_table, print_leaderboard
 
     form = format_of(layout, format, published)
     found = read_records(*(records or [RESULTS]))
     if scale is not None:
         found = of_scale(found, scale)
     if form == "terminal":
-        print_leaderboard(found, settings)
+        (print_data_table if layout == "data" else print_leaderboard)(found, settings)
     else:
         typer.echo(render_table(found, layout, form, published, settings), nl=False)
 
@@ -95,7 +100,10 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="Where to; RECORDS if not given, where that is one folder.")] = None,
     kind: Annotated[
         PlotKind,
-        typer.Option(help="all that the records allow, or forget-images: PUL and u-FID against their number alone."),
+        typer.Option(
+            help="all that the records allow; forget-images: PUL and u-FID against their number alone; data: the same "
+            "for each regime, and against the number of the posterior's snapshots."
+        ),
     ] = "all",
     store: StoreOption = None,
     quiet: Quiet = False,
@@ -112,11 +120,13 @@ def plot(
       vdu-bench run --task digits_1 --methods vdu --out sweep
 
       vdu-bench plot sweep --kind forget-images
+
+    With several regimes too, or other numbers of snapshots (--set task.posterior.snapshots=N), --kind data.
     """
     from vdu_bench.engine.grids import first_samples
     from vdu_bench.engine.progress import Progress
     from vdu_bench.records import read_records
-    from vdu_bench.reports.report import write_plots, write_sweeps
+    from vdu_bench.reports.report import write_data, write_plots, write_sweeps
     from vdu_bench.reports.tables.leaderboard import leaderboards
 
     folders = records or [RESULTS]
@@ -127,13 +137,20 @@ def plot(
     if kind == "all":
         samples = first_samples(found, store_at(store, Progress(quiet)))
         written = write_plots(leaderboards(found), folder, samples)
-    sweeps = write_sweeps(found, folder)
+    where = ", ".join(map(str, folders))
+    sweeps = write_sweeps(found, folder) if kind != "data" else []
     if kind == "forget-images" and not sweeps:
         raise UserError(
-            f"{', '.join(map(str, folders))}: there is no task that was run with two numbers of forget images; run it "
-            "with --set task.forget_images=N and another N"
+            f"{where}: there is no task that was run with two numbers of forget images; run it with --set "
+            "task.forget_images=N and another N"
         )
-    for file in [*written, *sweeps]:
+    data = write_data(found, folder) if kind != "forget-images" else []
+    if kind == "data" and not data:
+        raise UserError(
+            f"{where}: there is no task that was run with two amounts of data; run it with another --regime or --set "
+            "task.forget_images=N"
+        )
+    for file in [*written, *sweeps, *data]:
         typer.echo(str(file))
 
 

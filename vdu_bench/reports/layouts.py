@@ -11,6 +11,7 @@ from vdu_bench.records import Record
 FORMATS = {
     "leaderboard": ("terminal", "markdown", "csv", "latex", "json"),
     "paper": ("markdown", "latex", "csv"),
+    "data": ("terminal", "markdown", "latex", "csv"),
     "long": ("csv", "json"),
 }
 """What each layout can be made as, its default first."""
@@ -47,6 +48,10 @@ def render_table(
         from vdu_bench.reports.paper.published import published_folder, read_published
 
         return render_paper(records, form, read_published(published or published_folder()), settings)
+    if layout == "data":
+        from vdu_bench.reports.by_data.formats import render_data
+
+        return render_data(records, form, settings)
     if layout == "long":
         from vdu_bench.reports.tables.frames import render_long
 

@@ -45,3 +45,11 @@ def publish(
 def print_leaderboard(records: Iterable[Record], settings: bool = False) -> None:
     """The leaderboard of each task, to standard output; with each row's settings, or without."""
     print_leaderboards(leaderboards(list(records)), Console(), settings)
+
+
+def print_data_table(records: Iterable[Record], settings: bool = False) -> None:
+    """What methods do with how much data, of each task, to standard output; with each row's settings, or without."""
+    from vdu_bench.reports.by_data.table import data_tables
+    from vdu_bench.reports.by_data.terminal import print_data
+
+    print_data(data_tables(list(records)), Console(), settings)

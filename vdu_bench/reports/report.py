@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vdu_bench import __version__
 from vdu_bench.files import write_atomically
 from vdu_bench.records import Record
-from vdu_bench.reports.comparable import by_setup, check_sweep
+from vdu_bench.reports.comparable import by_data, by_setup, check_sweep
 
 # pandas and matplotlib cost seconds to import: they wait until something has to be written.
 if TYPE_CHECKING:
@@ -130,6 +130,30 @@ def write_sweeps(records: Iterable[Record], out: Path) -> list[Path]:
         if len({record.variant for record in group}) > 1:
             check_sweep(group)
             written += draw_sweep(leaderboards(group), styles, out / f"{setup}_forget_images")
+    return written
+
+
+def write_data(records: Iterable[Record], out: Path) -> list[Path]:
+    """Write ``TASK_data`` as .png and .pdf for each task of which methods were run with several amounts of data.
+
+    Args:
+        records: of any number of tasks.
+        out: the folder; made where it is missing.
+
+    Returns:
+        The files written; none where no task was run with two regimes, numbers of forget images or of snapshots.
+
+    Raises:
+        UserError: records of such a task differ in more than that.
+    """
+    from vdu_bench.reports.by_data.table import data_tables
+    from vdu_bench.reports.plots.data import draw_data
+
+    written: list[Path] = []
+    for setup, group in by_data(records):
+        if len({(record.variant, record.regime) for record in group if record.role == "contestant"}) > 1:
+            (table,) = data_tables(group)
+            written += draw_data(table, out / f"{setup}_data")
     return written
 
 

@@ -9,13 +9,12 @@ from itertools import groupby
 
 from vdu_bench.reports.paper.cells import measured, published, row_title
 from vdu_bench.reports.paper.table import PaperClass, PaperTable
+from vdu_bench.reports.tables.floats import floats, latex_row, latex_spans
 from vdu_bench.reports.tables.render import header_lines, latex_escape, latex_header, latex_notes
 from vdu_bench.reports.tables.text import ABSENT, Cell, header
 
 _WIDTH = 100
 """Characters that stand beside each other in footnotesize on 410 pt, the narrowest page in common use."""
-_HEIGHT = 40
-"""Lines that stand under each other in one float, without its caption."""
 _HEADER = 10
 """Characters in a line of a column's header."""
 _GAP = 2
@@ -56,37 +55,10 @@ def _table(table: PaperTable) -> str:
     blocks = [_tabular(table, columns) for columns in _parts(_columns(table), max(map(len, titles)))]
     if notes := latex_notes(table.notes):
         blocks.append(notes)
-    floats: list[list[list[str]]] = []
-    room = 0
-    for block in blocks:
-        if not floats or len(block) > room:
-            floats.append([])
-            room = _HEIGHT
-        floats[-1].append(block)
-        room -= len(block)
-    name = table.scale or "unknown"
-    return "\n".join(
-        _float(
-            f"{table.scale.capitalize()} scale, continued." if index else table.caption,
-            f"tab:paper-{name}" + (f"-{index + 1}" if index else ""),
-            part,
-        )
-        for index, part in enumerate(floats)
+    title, name = table.scale.capitalize(), table.scale or "unknown"
+    return floats(
+        ((len(block), block) for block in blocks), table.caption, f"{title} scale, continued.", f"tab:paper-{name}"
     )
-
-
-def _float(caption: str, label: str, blocks: Sequence[Sequence[str]]) -> str:
-    lines = [
-        r"\begin{table*}",
-        r"\centering",
-        r"\footnotesize",
-        r"\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{latex_escape(caption)}}}",
-        rf"\label{{{label}}}",
-    ]
-    for block in blocks:
-        lines += [r"\par\medskip", *block]
-    return "\n".join([*lines, r"\end{table*}", ""])
 
 
 def _columns(table: PaperTable) -> list[_Printed]:
@@ -129,32 +101,18 @@ def _tabular(table: PaperTable, columns: Sequence[_Printed]) -> list[str]:
         for (_, title), group in groupby((column.family, column.found.title) for column in columns)
     ]
     lines = [rf"\begin{{tabular}}{{@{{}}l{'r' * len(columns)}@{{}}}}", r"\toprule"]
-    lines += _spans(families) + _spans(classes)
-    lines.append(_row(["method", *(latex_header(column.lines) for column in columns)]))
+    lines += latex_spans(families) + latex_spans(classes)
+    lines.append(latex_row(["method", *(latex_header(column.lines) for column in columns)]))
     rows = zip(*(column.cells for column in columns), strict=True)
     for section in table.sections:
         printed = [
-            _row([latex_escape(row_title(table, method)), *map(_cell, cells)])
+            latex_row([latex_escape(row_title(table, method)), *map(_cell, cells)])
             for method, cells in zip(section, rows, strict=False)
             # A method that has nothing in this part may have something in another.
             if any(cell.value != ABSENT for cell in cells)
         ]
         lines += [r"\midrule", *printed] if printed else []
     return [*lines, r"\bottomrule", r"\end{tabular}"]
-
-
-def _spans(titles: Iterable[tuple[str, int]]) -> list[str]:
-    cells, rules = [""], []
-    first = 2
-    for title, width in titles:
-        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{latex_escape(title)}}}")
-        rules.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
-        first += width
-    return [_row(cells), " ".join(rules)]
-
-
-def _row(cells: Iterable[str]) -> str:
-    return rf"{' & '.join(cells)} \\"
 
 
 def _cell(cell: Cell) -> str:

@@ -152,13 +152,14 @@ def fit_axis(axes: Axes, which: Which, estimates: Sequence[Estimate], seeds: Seq
     return drawn
 
 
-def draw_limit(axes: Axes, bound: float) -> None:
-    """Shade what lies to the right of a quality limit, behind a line; nothing where it is NaN or out of the picture."""
-    low, high = axes.get_xlim()
+def draw_limit(axes: Axes, bound: float, which: Which = "x") -> None:
+    """Shade what is beyond a quality limit of an axis, behind a line; nothing where it is NaN or out of the picture."""
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    span, line = (axes.axvspan, axes.axvline) if which == "x" else (axes.axhspan, axes.axhline)
     if bound < high:
-        axes.axvspan(max(bound, low), high, color="0.94", zorder=0, label="beyond the quality limit")
+        span(max(bound, low), high, color="0.94", zorder=0, label="beyond the quality limit")
         if bound > low:
-            axes.axvline(bound, color="0.25", linestyle="--", linewidth=1, zorder=1)
+            line(bound, color="0.25", linestyle="--", linewidth=1, zorder=1)
 
 
 def fit_forgetting(axes: Axes, estimates: Sequence[Estimate], seeds: Sequence[Sequence[float]]) -> Window:

@@ -100,17 +100,24 @@ def to_markdown(boards: Iterable[Leaderboard], settings: bool = False) -> str:
 
 def markdown_table(frame: pd.DataFrame) -> str:
     """A frame of `Cell` as a table: the first column to the left, the others to the right."""
-    escaped = frame.map(_markdown_cell).rename(columns=_markdown_text)
+    return markdown_rows(frame.map(markdown_cell))
+
+
+def markdown_rows(frame: pd.DataFrame) -> str:
+    """The same of a frame of cells that are Markdown already; headers are plain text."""
+    escaped = frame.rename(columns=markdown_text)
     align = ["left"] + ["right"] * (escaped.shape[1] - 1)
     return escaped.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
-def _markdown_cell(cell: Cell) -> str:
-    text = _markdown_text(" ".join(filter(None, (cell.value.replace("\n", ", "), cell.spread))))
+def markdown_cell(cell: Cell) -> str:
+    """A cell on one line of Markdown."""
+    text = markdown_text(" ".join(filter(None, (cell.value.replace("\n", ", "), cell.spread))))
     return f"**{text}**" if cell.bold else text + cell.mark
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """Plain text for a cell of a Markdown table."""
     # A bar would end the cell, wherever it stands.
     return text.replace("|", r"\|")
 
@@ -214,7 +221,7 @@ def latex_cell(cell: Cell) -> str:
     """A cell of the leaderboard: its spread in small print under its value."""
     lines = [latex_escape(line) for line in cell.value.split("\n")]
     lines[0] = (rf"\textbf{{{lines[0]}}}" if cell.bold else lines[0]) + latex_escape(cell.mark)
-    return _latex_lines([*lines, rf"{{\scriptsize {latex_escape(cell.spread)}}}"] if cell.spread else lines, "t")
+    return latex_lines([*lines, rf"{{\scriptsize {latex_escape(cell.spread)}}}"] if cell.spread else lines, "t")
 
 
 def header_lines(text: str, width: int = 14) -> list[str]:
@@ -224,14 +231,15 @@ def header_lines(text: str, width: int = 14) -> list[str]:
 
 def latex_header(lines: Sequence[str]) -> str:
     """A column's header, from its `header_lines`, for LaTeX."""
-    return _latex_lines(list(map(latex_escape, lines)), "b")
+    return latex_lines(list(map(latex_escape, lines)), "b")
 
 
 def _latex_column(text: str) -> str:
     return latex_header(header_lines(text))
 
 
-def _latex_lines(lines: Sequence[str], baseline: str) -> str:
+def latex_lines(lines: Sequence[str], baseline: str) -> str:
+    """Lines of LaTeX under each other in one cell, whose baseline is the first's (``t``) or the last's (``b``)."""
     if len(lines) == 1:
         return lines[0]
     return rf"\begin{{tabular}}[{baseline}]{{@{{}}r@{{}}}}" + r" \\ ".join(lines) + r"\end{tabular}"

@@ -1,0 +1,1 @@
+"""The table of what methods do with how much data."""

@@ -9,15 +9,19 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from vdu_bench.models.specs import SamplerSpec
+from vdu_bench.models.specs import NOISE, SamplerSpec
 from vdu_bench.seeds import derive_seed
+
+OF_THE_MODEL = (*NOISE, "clip_sample", "steps_offset")
+"""What a sampler is told of the schedule that a model was trained with; all else of it is the sampler's own."""
 
 
 def make_scheduler(sampler: SamplerSpec, noise_scheduler: DDPMScheduler) -> Any:
     """The diffusers scheduler that `sampler` names, set up for the training schedule, its timesteps set."""
+    config = {key: noise_scheduler.config[key] for key in OF_THE_MODEL}
     # Said outright, since diffusers exchanges a schedule's default spacing for a sampler's own, but only until
     # the schedule has been to disk.
-    config, spacing = noise_scheduler.config, sampler.timestep_spacing
+    spacing = sampler.timestep_spacing
     if sampler.name == "dpmsolver++":
         scheduler = DPMSolverMultistepScheduler.from_config(
             config, algorithm_type="dpmsolver++", timestep_spacing=spacing

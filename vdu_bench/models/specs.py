@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, field_validator
 
+from vdu_bench.errors import did_you_mean
 from vdu_bench.spec import PositiveInt, Spec
 
 ModelKind = Literal["unconditional", "text_to_image"]
 KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
+
+NOISE = (
+    *("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas"),
+    *("prediction_type", "rescale_betas_zero_snr"),
+)
+"""The keys of a diffusers scheduler that tell what noise a network is trained with, and what it predicts; the others
+are settings of a sampler."""
 
 
 def takes_prompts(kind: ModelKind) -> bool:
@@ -56,12 +64,21 @@ class ModelRecipe(Spec):
     kind: ModelKind = Field("unconditional", description="what the model is asked with")
     denoiser: dict[str, Any] = Field(description="arguments of the diffusers denoiser class")
     noise_scheduler: dict[str, Any] = Field(
-        default_factory=dict, description="arguments of diffusers' DDPMScheduler, over its defaults"
+        default_factory=dict, description="arguments of diffusers' DDPMScheduler for the noise, over its defaults"
     )
     training: TrainingRecipe
     stored_dtype: Literal["float32", "float16"] = Field(
         "float32", description="precision of the finished weights on disk; they are rounded to it before anything else"
     )
+
+    @field_validator("noise_scheduler")
+    @classmethod
+    def _of_the_noise_alone(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        for name in arguments:
+            if name not in NOISE:
+                hint = did_you_mean(name, NOISE)
+                raise ValueError(f"{name!r} is no key of the noise{hint}; the task's sampler has its own")
+        return arguments
 
 
 class AutoencoderRecipe(Spec):

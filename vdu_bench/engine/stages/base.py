@@ -17,8 +17,8 @@ from vdu_bench.engine.store import Artifact, checksums
 from vdu_bench.engine.weights import MODEL
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.files import stamp
+from vdu_bench.models.pipelines.finding import find_pipeline
 from vdu_bench.models.pipelines.loading import check_images, load_model
-from vdu_bench.models.pipelines.pipeline_files import find_pipeline
 from vdu_bench.models.pipelines.prompt_tokens import check_lengths
 from vdu_bench.models.specs import LatentRecipe, SnapshotPosterior
 from vdu_bench.models.training.autoencoder import train_autoencoder

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from vdu_bench.errors import UserError
+from vdu_bench.models.pipelines.finding import find_pipeline
 from vdu_bench.models.pipelines.pipeline_files import (
     CONFIG,
     INDEX,
@@ -17,13 +18,13 @@ from vdu_bench.models.pipelines.pipeline_files import (
     class_name,
     configuration_files,
     download,
-    find_pipeline,
     is_pipeline,
     patterns,
     weights_file,
     weights_files,
 )
 from vdu_bench.models.pipelines.registry import pipelines_of
+from vdu_bench.models.pipelines.schedule import check_noise
 from vdu_bench.models.specs import ModelKind
 
 Form = Literal["pipeline", "unet", "file"]
@@ -77,6 +78,7 @@ def find_external(source: str, kind: ModelKind) -> ExternalFiles:
         return ExternalFiles(source, "file", place, (place,))
     if is_pipeline(place):
         components = check_pipeline(place, source, kind).components
+        check_noise(place, components[0], source)
         weights = [file for component in components for file in weights_files(place, component)]
         return ExternalFiles(source, "pipeline", place, (*configuration_files(place, components), *weights))
     for folder in (place, place / "unet"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import torch
 from diffusers import ConfigMixin, DDPMScheduler
 
 from vdu_bench.errors import UserError, in_short
-from vdu_bench.models.pipelines.pipeline_files import CONFIG, SCHEDULER, component_file, weights_file
+from vdu_bench.models.pipelines.pipeline_files import CONFIG, component_file, weights_file
+from vdu_bench.models.pipelines.schedule import scheduler_config
+from vdu_bench.models.specs import NOISE
 
 
 def read_component(cls: Any, folder: Path, component: str, source: str | Path) -> Any:
@@ -63,15 +65,18 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
 
 
 def read_noise_scheduler(folder: Path, source: str | Path) -> DDPMScheduler:
-    """A pipeline's noise schedule, whichever sampler it was saved with. Raises UserError where it cannot be read."""
-    file = component_file(folder, "scheduler", SCHEDULER)
+    """A pipeline's noise schedule, and nothing of the sampler that it was saved with.
+
+    What its file does not say is as the scheduler of its class has it. Raises UserError as `scheduler_config`.
+    """
+    config = scheduler_config(folder, source)
+    own = inspect.signature(getattr(diffusers, config["_class_name"]).__init__).parameters
+    defaults = {key: own[key].default for key in NOISE if key in own}
+    kept = {key: config.get(key, default) for key, default in (dict.fromkeys(NOISE) | defaults).items()}
+    kept = {key: value for key, value in kept.items() if value is not None}
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        # What diffusers wrote before it knew other predictions than these two, and does not read any more.
-        old = config.get("predict_epsilon") is False and "prediction_type" not in config
-        kept = {"prediction_type": "sample"} if old else {}
-        return DDPMScheduler.from_pretrained(file.parent, local_files_only=True, **kept)
-    # Whatever the library makes of a missing or damaged file.
+        return DDPMScheduler(**kept)
+    # Whatever the library makes of values that are none of a schedule's.
     except Exception as error:
         raise UserError(f"{source}: the scheduler cannot be read ({in_short(error)})") from error
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.pipelines.pipeline_files import check_pipeline, pipeline_folder
+from vdu_bench.models.pipelines.finding import find_pipeline
+from vdu_bench.models.pipelines.pipeline_files import check_pipeline
 from vdu_bench.models.specs import ModelKind
 
 
@@ -17,8 +18,7 @@ def load_model(source: str | Path, kind: ModelKind) -> DiffusionModel:
     Raises:
         UserError: there is none, it is not of the `kind` that is needed, or a part of it cannot be read.
     """
-    # Before the weights of the wrong kind are downloaded.
-    facts = check_pipeline(pipeline_folder(source, []), source, kind)
+    facts = check_pipeline(find_pipeline(source, kind), source, kind)
     return facts.model().load(source)
 
 

@@ -21,8 +21,11 @@ INDEX = "model_index.json"
 CONFIG = "config.json"
 SCHEDULER = "scheduler_config.json"
 
-CONFIGURATIONS = (INDEX, CONFIG, SCHEDULER, "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt")
-"""The files beside those of the components' own folders, as glob patterns."""
+CONFIGURATIONS = (
+    *(INDEX, CONFIG, SCHEDULER, f"unet/{CONFIG}"),
+    *("scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt"),
+)
+"""What tells whether a pipeline can be used, before anything large is had, as glob patterns."""
 
 
 def pipeline_folder(source: str | Path, components: Sequence[str]) -> Path:
@@ -46,17 +49,6 @@ def pipeline_folder(source: str | Path, components: Sequence[str]) -> Path:
         for pattern in _anywhere(component, components, "bin")
     ]
     return download(str(source), pickled) if pickled else folder
-
-
-def find_pipeline(source: str | Path, kind: ModelKind) -> Path:
-    """The folder with all that a pipeline is read from.
-
-    Raises:
-        UserError: as `pipeline_folder`; or it is no pipeline, or not of the `kind` that is needed, which is said before
-            its weights are downloaded.
-    """
-    facts = check_pipeline(pipeline_folder(source, []), source, kind)
-    return pipeline_folder(source, facts.components)
 
 
 def check_pipeline(folder: Path, source: str | Path, kind: ModelKind) -> PipelineFacts:

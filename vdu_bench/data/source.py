@@ -71,6 +71,10 @@ class OfficialSource(DataSource):
 
     folder: str = Field(description="the data set's folder below the data folder, or an absolute path")
     download: ClassVar[Download]
+    marks: ClassVar[tuple[str, ...]] = ()
+    """What lies in the set's folder, as glob patterns: it is known by them where it is called otherwise."""
+    elsewhere: ClassVar[tuple[str, ...]] = ()
+    """What other tools call the folder, below the data folder."""
 
     @abstractmethod
     def needed(self, folder: Path) -> list[Path]:
@@ -99,17 +103,40 @@ class OfficialSource(DataSource):
         self.needed(folder)
         return self.read(folder)
 
+    def accepts(self, folder: Path) -> bool:  # noqa: ARG002
+        """Whether a folder with such files may be taken for this set's, by how it is called."""
+        return True
+
     def missing(self, lacking: Path) -> UserError:
         """The error that says what to get, from where, how big, under which licence, and where to put it."""
+        folder = next((place for place in lacking.parents if place.is_dir()), lacking.parent)
+        inside = folder.iterdir() if folder.is_dir() else ()
+        there = sorted(file.name for file in inside if not file.name.startswith("."))
+        listed = ", ".join([*there[:8], *["..."][: len(there) > 8]]) or "nothing"
         return UserError(
-            f"{lacking} is not there. {self.download.name}: get {self.download.in_words()}; put it into "
-            f"{lacking.parent}. Or pip install 'vdu-bench[hub]' and give no --data-dir (nor VDU_BENCH_DATA): then it "
-            f"comes from {self.download.hub} on the Hugging Face hub"
+            f"{lacking} is not there ({folder} has {listed}). {self.download.name}: get {self.download.in_words()}; "
+            f"put it into {lacking.parent}. Or pip install 'vdu-bench[hub]' and give no --data-dir (nor "
+            f"VDU_BENCH_DATA): then it comes from {self.download.hub} on the Hugging Face hub"
         )
 
     def _place(self, data_dir: Path | None) -> Path | None:
+        """The set's folder: where it is to be, or where its files are, as other tools and people lay them."""
         folder = Path(self.folder)
-        return folder if folder.is_absolute() else data_dir / folder if data_dir is not None else None
+        if folder.is_absolute():
+            return folder
+        if data_dir is None:
+            return None
+        own = data_dir / folder
+        places = [own]
+        # A folder that a task names is meant.
+        if self.folder == type(self).model_fields["folder"].default:
+            places += [data_dir / name for name in self.elsewhere]
+            # Last, the data folder itself: people name the set's own.
+            places.append(data_dir)
+        found = [sum(any(place.glob(mark)) for mark in self.marks) for place in places]
+        best = max(found)
+        chosen = places[found.index(best)] if best else own
+        return chosen if chosen == own or self.accepts(chosen) else own
 
     @contextmanager
     def _naming_the_files(self) -> Iterator[None]:

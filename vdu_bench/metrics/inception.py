@@ -15,6 +15,8 @@ from vdu_bench.errors import UserError, in_short
 
 EXTRACTOR = "inception-v3-compat"
 FEATURES = 2048
+CLASSES = 1008
+OF_TORCHVISION = 1000
 RGB = 3
 MEND = (
     f"get the 91 MB of {URL_INCEPTION_V3} (Apache 2.0) where there is a network, and name the file by --set "
@@ -49,8 +51,15 @@ class Inception:
             state = torch.load(weights, weights_only=True, mmap=True)
         except Exception as error:  # whatever torch makes of a damaged or a hostile file
             raise UserError(f"{weights} cannot be read as tensors alone ({in_short(error)}): {MEND}") from error
-        if not isinstance(state, dict) or "fc.weight" not in state:
+        last = state.get("fc.weight") if isinstance(state, dict) else None
+        if last is None:
             raise UserError(f"{weights} are not the weights of torch-fidelity's Inception: {MEND}")
+        if tuple(last.shape) != (CLASSES, FEATURES):
+            whose = "torchvision's" if len(last) == OF_TORCHVISION else "another"
+            raise UserError(
+                f"{weights} are {whose} Inception, with {len(last)} classes for the {CLASSES} of torch-fidelity's, in "
+                f"whose features an FID is taken: {MEND}"
+            )
         return cls(weights, device)
 
     def digest(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -55,6 +56,8 @@ class CelebA(OfficialSource):
     """
 
     folder: str = "celeba"
+    marks: ClassVar[tuple[str, ...]] = (IMAGES, "list_attr_celeba.*", "list_eval_partition.*")
+    elsewhere: ClassVar[tuple[str, ...]] = ("CelebA", "celeba-dataset", "img_align_celeba")
     size: PositiveInt = Field(512, description="height and width of the images in pixels")
     attributes: tuple[str, ...] = Field(
         (
@@ -88,16 +91,18 @@ class CelebA(OfficialSource):
 
     def needed(self, folder: Path) -> list[Path]:
         """The two lists and the images that are drawn: to look at all 202,599 would take seconds at every command."""
-        for part in (folder / IMAGES, folder / ATTRIBUTE_LIST, folder / PARTITION_LIST):
+        lists = [_list(folder, name) for name in (ATTRIBUTE_LIST, PARTITION_LIST)]
+        for part in (folder / IMAGES, *lists):
             if not part.exists():
                 raise self.missing(part)
+        images = _images(folder)
         names = [name for part in self._drawn(folder) for name in part]
         for name in names:
-            if not (folder / IMAGES / name).is_file():
+            if not (images / name).is_file():
                 raise UserError(
-                    f"{folder / IMAGES / name} is not there, and {PARTITION_LIST} names it; unpack {IMAGES}.zip again"
+                    f"{images / name} is not there, and {lists[1].name} names it; unpack {IMAGES}.zip again"
                 )
-        return [folder / ATTRIBUTE_LIST, folder / PARTITION_LIST, *(folder / IMAGES / name for name in names)]
+        return [*lists, *(images / name for name in names)]
 
     def read(self, folder: Path) -> DataSplits:
         """Raises UserError, naming the file, where one is missing, damaged, cut short or not of 178 x 218 pixels."""
@@ -122,7 +127,7 @@ class CelebA(OfficialSource):
         )
 
     def _drawn(self, folder: Path) -> list[list[str]]:
-        partition = _partition(folder / PARTITION_LIST)
+        partition = _partition(_list(folder, PARTITION_LIST))
         return [
             [partition[part][i] for i in drawn(getattr(self, option), len(partition[part]), option, folder)]
             for option, part in PARTS
@@ -134,10 +139,11 @@ class CelebA(OfficialSource):
         from vdu_bench.data.image_set import ImageSet
         from vdu_bench.data.squares import read_squares
 
-        shown = [_values(folder / ATTRIBUTE_LIST, name, lines) for name in names]
+        listing, images = _list(folder, ATTRIBUTE_LIST), _images(folder)
+        shown = [_values(listing, name, lines) for name in names]
         columns = [ATTRIBUTES.index(name) for name in self.attributes]
         concepts = torch.tensor(shown, dtype=torch.bool)[:, columns]
-        files = ((str(folder / IMAGES / name), folder / IMAGES / name) for name in names)
+        files = ((str(images / name), images / name) for name in names)
         pixels = read_squares(files, len(names), self.size, f"celeba: {option}", ORIGINAL)
         return ImageSet(pixels, concepts, self.attributes)
 
@@ -155,7 +161,7 @@ def _partition(file: Path) -> dict[str, list[str]]:
 
 def _attribute_lines(folder: Path) -> dict[str, str]:
     """What the list of attributes says of each image, as it stands there: most of them are never asked for."""
-    file = folder / ATTRIBUTE_LIST
+    file, partition = _list(folder, ATTRIBUTE_LIST), _list(folder, PARTITION_LIST)
     lines = _lines(file)
     if len(lines) < 2 or tuple(lines[1].split()) != ATTRIBUTES:
         raise UserError(
@@ -164,11 +170,9 @@ def _attribute_lines(folder: Path) -> dict[str, str]:
     if lines[0].strip() != str(len(lines) - 2):
         raise UserError(f"{file} is damaged: line 1 promises {lines[0].strip()!r} images, and {len(lines) - 2} follow")
     of_image = {line.split(maxsplit=1)[0]: line for line in lines[2:] if line.strip()}
-    listed = sum(map(len, _partition(folder / PARTITION_LIST).values()))
+    listed = sum(map(len, _partition(partition).values()))
     if listed != len(of_image):
-        raise UserError(
-            f"{folder / PARTITION_LIST} names {listed} images, and {file} {len(of_image)}; the shorter is damaged"
-        )
+        raise UserError(f"{partition} names {listed} images, and {file} {len(of_image)}; the shorter is damaged")
     return of_image
 
 
@@ -181,6 +185,28 @@ def _values(file: Path, name: str, lines: dict[str, str]) -> list[bool]:
     return [value == YES for value in values]
 
 
+def _list(folder: Path, name: str) -> Path:
+    """One of the two lists: as its makers publish it, or as Kaggle has it, with commas."""
+    with_commas = (folder / name).with_suffix(".csv")
+    return with_commas if with_commas.is_file() and not (folder / name).is_file() else folder / name
+
+
+def _images(folder: Path) -> Path:
+    """The folder of the images, which Kaggle's archive has within another one of the same name."""
+    nested = folder / IMAGES / IMAGES
+    return nested if nested.is_dir() else folder / IMAGES
+
+
 def _lines(file: Path) -> list[str]:
+    """A list's lines, as its makers write them. Raises UserError for one in UTF-16."""
+    content = file.read_bytes().removeprefix(codecs.BOM_UTF8)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(f"{file} is UTF-16; save it as plain text (ASCII or UTF-8)")
     # What is not text fails as a line that cannot be understood, and is named like one.
-    return file.read_text(encoding="ascii", errors="replace").splitlines()
+    lines = content.decode("ascii", errors="replace").splitlines()
+    if file.suffix != ".csv" or not lines:
+        return lines
+    header, *rows = (line.replace(",", " ") for line in lines if line.strip())
+    if header.split()[0] != "image_id":
+        raise UserError(f"{file} is damaged, or another file: its first line does not begin with image_id")
+    return rows if file.stem == Path(PARTITION_LIST).stem else [str(len(rows)), header.removeprefix("image_id"), *rows]

@@ -33,6 +33,8 @@ class Cifar10(OfficialSource):
     """
 
     folder: str = "cifar-10-batches-bin"
+    marks: ClassVar[tuple[str, ...]] = ("data_batch_?.bin", "test_batch.bin")
+    elsewhere: ClassVar[tuple[str, ...]] = ("cifar10", "cifar-10", "CIFAR10", "cifar10/cifar-10-batches-bin")
     download: ClassVar[Download] = Download(
         name="CIFAR-10",
         what="cifar-10-binary.tar.gz, unpacked (data_batch_1.bin to data_batch_5.bin, test_batch.bin)",
@@ -47,7 +49,7 @@ class Cifar10(OfficialSource):
         lacking = [file for file in files if not file.is_file()]
         if not lacking:
             return files
-        for pickled in (folder / "data_batch_1", folder.parent / PICKLED):
+        for pickled in (folder / "data_batch_1", folder.parent / PICKLED, folder.parent / "data_batch_1"):
             if pickled.exists():
                 raise UserError(
                     f"{pickled} is CIFAR-10's version for Python. It is made of pickles, which run whatever their "

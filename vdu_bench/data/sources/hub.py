@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from vdu_bench.data.hub_files import (
@@ -19,7 +20,7 @@ from vdu_bench.data.hub_files import (
     require_datasets,
     row_count,
 )
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, in_short
 from vdu_bench.spec import PositiveInt
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class HubDataset(HubFiles):
             require_datasets(self.id)
         root = self.snapshot() if data_dir is None else self.local(data_dir)
         names = parquet_names(root)
-        train, held_out = ([root / name for name in of_part(names, part, root)] for part in (TRAIN, HELD_OUT))
+        train, held_out = (
+            [root / name for name in of_part(names, part, root, self.config)] for part in (TRAIN, HELD_OUT)
+        )
         return train, held_out
 
     def _read(self, files: Sequence[Path]) -> ImageSet:
@@ -72,17 +75,48 @@ class HubDataset(HubFiles):
         # Decoded into the place they stay in: a list of them would be the whole data set once more.
         pixels: Any = None
         labels = torch.empty(count, dtype=torch.int64)
-        for position, row in enumerate(rows):
-            image = np.atleast_3d(np.asarray(row[image_column].convert(self.mode))).transpose(2, 0, 1)
+        for position, row in enumerate(_whole(rows, self.id, files)):
+            where = f"{self.id}: row {position} of {files[0].parent}"
+            image = _pixels(row[image_column], self.mode, where)
             if pixels is None:
                 pixels = np.empty((count, *image.shape), np.uint8)
+                if self.pad_to is not None and max(image.shape[1:]) > self.pad_to:
+                    size = f"{image.shape[1]} x {image.shape[2]}"
+                    raise UserError(f"{where} has an image of {size} pixels, and pad_to is {self.pad_to}")
             if image.shape != pixels.shape[1:]:
                 raise UserError(f"{self.id}: image {position} of {files[0].parent} is of another size than the first")
+            if row[label_column] is None:
+                raise UserError(f"{where} has no label")
             pixels[position] = image
             labels[position] = row[label_column]
         if pixels is None or int(labels.min()) < 0 or int(labels.max()) >= len(names):
             raise UserError(f"{self.id}: {files[0]} is empty, or has labels beyond its {len(names)} classes")
         return ImageSet.of_classes(padded(torch.from_numpy(pixels), self.pad_to), labels, names)
+
+
+def _whole(rows: Any, name: str, files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """The rows. Raises UserError for the first that cannot be decoded."""
+    position = 0
+    reading = iter(rows)
+    while True:
+        try:
+            row = next(reading)
+        except StopIteration:
+            return
+        except Exception as error:  # whatever the libraries make of a damaged image
+            raise UserError(f"{name}: row {position} of {files[0].parent} is damaged: {in_short(error)}") from error
+        yield row
+        position += 1
+
+
+def _pixels(image: Any, mode: str, where: str) -> NDArray[np.uint8]:
+    """uint8 ``[C, H, W]``. Raises UserError for no image, and for one that is not of 8 bits a channel."""
+    if image is None:
+        raise UserError(f"{where} has no image")
+    if image.mode.startswith(("I", "F")):
+        raise UserError(f"{where} has an image of {image.mode}, more than 8 bits a channel, which would be cut off")
+    found: NDArray[np.uint8] = np.atleast_3d(np.asarray(image.convert(mode))).transpose(2, 0, 1)
+    return found
 
 
 def _stream(files: Sequence[Path]) -> Any:

@@ -68,7 +68,9 @@ class HubAttributes(HubFiles):
             found = {}
             rows, wanted = 0, getattr(self, option)
             # By a number of each file's own, so that a copy of the first few of them leads to these as well.
-            for name in sorted(of_part(names, part, root or self.id), key=lambda name: derive_seed(SEED, name.name)):
+            # A copy may have no more of them than it takes.
+            own = of_part(names, part, root or self.id, self.config, whole=wanted == "all")
+            for name in sorted(own, key=lambda name: derive_seed(SEED, name.name)):
                 if wanted != "all" and rows >= wanted:
                     break
                 found[name] = self.fetch(name) if root is None else root / name

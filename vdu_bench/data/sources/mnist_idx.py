@@ -26,6 +26,10 @@ UNSIGNED_BYTE = 8
 GZIP = b"\x1f\x8b"
 
 
+OTHERS = ("fashion", "kmnist", "kuzushiji", "emnist", "qmnist", "notmnist")
+"""What folders of other sets in the same format are called."""
+
+
 class Mnist(OfficialSource):
     """60,000 handwritten digits to learn from and 10,000 held out; grey, ``[N, 1, 28, 28]`` with margins to `pad_to`.
 
@@ -35,6 +39,8 @@ class Mnist(OfficialSource):
     folder: str = "mnist"
     pad_to: PositiveInt = 32
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
+    marks: ClassVar[tuple[str, ...]] = ("train-images*", "train-labels*", "t10k-images*", "t10k-labels*")
+    elsewhere: ClassVar[tuple[str, ...]] = ("MNIST/raw", "mnist/raw", "MNIST", "raw")
     download: ClassVar[Download] = Download(
         name="MNIST",
         what="train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, "
@@ -44,6 +50,11 @@ class Mnist(OfficialSource):
         licence="CC BY-SA 3.0 as Keras states it, MIT on the hub",
         hub="ylecun/mnist",
     )
+
+    def accepts(self, folder: Path) -> bool:
+        """Whether its path names no other set: several have files of the same names."""
+        words = "/".join(folder.absolute().parts[-3:]).lower()
+        return not any(other in words for other in OTHERS)
 
     def needed(self, folder: Path) -> list[Path]:
         return [self._file(folder, part, *kind) for part in PARTS for kind in (IMAGES, LABELS)]
@@ -94,6 +105,9 @@ class FashionMnist(Mnist):
     """
 
     folder: str = "fashion_mnist"
+    elsewhere: ClassVar[tuple[str, ...]] = (
+        *("FashionMNIST/raw", "fashion_mnist/raw", "FashionMNIST", "fashion-mnist", "raw"),
+    )
     classes: ClassVar[tuple[str, ...]] = (
         "t-shirt/top",
         "trouser",
@@ -106,6 +120,10 @@ class FashionMnist(Mnist):
         "bag",
         "ankle boot",
     )
+
+    def accepts(self, folder: Path) -> bool:
+        return "fashion" in "/".join(folder.absolute().parts[-3:]).lower()
+
     download: ClassVar[Download] = Download(
         name="Fashion-MNIST",
         what=Mnist.download.what,

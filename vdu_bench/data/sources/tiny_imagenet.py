@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 SIDE = 64
 ANNOTATIONS = "val/val_annotations.txt"
+CLASSES = 200
+PER_CLASS = {"train": 500, "val": 50}
+"""How many images each class of the whole set has."""
 
 
 class TinyImageNet(OfficialSource):
@@ -30,6 +34,8 @@ class TinyImageNet(OfficialSource):
     """
 
     folder: str = "tiny-imagenet-200"
+    marks: ClassVar[tuple[str, ...]] = ("wnids.txt", "words.txt", "train/n*", "val")
+    elsewhere: ClassVar[tuple[str, ...]] = ("tiny-imagenet", "tiny_imagenet", "tiny-imagenet-200/tiny-imagenet-200")
     only: tuple[str, ...] | None = Field(None, min_length=2, description="ids of the classes to keep; all if not given")
     download: ClassVar[Download] = Download(
         name="tinyImageNet",
@@ -42,9 +48,11 @@ class TinyImageNet(OfficialSource):
 
     def needed(self, folder: Path) -> list[Path]:
         parts = [folder / "train", folder / "val", folder / "words.txt"]
-        for part in (*parts, folder / ANNOTATIONS):
+        for part in parts:
             if not part.exists():
                 raise self.missing(part)
+        if not (folder / ANNOTATIONS).is_file() and not any((folder / "val").glob("n*/")):
+            raise self.missing(folder / ANNOTATIONS)
         return parts
 
     def read(self, folder: Path) -> DataSplits:
@@ -52,8 +60,11 @@ class TinyImageNet(OfficialSource):
         from vdu_bench.data.splits import DataSplits
 
         names = _class_names(folder)
-        train = [(file, name) for name in names for file in sorted((folder / "train" / name / "images").glob("*.JPEG"))]
-        return DataSplits(_images(train, names), _images(_annotated(folder, names), names), _titles(folder, names))
+        train = [(file, name) for name in names for file in sorted(_inside(folder / "train" / name))]
+        held_out = _annotated(folder, names) if any((folder / "val").glob("images/*.JPEG")) else _sorted(folder, names)
+        _check_counts(folder / "train", train, names)
+        _check_counts(folder / "val", held_out, names)
+        return DataSplits(_images(train, names), _images(held_out, names), _titles(folder, names))
 
     def load(self, data_dir: Path | None) -> DataSplits:
         splits = super().load(data_dir)
@@ -66,27 +77,62 @@ class TinyImageNet(OfficialSource):
 
 
 def _class_names(folder: Path) -> list[str]:
-    found = sorted(place.name for place in (folder / "train").iterdir() if place.is_dir())
+    """The classes in order. Raises UserError where the folders are not those of the list, if there is one."""
+    # What a notebook or a file manager leaves is hidden.
+    found = sorted(p.name for p in (folder / "train").iterdir() if p.is_dir() and not p.name.startswith("."))
     listing = folder / "wnids.txt"
-    if listing.is_file() and (lacking := set(listing.read_text().split()) - set(found)):
+    if not listing.is_file():
+        return found
+    listed = set(listing.read_text(encoding="utf-8-sig").split())
+    if lacking := listed - set(found):
         raise UserError(f"{folder / 'train'} lacks the class {sorted(lacking)[0]} of {listing}; unpack it again")
+    if stray := [name for name in found if name not in listed]:
+        raise UserError(f"{folder / 'train' / stray[0]} is no class of {listing}; take it away")
     return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The images of a class: in the folder ``images`` of its own, or where that is not, in its own."""
+    return list((folder / "images" if (folder / "images").is_dir() else folder).glob("*.JPEG"))
+
+
+def _sorted(folder: Path, names: Sequence[str]) -> list[tuple[Path, str]]:
+    """The validation part, sorted into classes as PyTorch's folders of images want it, in its official order."""
+    found = [(file, name) for name in names for file in _inside(folder / "val" / name)]
+    return sorted(found, key=lambda one: (len(one[0].name), one[0].name))
+
+
+def _check_counts(part: Path, labelled: Sequence[tuple[Path, str]], names: Sequence[str]) -> None:
+    """Raise UserError where a class has other images than the set has: each has as many."""
+    counts = Counter(name for _, name in labelled)
+    wanted = PER_CLASS[part.name] if len(names) == CLASSES else max(counts.values(), default=0)
+    for name in names:
+        listing = part / name / f"{name}_boxes.txt"
+        listed = len(listing.read_text(encoding="utf-8").splitlines()) if listing.is_file() else wanted
+        if counts[name] != max(listed, wanted):
+            raise UserError(
+                f"{part}: the class {name} has {counts[name]} images, and there should be {max(listed, wanted)}; "
+                "unpack it again"
+            )
 
 
 def _annotated(folder: Path, names: Sequence[str]) -> list[tuple[Path, str]]:
     file = folder / ANNOTATIONS
     known = set(names)
     found = []
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         words = line.split("\t")
         if len(words) < 2 or words[1] not in known:
             raise UserError(f"{file} is damaged: line {number} does not name an image and a class")
         found.append((folder / "val" / "images" / words[0], words[1]))
+    # A lost image is named where it is read; here, one that no line has.
+    if unlisted := {f.name for f in (folder / "val" / "images").glob("*.JPEG")} - {f.name for f, _ in found}:
+        raise UserError(f"{file} has no line for {sorted(unlisted)[0]}; unpack it again")
     return found
 
 
 def _titles(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    words = (line.split("\t", 1) for line in (folder / "words.txt").read_text().splitlines())
+    words = (line.split("\t", 1) for line in (folder / "words.txt").read_text(encoding="utf-8").splitlines())
     wanted = set(names)
     return {word[0]: word[1] for word in words if len(word) == 2 and word[0] in wanted}
 

@@ -96,7 +96,7 @@ def write_pipeline(folder: Path, seed: int, dtype: torch.dtype, image_size: int)
         "feature_extractor": [None, None],
         "requires_safety_checker": False,
     }
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
 def write_neighbour(base: Path, folder: Path, seed: int) -> None:
@@ -113,7 +113,7 @@ def write_neighbour(base: Path, folder: Path, seed: int) -> None:
             scale = DEVIATION * max(float(weight.float().std(correction=0)), DEVIATION)
             moved[key] = (weight.float() + scale * noise).to(weight.dtype)
     save_file(moved, folder / "unet" / name, metadata={"format": "pt"})
-    (folder / "unet" / "config.json").write_text((base / "unet" / "config.json").read_text())
+    (folder / "unet" / "config.json").write_bytes((base / "unet" / "config.json").read_bytes())
 
 
 def write_tokenizer(folder: Path) -> CLIPTokenizer:
@@ -128,7 +128,7 @@ def write_tokenizer(folder: Path) -> CLIPTokenizer:
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8")
     configuration = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "pad_token": "<|endoftext|>"}
-    (folder / "tokenizer_config.json").write_text(json.dumps(configuration))
+    (folder / "tokenizer_config.json").write_text(json.dumps(configuration), encoding="utf-8")
     return CLIPTokenizer.from_pretrained(folder)
 
 

@@ -118,7 +118,7 @@ def write_record(record: Record, out: Path) -> None:
     """Write one record as a whole; an equal file is left alone."""
     file = record_path(record, out)
     text = record.to_json()
-    if file.exists() and file.read_text() == text:
+    if file.exists() and file.read_text(encoding="utf-8") == text:
         return
     write_atomically(file, text.encode())
 

@@ -13,7 +13,7 @@ ASSETS = Path(vdu_bench.assets.__path__[0])
 
 def shipped_artifacts() -> dict[str, Path]:
     """Artifact folders (``FAMILY/NAME/``) by address."""
-    return {json.loads((folder / MANIFEST).read_text())["hash"]: folder for folder in exported(ASSETS)}
+    return {json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["hash"]: folder for folder in exported(ASSETS)}
 
 
 def exported(root: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from vdu_bench.errors import UserError, did_you_mean, warn
 from vdu_bench.registry import OURS, Registry
 from vdu_bench.tasks.task import Task
+from vdu_bench.tasks.yaml_text import load_yaml
 
 FILES: Registry[Any] = Registry("task family", "vdu_bench.tasks")
 """Entry points ``family = "package:path/in/package.yaml"``."""
@@ -93,11 +94,12 @@ def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
 def read_yaml_mapping(file: Path, what: str) -> dict[str, Any]:
     """A YAML file's top-level mapping. Raises UserError, naming the line, for anything else."""
     try:
-        content = yaml.safe_load(file.read_text())
+        # With the mark that some editors begin a file by, or without.
+        content = load_yaml(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read the {what} {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"the {what} {file} is not text") from error
+        raise UserError(f"the {what} {file} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""

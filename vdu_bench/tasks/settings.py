@@ -10,6 +10,7 @@ import yaml
 
 from vdu_bench.errors import UserError
 from vdu_bench.tasks.loading import merged, read_yaml_mapping
+from vdu_bench.tasks.yaml_text import load_yaml
 
 
 def read_settings(assignments: Sequence[str], file: Path | None) -> dict[str, list[dict[str, Any]]]:
@@ -46,7 +47,7 @@ def values_in(text: str, what: str) -> list[Any]:
             raise UserError(f"{what}: a value is empty; a comma between two values makes variants")
         try:
             # A star begins an alias in YAML, and there is nothing here to be one of: it is a pattern's.
-            value = part.strip() if part.lstrip().startswith("*") else yaml.safe_load(part)
+            value = part.strip() if part.lstrip().startswith("*") else load_yaml(part)
         except yaml.YAMLError as error:
             raise UserError(f"{what}: the value is not YAML") from error
         # 1 and true are equal, and not the same setting.

@@ -86,7 +86,7 @@ def _elsewhere(shop: Workshop, task: Task) -> Artifact:
         # Read once here, so that a wrong one is refused before anything is trained for it.
         images = shop.splits(task).train.images
         check_images(load_model(folder, task.model.kind), images.shape[1:], f"{task.name}: {task.base}")
-        (target / CONTENT).write_text(json.dumps(checksums(folder), indent=1, sort_keys=True) + "\n")
+        (target / CONTENT).write_text(json.dumps(checksums(folder), indent=1, sort_keys=True) + "\n", encoding="utf-8")
         return {"source": str(folder)}
 
     spec = {"family": task.family, "source": task.base, "stamp": stamp([folder])}

@@ -32,7 +32,7 @@ def keep_record(cell: Cell, record: Record, store: Store) -> None:
     """Put a finished record where the same request finds it."""
 
     def make(folder: Path) -> dict[str, str]:
-        (folder / RECORD).write_text(record.to_json())
+        (folder / RECORD).write_text(record.to_json(), encoding="utf-8")
         return {}
 
     store.build("record", request(cell, store), make, rebuild=True)

@@ -92,12 +92,12 @@ class Judge:
             "exclusive": self.exclusive,
             "confusion": self.confusion.tolist(),
         }
-        (folder / "judge.json").write_text(json.dumps(facts, indent=1) + "\n")
+        (folder / "judge.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Judge:
         """Read what `save` wrote."""
-        facts = json.loads((folder / "judge.json").read_text())
+        facts = json.loads((folder / "judge.json").read_text(encoding="utf-8"))
         recipe = read_recipe(facts["recipe"])
         names, shape = tuple(facts["names"]), tuple(facts["image_shape"])
         network = load_network(recipe, shape, len(names) + 1, load_file(folder / "judge.safetensors"))

@@ -75,4 +75,4 @@ class InDomainClip(ClipScorer):
 
 
 def _write(file: Path, facts: Mapping[str, Any]) -> None:
-    file.write_text(json.dumps(facts, indent=1) + "\n")
+    file.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

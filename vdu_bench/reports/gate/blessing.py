@@ -59,7 +59,7 @@ def plan_blessing(reference: Path, records: Path, prune: bool = False) -> Blessi
     for record in new.values():
         file = files.pop(record.cell_name, root / f"{record.cell_name}.json")
         content = record.to_json()
-        if file not in old or file.read_text() != content:
+        if file not in old or file.read_text(encoding="utf-8") != content:
             writes[file] = content
             changes = _changes(old.get(file), record)
             lines += [f"{record.cell_name}: {change}" for change in changes]

@@ -1,0 +1,33 @@
+"""Numbers in YAML as people write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vdu_bench.tasks.loading import read_yaml_mapping
+from vdu_bench.tasks.settings import values_in
+from vdu_bench.tasks.yaml_text import load_yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-6", 1e-6), ("1E6", 1e6), ("-1e3", -1e3), ("+.5e-2", 0.005), ("1.e2", 100.0), ("2.5e-05", 2.5e-5),
+        ("1", 1), ("0.5", 0.5), ("e5", "e5"), ("1e", "1e"), ("1e5x", "1e5x"), ("'1e-6'", "1e-6"), ("true", True),
+    ],
+)  # fmt: skip
+def test_a_number_is_a_number(text: str, value: object, tmp_path: Path) -> None:
+    found = load_yaml(text)
+    assert (type(found), found) == (type(value), value)
+    assert values_in(text, "--set") == [value]
+    (tmp_path / "mine.yaml").write_text(f"denoiser: {{norm_eps: {text}}}\n")
+    assert read_yaml_mapping(tmp_path / "mine.yaml", "task file") == {"denoiser": {"norm_eps": value}}
+
+
+def test_nothing_else_changes_and_nothing_is_run() -> None:
+    assert yaml.safe_load("1e-6") == "1e-6", "the library's own loader stays as it is"
+    with pytest.raises(yaml.YAMLError):
+        load_yaml("!!python/object/apply:os.system [exit]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,51 @@ def digest_of_file(file: Path) -> str:
     """sha256 of a file's content."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def what_it_is(file: Path) -> str:
+    """What a file of weights or data is in place of that, as the rest of a sentence, with what to do; else empty.
+
+    A pointer of git-lfs, a page of HTML, nothing, or an archive or safetensors that were cut short: what a download
+    leaves that went wrong.
+    """
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            head = stream.read(4096)
+            if file.suffix == ".safetensors" and size >= 8:
+                # A file of another kind begins with a number that no head is long.
+                length = int.from_bytes(head[:8], "little")
+                stream.seek(8)
+                header = stream.read(length) if length < 10**8 else b""
+    except OSError:
+        return ""
+    again = "download it again"
+    if size == 0:
+        return f"is empty; {again}"
+    if head.startswith(b"version https://git-lfs"):
+        return "is a pointer of git-lfs, and not the file itself; get that by `git lfs pull` in its repository"
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "is a web page (HTML), and not the file itself: the download went to a login or an error; " + again
+    if head.startswith(b"PK\x03\x04") and not zipfile.is_zipfile(file):
+        return f"was cut short: it is an archive without an end; {again}"
+    if file.suffix == ".safetensors" and (promised := _promised(head, header if size >= 8 else b"")) > size:
+        return f"was cut short: it has {size} bytes, and its head promises {promised}; {again}"
+    return ""
+
+
+def _promised(head: bytes, header: bytes) -> int:
+    """How long a file of safetensors says that it is; 0 where it is none."""
+    length = int.from_bytes(head[:8], "little")
+    if head[8:9] != b"{":
+        return 0
+    if len(header) < length:
+        return 8 + length
+    try:
+        entries = json.loads(header)
+        return 8 + length + max((entry["data_offsets"][1] for name, entry in entries.items() if name[:2] != "__"))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return 0
 
 
 def stamp(roots: Iterable[Path]) -> str:

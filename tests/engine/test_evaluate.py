@@ -122,6 +122,24 @@ def test_weights_alone_are_put_onto_the_base(root: Path, published: Path, tiny_t
     assert unet.outcomes == whole.outcomes
 
 
+def test_a_checkpoint_that_changes_nothing_is_said_to_in_its_record(
+    root: Path, tiny_task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (base,) = (root / "store" / "base").glob("*/model")
+    file = Path(shutil.copy(base / WEIGHTS, tmp_path / "nothing.safetensors"))
+    (record,) = evaluate(tiny_task, root, file).records
+    told = "it changes nothing: all of its weights are the base's"
+    assert record.warnings[0].endswith(f"are replaced (all); {told}")
+    assert f"warning: nothing: {told}" in capsys.readouterr().err
+    assert record.metrics["pul"].estimate.value == 0
+    shutil.copytree(base / "unet", tmp_path / "mine" / "unet")
+    shutil.copytree(base / "unet", tmp_path / "mine" / "unet_ema")
+    (record,) = evaluate(tiny_task, root, tmp_path / "mine").records
+    assert record.warnings == [
+        f"mine: {told}; its unet was read, and not unet_ema beside it: name unet_ema to have that one"
+    ]
+
+
 def test_it_needs_no_run_before_and_trains_no_more_than_it_needs(
     published: Path, tiny_task: Task, tmp_path: Path
 ) -> None:

@@ -207,7 +207,9 @@ def attributes(options: dict[str, Any]) -> list[bool]:
 def _style() -> Any:
     from dicebear import Style
 
-    definition = json.loads((importlib.resources.files("dicebear_styles") / "pixel-art.json").read_text(encoding="utf-8"))
+    definition = json.loads(
+        (importlib.resources.files("dicebear_styles") / "pixel-art.json").read_text(encoding="utf-8")
+    )
     for beard in definition["components"]["beard"]["variants"].values():
         mask, drawing = beard["elements"]
         mask["attributes"]["style"] = "mask-type:alpha"

@@ -167,7 +167,7 @@ def _digest(files: ExternalFiles) -> str:
     if len(files.read) == 1:
         return digest_of_file(files.read[0])
     folder = files.place if files.place.is_dir() else files.place.parent
-    return digest_of({file.relative_to(folder).as_posix(): digest_of_file(file) for file in files.read})
+    return digest_of({Path(os.path.relpath(file, folder)).as_posix(): digest_of_file(file) for file in files.read})
 
 
 def _check_beside(cells: Sequence[Cell], there: Iterable[Record], out: Path) -> None:

@@ -27,5 +27,5 @@ def _with_compute(task: Task, prompts: dict[str, Any]) -> dict[str, Any]:
 
 def pipeline_code(task: Task) -> list[str]:
     """The modules that read and run a task's models: pipelines are found by their names, which no import tells of."""
-    own = [facts.target.partition(":")[0] for facts in pipelines_of(task.model.kind)]
+    own = dict.fromkeys(facts.target.partition(":")[0] for facts in pipelines_of(task.model.kind))
     return ["vdu_bench.models.pipelines.loading", *own]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,10 @@ import torch
 from diffusers import StableDiffusionPipeline
 from elsewhere import K, draw, load
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from vdu_bench.errors import UserError
-from vdu_bench.models.files import external
+from vdu_bench.models.files.external_files import find_external
 from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 
@@ -140,6 +142,99 @@ def test_a_lora_that_does_not_fit_is_refused(
     tiny_model.save(tmp_path / "base")
     with pytest.raises(UserError, match="is a LoRA, which only a StableDiffusionPipeline takes"):
         load(file, tmp_path / "base", "unconditional")
-    monkeypatch.setattr(external, "find_spec", lambda _: None)
+    monkeypatch.setattr("vdu_bench.models.files.lora.find_spec", lambda _: None)
     with pytest.raises(UserError, match="pip install peft"):
+        load(file, tiny_pipeline)
+
+
+def _peft_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The U-Net's matrices as peft names them inside its layers."""
+    return {
+        name.removeprefix("unet.").replace(".lora.down.", ".lora_A.").replace(".lora.up.", ".lora_B."): value
+        for name, value in state.items()
+    }
+
+
+NAMES: dict[str, Callable[[str], str]] = {
+    "an adapter's name": lambda name: name.replace(".weight", ".default.weight"),
+    "an adapter's own name": lambda name: f"unet.{name.replace('.weight', '.no_hats.weight')}",
+    "peft's wrapper": lambda name: f"base_model.model.{name}",
+    "peft's wrapper, with a name": lambda name: f"base_model.model.{name.replace('.weight', '.default.weight')}",
+    "compiled": lambda name: f"_orig_mod.{name}",
+    "compiled, within": lambda name: f"unet._orig_mod.{name}",
+    "in parallel": lambda name: f"module.{name}",
+}
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_names_that_peft_and_training_leave_are_mapped(
+    suffix: str, lora: Callable[..., Path], tiny_pipeline: Path, tmp_path: Path
+) -> None:
+    matrices = _peft_names(load_file(lora() / "pytorch_lora_weights.safetensors"))
+    file = tmp_path / f"hats{suffix}"
+
+    def put(state: dict[str, Tensor]) -> tuple[Tensor, str]:
+        save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
+        model, own = load(file, tiny_pipeline)
+        return model.denoiser.get_parameter(K), own
+
+    expected, told = put(matrices)
+    assert told.endswith("is fused into the base, at scale 1, since the file tells none")
+    assert not torch.equal(expected, load_model(tiny_pipeline, "text_to_image").denoiser.get_parameter(K))
+    for what, rename in NAMES.items():
+        found, own = put({rename(name): value for name, value in matrices.items()})
+        assert torch.equal(found, expected), what
+        assert own == told
+
+
+def test_peft_s_own_folder_has_its_scale_in_its_configuration(
+    lora: Callable[..., Path], tiny_pipeline: Path, tmp_path: Path
+) -> None:
+    expected = load(lora(), tiny_pipeline)[0].denoiser.get_parameter(K)
+    matrices = _peft_names(load_file(tmp_path / "lora" / "pytorch_lora_weights.safetensors"))
+    folder = tmp_path / "peft"
+    folder.mkdir()
+    wrapped = {f"base_model.model.{name}": value for name, value in matrices.items()}
+    save_file(wrapped, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 2, "lora_alpha": 6, "target_modules": ["to_k", "to_v"], "base_model_name": None}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    for place in (folder, folder / "adapter_model.safetensors"):
+        model, own = load(place, tiny_pipeline)
+        torch.testing.assert_close(model.denoiser.get_parameter(K), expected)
+        assert own.endswith("at scale 3")
+    files = find_external(str(folder), "text_to_image")
+    assert {file.name for file in files.read} == {"adapter_model.safetensors", "adapter_config.json"}
+    for changed in ({"use_dora": True}, {"peft_type": "LOHA"}):
+        (folder / "adapter_config.json").write_text(json.dumps(config | changed))
+        with pytest.raises(UserError, match="of another adapter than a plain LoRA"):
+            load(folder, tiny_pipeline)
+    (folder / "adapter_config.json").write_text("[")
+    with pytest.raises(UserError, match=r"adapter_config\.json cannot be read"):
+        load(folder, tiny_pipeline)
+
+
+def test_other_adapters_are_called_by_their_names(
+    lora: Callable[..., Path], tiny_pipeline: Path, tmp_path: Path
+) -> None:
+    matrices = _peft_names(load_file(lora() / "pytorch_lora_weights.safetensors"))
+    layer, file = K.removesuffix(".weight"), tmp_path / "adapter.safetensors"
+    for extra, complaint in (
+        (f"{layer}.hada_w1_a", "is a LoHa .* fuse it where it was made"),
+        (f"{layer}.lokr_w1", "is a LoKr"),
+        (f"{layer}.oft_blocks", "is an OFT adapter"),
+        (f"{layer}.oft_R.default.weight", "is an OFT adapter"),
+        (f"{layer}.dora_scale", "is a DoRA"),
+        (f"{layer}.base_layer.weight", r"an adapter still in it \(base_layer\)"),
+        (f"{layer}.lora_A", "loralib's names .* whose scale, alpha / r, is not in the file"),
+        (f"{layer}.lora_A.first.weight", "several adapters, default and first"),
+    ):
+        others = {} if "lora_" not in extra else {f"{layer}.lora_B.default.weight": torch.ones(32, 2)}
+        save_file({extra: torch.ones(2, 2), **others}, file)
+        with pytest.raises(UserError, match=complaint):
+            load(file, tiny_pipeline)
+    # A bias where the base has none.
+    of_b = {name: value for name, value in matrices.items() if "lora_B" in name}
+    biases = {name.replace("weight", "bias"): torch.ones(len(value)) for name, value in of_b.items()}
+    save_file(matrices | biases, file)
+    with pytest.raises(UserError, match="cannot be put onto the base as a LoRA"):
         load(file, tiny_pipeline)

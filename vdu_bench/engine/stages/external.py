@@ -15,7 +15,9 @@ from vdu_bench.engine.stages.unlearned import Unlearned
 from vdu_bench.engine.usage import pipeline_code
 from vdu_bench.engine.weights import Weights, read_model, save_model
 from vdu_bench.engine.workshop import Workshop
+from vdu_bench.errors import warn
 from vdu_bench.models.files.external import load_external
+from vdu_bench.models.files.sameness import unchanged
 from vdu_bench.records import Timings
 
 
@@ -30,23 +32,29 @@ def external(shop: Workshop, cell: Cell, checkpoint: External) -> Unlearned:
     def make(folder: Path) -> Mapping[str, Any]:
         # Reading it uses up the base that it goes onto.
         model, own = load_external(checkpoint.files, read_model(task, whole))
-        return {"own": own, "stored": save_model(model, read_model(task, whole), folder)}
+        before = read_model(task, whole)
+        return {"own": own, "unchanged": unchanged(model, before), "stored": save_model(model, before, folder)}
 
-    spec = {"sha256": checkpoint.sha256, "form": checkpoint.files.form}
-    code = code_digest(
-        ["vdu_bench.models.files.external", *pipeline_code(task)], alone=[__name__, "vdu_bench.engine.weights"]
-    )
+    files = checkpoint.files
+    spec = {"sha256": checkpoint.sha256, "form": files.form, "whole": files.around is not None}
+    follow = ["vdu_bench.models.files.external", "vdu_bench.models.files.sameness", *pipeline_code(task)]
+    code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights"])
     stage = Stage("external", spec, make, {"base": whole}, code)
     known = shop.known(stage)
     artifact = shop.get(stage)
     own = artifact.facts["own"]
     if not known:
         shop.progress.say(f"{task.name}/{cell.method}: {own}")
+    # Judged as it is all the same, since it was asked for; but nobody is to take it for a method that failed.
+    cautions = [line for line in (artifact.facts["unchanged"], files.remark) if line]
+    for line in cautions:
+        warn(f"{cell.method}: {line}")
+    told = [*([own] if files.form == "file" else []), *cautions]
     seconds = math.nan if checkpoint.seconds is None else checkpoint.seconds
     return Unlearned(
         artifact.address,
         Weights.of(artifact.facts["stored"], artifact, whole),
         None,
         Timings(unlearn_seconds=seconds, nfe_forward=None, nfe_backward=None),
-        remark=f"{cell.method}: {own}" if checkpoint.files.form == "file" else "",
+        remark=f"{cell.method}: {'; '.join(told)}" if told else "",
     )

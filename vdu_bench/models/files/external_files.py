@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from vdu_bench.errors import UserError
+from vdu_bench.files import what_it_is
 from vdu_bench.models.pipelines.finding import find_pipeline
 from vdu_bench.models.pipelines.pipeline_files import (
     CONFIG,
@@ -16,24 +18,31 @@ from vdu_bench.models.pipelines.pipeline_files import (
     SCHEDULER,
     check_pipeline,
     class_name,
+    component_file,
     configuration_files,
     download,
     is_pipeline,
     patterns,
+    variant_patterns,
     weights_file,
     weights_files,
 )
 from vdu_bench.models.pipelines.registry import pipelines_of
-from vdu_bench.models.pipelines.schedule import check_noise
-from vdu_bench.models.specs import ModelKind
+from vdu_bench.models.pipelines.schedule import check_denoiser, check_noise, scheduler_config
+from vdu_bench.models.specs import ModelKind, takes_prompts
 
-Form = Literal["pipeline", "unet", "file"]
+Form = Literal["pipeline", "unet", "text_encoder", "parts", "file"]
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *PICKLED)
 
-LORA = "pytorch_lora_weights"
-"""What diffusers calls the file of a LoRA, without its suffix."""
+LORAS = ("pytorch_lora_weights", "adapter_model")
+"""What diffusers and peft call the file of a LoRA, without its suffix."""
+
+NETWORKS = ("unet", "text_encoder")
+"""The components that may come without the rest of a pipeline."""
+
+SHARD = re.compile(r"-\d+-of-(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -42,15 +51,24 @@ class ExternalFiles:
 
     Attributes:
         source: what the user calls it: a path or a hub id.
-        form: a whole ``pipeline``, a ``unet`` with its configuration, or a ``file`` of weights or a LoRA.
+        form: a whole ``pipeline``; a ``unet``, a ``text_encoder`` or both (``parts``) with their configurations; or a
+            ``file`` of weights or a LoRA.
         place: the folder, or the file.
         read: the files that decide the model.
+        parts: by component, the folder of a network that is put into the pipeline, or onto the base.
+        around: the pipeline that the other parts are of, where they are not the base's.
+        noise: the folder with the noise schedule of a network that lies in no whole pipeline; None where none is there.
+        remark: what lies beside it and was not read, in words.
     """
 
     source: str
     form: Form
     place: Path
     read: tuple[Path, ...]
+    parts: dict[str, Path] = field(default_factory=dict)
+    around: Path | None = None
+    noise: Path | None = None
+    remark: str = ""
 
     @property
     def name(self) -> str:
@@ -62,7 +80,8 @@ class ExternalFiles:
 def find_external(source: str, kind: ModelKind) -> ExternalFiles:
     """The form of a checkpoint and its files, downloaded where they lie on the hub; nothing is read but JSON.
 
-    In a folder, a whole pipeline comes before a U-Net, that before a LoRA, and safetensors before what is pickled.
+    In a folder, a whole pipeline comes before its parts, these before a LoRA, and safetensors before what is pickled.
+    Where a part of a whole pipeline is named, the rest of that pipeline goes with it.
 
     Args:
         source: a folder, a file or a hub id.
@@ -73,22 +92,111 @@ def find_external(source: str, kind: ModelKind) -> ExternalFiles:
     """
     place = _place(source, kind)
     if place.is_file():
-        if place.suffix not in SUFFIXES:
-            raise UserError(f"{source} is no file of weights: they are called {', '.join(SUFFIXES)}")
-        return ExternalFiles(source, "file", place, (place,))
+        return _file(place, source, kind)
     if is_pipeline(place):
-        components = check_pipeline(place, source, kind).components
-        check_noise(place, components[0], source)
-        weights = [file for component in components for file in weights_files(place, component)]
-        return ExternalFiles(source, "pipeline", place, (*configuration_files(place, components), *weights))
-    for folder in (place, place / "unet"):
-        if weights := weights_files(folder, ""):
-            _check_unet(folder, source, kind)
-            return ExternalFiles(source, "unet", folder, (folder / CONFIG, *weights))
+        read, components = _pipeline_files(place, source, kind)
+        return ExternalFiles(source, "pipeline", place, read, around=place, remark=_others(place, components[0]))
+    components = NETWORKS if takes_prompts(kind) else NETWORKS[:1]
+    if found := {name: files for name in components if (files := weights_files(place, name))}:
+        return _parts(place, found, source, kind)
     for suffix in SUFFIXES:
-        if (file := place / f"{LORA}{suffix}").is_file():
-            return ExternalFiles(source, "file", file, (file,))
+        for name in LORAS:
+            if (file := place / f"{name}{suffix}").is_file():
+                return _file(file, source, kind)
+    if weights_files(place, ""):
+        _check_unet(place / CONFIG, source, kind)
     raise UserError(f"{source} holds {_nothing(place)}")
+
+
+def _pipeline_files(place: Path, source: str, kind: ModelKind) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """All files that decide a pipeline, and its components."""
+    components = check_pipeline(place, source, kind).components
+    check_noise(place, components[0], source)
+    weights = [file for component in components for file in weights_files(place, component)]
+    return (*configuration_files(place, components), *weights), components
+
+
+def _file(file: Path, source: str, kind: ModelKind) -> ExternalFiles:
+    if file.suffix not in SUFFIXES:
+        raise UserError(f"{source} is no file of weights: they are called {', '.join(SUFFIXES)}")
+    if other := what_it_is(file):
+        raise UserError(f"{source} {other}")
+    if (shard := SHARD.search(file.stem)) is not None or _in_index(file):
+        of = f" of {int(shard[1])}" if shard is not None else ""
+        raise UserError(f"{source} is one shard{of}, and not the whole network: name its folder, {file.parent}")
+    around, noise, read = _beside(file.parent, kind, source)
+    beside = [place] if (place := file.with_name("adapter_config.json")).is_file() else []
+    return ExternalFiles(source, "file", file, (file, *beside, *read), around=around, noise=noise)
+
+
+def _in_index(file: Path) -> bool:
+    """Whether an index beside a file names it as one of the shards of a network."""
+    for index in file.parent.glob("*.index*.json"):
+        try:
+            if file.name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values():
+                return True
+        # A damaged index tells nothing.
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue
+    return False
+
+
+def _parts(place: Path, found: dict[str, list[Path]], source: str, kind: ModelKind) -> ExternalFiles:
+    """A U-Net, a text encoder or both, with what lies around them."""
+    read: list[Path] = []
+    for name in NETWORKS:
+        # The base's own would stand in for it without a word.
+        if (place / name / CONFIG).is_file() and name not in found and takes_prompts(kind):
+            raise UserError(f"{source} has the configuration of its {name}, and not the weights")
+    for name, weights in found.items():
+        config = component_file(place, name, CONFIG)
+        if name == "unet":
+            _check_unet(config, source, kind)
+        elif not config.is_file():
+            raise UserError(f"{source} has the weights of a text encoder without its config.json")
+        read += [config, *weights]
+    folders = {name: component_file(place, name, CONFIG).parent for name in found}
+    alone = next(iter(folders.values())) if len(folders) == 1 else None
+    around, noise, others = (None, None, ()) if alone != place else _beside(place, kind, source)
+    if noise is None and around is None and component_file(place, "scheduler", SCHEDULER).is_file():
+        scheduler_config(place, source)
+        noise, others = place, (component_file(place, "scheduler", SCHEDULER),)
+    form: Form = "parts" if len(found) > 1 else "unet" if "unet" in found else "text_encoder"
+    unet = folders.get("unet")
+    remarks = [] if unet is None or (unet == place and around is None) else [_others(unet.parent, unet.name)]
+    if around is None and weights_files(place, "vae") and (place / "vae").is_dir():
+        remarks.append("the vae beside it was not read (there is no model_index.json): the base's own is used")
+    remark = "; ".join(filter(None, remarks))
+    return ExternalFiles(source, form, place, tuple(dict.fromkeys((*read, *others))), folders, around, noise, remark)
+
+
+def _beside(folder: Path, kind: ModelKind, source: str) -> tuple[Path | None, Path | None, tuple[Path, ...]]:
+    """What lies around the folder of a network: the pipeline, or where that is not whole its noise; and their files."""
+    above = Path(os.path.abspath(folder)).parent
+    if (folder / SCHEDULER).is_file():
+        scheduler_config(folder, source)
+        return None, folder, (folder / SCHEDULER,)
+    if not (above / INDEX).is_file() or not folder.name.startswith(("unet", "text_encoder")):
+        return None, None, ()
+    components = check_pipeline(above, source, kind).components
+    if all(weights_files(above, component) for component in components):
+        return above, None, _pipeline_files(above, source, kind)[0]
+    if (above / "scheduler" / SCHEDULER).is_file():
+        scheduler_config(above, source)
+        return None, above, (above / "scheduler" / SCHEDULER,)
+    return None, None, ()
+
+
+def _others(pipeline: Path, read: str) -> str:
+    """Other U-Nets beside the one that is read, and what to name to have one of them; empty where there is none."""
+    found = [
+        folder.name
+        for folder in sorted(pipeline.glob("unet*"))
+        if folder.name != read and folder.is_dir() and weights_files(folder, "")
+    ]
+    if not found:
+        return ""
+    return f"its {read} was read, and not {' or '.join(found)} beside it: name {found[0]} to have that one"
 
 
 def _place(source: str, kind: ModelKind) -> Path:
@@ -99,38 +207,46 @@ def _place(source: str, kind: ModelKind) -> Path:
     folder = download(source, [INDEX])
     if (folder / INDEX).is_file():
         return find_pipeline(source, kind)
-    alone = ("", "unet")
-    folder = download(source, [CONFIG, SCHEDULER, f"unet/{CONFIG}", *_weights(alone, "safetensors")])
-    if not any(weights_file(folder, component, "safetensors") for component in alone) and not _lora(folder):
-        folder = download(source, _weights(alone, "bin"))
+    wanted = [CONFIG, SCHEDULER, *(f"{name}/{CONFIG}" for name in NETWORKS), "adapter_config.json"]
+    folder = download(source, [*wanted, *_weights("safetensors")])
+    safe = {name: weights_file(folder, name, "safetensors") is not None for name in NETWORKS}
+    if not any(safe.values()) and not any((folder / f"{name}.safetensors").is_file() for name in LORAS):
+        folder = download(source, _weights("bin"))
+    elif lacking := [name for name, there in safe.items() if not there and (folder / name / CONFIG).is_file()]:
+        # Otherwise the base's own would be taken for it.
+        folder = download(source, [pattern for name in lacking for pattern in patterns(name, "bin")])
+    lacking = [name for name in NETWORKS if (folder / name / CONFIG).is_file() and not weights_files(folder, name)]
+    if lacking or not _has_something(folder):
+        folder = download(source, [pattern for name in ("", *NETWORKS) for pattern in variant_patterns(name)])
     return folder
 
 
-def _weights(components: Sequence[str], form: Literal["safetensors", "bin"]) -> list[str]:
-    return [f"{LORA}.{form}", *(pattern for component in components for pattern in patterns(component, form))]
+def _has_something(folder: Path) -> bool:
+    if any((folder / f"{name}{suffix}").is_file() for name in LORAS for suffix in SUFFIXES):
+        return True
+    return any(weights_files(folder, name) for name in NETWORKS)
 
 
-def _lora(folder: Path) -> bool:
-    return (folder / f"{LORA}.safetensors").is_file()
+def _weights(form: Literal["safetensors", "bin"]) -> list[str]:
+    encoder = patterns("text_encoder", form)
+    alone = [pattern.removeprefix("text_encoder/") for pattern in encoder]
+    places = [*patterns("", form), *patterns("unet", form), *encoder, *alone]
+    return [*(f"{name}.{form}" for name in LORAS), *places]
 
 
-def _check_unet(folder: Path, source: str, kind: ModelKind) -> None:
-    found = class_name(folder / CONFIG)
+def _check_unet(config: Path, source: str, kind: ModelKind) -> None:
+    found = class_name(config)
     if found is None:
         raise UserError(f"{source} has the weights of a network without a readable config.json of diffusers")
-    if found not in (networks := [facts.network for facts in pipelines_of(kind)]):
+    if found not in (networks := sorted({facts.network for facts in pipelines_of(kind)})):
         raise UserError(f"{source} is a {found}, and the task's model has a {' or a '.join(networks)}")
+    check_denoiser(json.loads(config.read_text(encoding="utf-8-sig")), source)
 
 
 def _nothing(folder: Path) -> str:
-    if (folder / "adapter_config.json").is_file():
-        return (
-            "a LoRA in peft's own layout: save it in diffusers', by StableDiffusionPipeline.save_lora_weights("
-            "DIR, unet_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(unet)))"
-        )
     what = (
         "neither a pipeline (model_index.json) nor a U-Net (config.json and diffusion_pytorch_model.safetensors) nor a "
-        f"LoRA ({LORA}.safetensors)"
+        f"text encoder (config.json and model.safetensors) nor a LoRA ({LORAS[0]}.safetensors)"
     )
     files = sorted(file.name for file in folder.glob("*") if file.suffix in SUFFIXES) if folder.is_dir() else []
     return f"{what}; a file of weights is named itself, such as {folder / files[0]}" if files else what

@@ -11,7 +11,8 @@ import torch
 from diffusers import ConfigMixin, DDPMScheduler
 
 from vdu_bench.errors import UserError, in_short
-from vdu_bench.models.pipelines.pipeline_files import CONFIG, component_file, weights_file
+from vdu_bench.files import what_it_is
+from vdu_bench.models.pipelines.pipeline_files import CONFIG, component_file, variant_of, weights_files
 from vdu_bench.models.pipelines.schedule import scheduler_config
 from vdu_bench.models.specs import NOISE
 
@@ -19,8 +20,8 @@ from vdu_bench.models.specs import NOISE
 def read_component(cls: Any, folder: Path, component: str, source: str | Path) -> Any:
     """A network of diffusers or transformers, as float32 on the CPU.
 
-    Where there are both formats, safetensors are read. A pickled ``.bin`` is read by torch's ``weights_only=True``,
-    which runs no code.
+    Where there are both formats, safetensors are read, and a variant (``.fp16``) where there is neither. A pickled
+    ``.bin`` is read by torch's ``weights_only=True``, which runs no code.
 
     Args:
         cls: the network's class.
@@ -34,10 +35,13 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
     """
     name = component or "U-Net"
     place = component_file(folder, component, CONFIG).parent
-    safe = weights_file(folder, component, "safetensors") is not None
-    pickled = weights_file(folder, component, "bin")
-    if not safe and pickled is None:
+    files = weights_files(folder, component)
+    if not files:
         raise UserError(f"{source} has no weights for its {name}: neither safetensors nor a .bin")
+    for file in files:
+        if other := what_it_is(file):
+            raise UserError(f"{source}: {file.relative_to(folder).as_posix()} {other}")
+    safe = ".safetensors" in files[0].name
     try:
         # The network is initialised before it is filled; the global generator is set aside for that.
         with torch.random.fork_rng(devices=[]):
@@ -47,11 +51,12 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
                 local_files_only=True,
                 low_cpu_mem_usage=False,
                 output_loading_info=True,
+                variant=variant_of(files[0]),
             )
     # Whatever the libraries make of a damaged or a hostile file.
     except Exception as error:
-        if pickled is not None and not safe:
-            raise more_than_tensors(source, pickled.relative_to(folder).as_posix()) from error
+        if not safe:
+            raise more_than_tensors(source, files[0].relative_to(folder).as_posix()) from error
         raise UserError(f"{source}: the {name} cannot be read ({in_short(error)})") from error
     wrong = {key: sorted(map(str, report[key])) for key in ("missing_keys", "mismatched_keys", "unexpected_keys")}
     for key, names in wrong.items():

@@ -32,7 +32,8 @@ def pipeline_folder(source: str | Path, components: Sequence[str]) -> Path:
     """The folder with a pipeline's configurations and the weights of `components`.
 
     A folder is taken as it is. From the hub (an id such as ``owner/name``) the files are downloaded to its cache: a
-    pickled ``.bin`` only for a component that has no safetensors there.
+    pickled ``.bin`` only for a component that has no safetensors there, a variant (``.fp16``) only for one
+    without either.
 
     Raises:
         UserError: `source` is neither a folder nor a model on the hub that can be reached.
@@ -48,7 +49,10 @@ def pipeline_folder(source: str | Path, components: Sequence[str]) -> Path:
         if weights_file(folder, component, "safetensors") is None
         for pattern in _anywhere(component, components, "bin")
     ]
-    return download(str(source), pickled) if pickled else folder
+    folder = download(str(source), pickled) if pickled else folder
+    lacking = [component for component in components if not weights_files(folder, component)]
+    variants = [pattern for component in lacking for pattern in variant_patterns(component)]
+    return download(str(source), variants) if variants else folder
 
 
 def check_pipeline(folder: Path, source: str | Path, kind: ModelKind) -> PipelineFacts:
@@ -96,9 +100,39 @@ def weights_file(folder: Path, component: str, form: WeightsFormat) -> Path | No
     return next((file for file in (whole, index) if file.is_file()), None)
 
 
+def variant_file(folder: Path, component: str) -> Path | None:
+    """A component's weights under the name of a variant, such as ``diffusion_pytorch_model.fp16.safetensors``.
+
+    They count where there is nothing else. Of several, those of half precision come first, safetensors before pickles.
+    """
+    place = component_file(folder, component, CONFIG).parent
+    forms: tuple[WeightsFormat, ...] = ("safetensors", "bin")
+    found = [
+        (form != "safetensors", variant not in ("fp16", "bf16"), variant, file)
+        for form in forms
+        for file in place.glob(f"{_stem(component, form)}.*.{form}")
+        if "." not in (variant := file.name.removeprefix(f"{_stem(component, form)}.").removesuffix(f".{form}"))
+    ]
+    return min(found)[-1] if found else None
+
+
+def variant_of(file: Path) -> str | None:
+    """The variant that a file of weights is named for; None for the plain one, and for an index of shards."""
+    words = file.name.split(".")
+    return words[1] if len(words) == 3 else None
+
+
+def variant_patterns(component: str) -> list[str]:
+    """What variants of a component's weights are called on the hub, as glob patterns."""
+    forms: tuple[WeightsFormat, ...] = ("safetensors", "bin")
+    stems = {form: f"{component}/{_stem(component, form)}".lstrip("/") for form in forms}
+    return [f"{stem}.*.{form}" for form, stem in stems.items()]
+
+
 def weights_files(folder: Path, component: str) -> list[Path]:
     """The files that a component's weights are read from, with the index of their shards; empty where there is none."""
     file = weights_file(folder, component, "safetensors") or weights_file(folder, component, "bin")
+    file = file or variant_file(folder, component)
     if file is None or file.suffix != ".json":
         return [] if file is None else [file]
     try:

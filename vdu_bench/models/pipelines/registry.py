@@ -53,7 +53,21 @@ PIPELINES = {
             target="vdu_bench.models.pipelines.unconditional:UnconditionalDDPM",
         ),
         PipelineFacts(
+            name="DDIMPipeline",
+            conditioning="unconditional",
+            network="UNet2DModel",
+            components=("unet",),
+            target="vdu_bench.models.pipelines.unconditional:UnconditionalDDPM",
+        ),
+        PipelineFacts(
             name="StableDiffusionPipeline",
+            conditioning="text_to_image",
+            network="UNet2DConditionModel",
+            components=("unet", "vae", "text_encoder"),
+            target="vdu_bench.models.pipelines.text_to_image:TextToImage",
+        ),
+        PipelineFacts(
+            name="StableDiffusionImg2ImgPipeline",
             conditioning="text_to_image",
             network="UNet2DConditionModel",
             components=("unet", "vae", "text_encoder"),

@@ -1,0 +1,47 @@
+"""Whether a checkpoint is anything else than the base: one that was read past its weights would be judged as a success
+or a failure of unlearning, and is neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.specs import NOISE
+
+
+def unchanged(model: DiffusionModel, base: DiffusionModel) -> str:
+    """In words, that a model is the base; empty where it is not.
+
+    Args:
+        model: any, on the CPU.
+        base: as it lies on disk, on the CPU.
+    """
+    if any(model.noise_scheduler.config[key] != base.noise_scheduler.config[key] for key in NOISE):
+        return ""
+    exact, rounded = True, {torch.float16: True, torch.bfloat16: True}
+    for own, other in _pairs(model, base):
+        if other is None or own.shape != other.shape:
+            return ""
+        if torch.equal(own, other):
+            continue
+        exact = False
+        for dtype in rounded:
+            rounded[dtype] = rounded[dtype] and torch.equal(own, other.to(dtype).to(own.dtype))
+        if not any(rounded.values()):
+            return ""
+    if exact:
+        return "it changes nothing: all of its weights are the base's"
+    dtype = next(dtype for dtype, equal in rounded.items() if equal)
+    return f"it changes nothing: its weights are the base's, rounded to {str(dtype).removeprefix('torch.')}"
+
+
+def _pairs(model: DiffusionModel, base: DiffusionModel) -> Iterator[tuple[Tensor, Tensor | None]]:
+    for name, network in vars(model).items():
+        if not isinstance(network, nn.Module):
+            continue
+        other = getattr(base, name).state_dict()
+        for key, value in network.state_dict().items():
+            yield value, other.get(key)

@@ -1,0 +1,129 @@
+"""State dicts as people save them: wrapped into a training's state, under prefixes, or something else altogether."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vdu_bench.errors import UserError, in_short
+from vdu_bench.files import what_it_is
+from vdu_bench.models.pipelines.components import more_than_tensors
+from vdu_bench.models.pipelines.old_names import present_name
+
+NETWORKS = {"unet": "unet", "text_encoder": "text_encoder", "text_model": "text_encoder"}
+"""Words in front of a weight's name that tell whose it is."""
+
+WRAPPED = ("module", "_orig_mod", "model", "net", "network", "denoiser", "ema_model")
+"""Words in front of a weight's name that tell how it was trained: in parallel, compiled, in somebody's own class."""
+
+NO_WEIGHTS = ("optimizer", "optim", "opt", "lr_scheduler", "scheduler", "scaler", "grad_scaler", "hyper_parameters")
+"""Keys of a training's state that hold tensors, and none of a network's."""
+
+
+WHOLE = {
+    *("state_dict", "model", "model_state_dict", "model_state", "net", "network", "generator", "denoiser", "params"),
+    *("ema", "ema_state_dict", "model_ema", "ema_model", "ema_params", "weights", "unet_ema", "vae", "module"),
+    *NETWORKS,
+}
+"""Keys of a training's state under which whole networks stand."""
+
+
+def read_state(file: Path, source: str) -> tuple[dict[str, Tensor], str]:
+    """The tensors of a file by name, and in words which part of it they are; empty where they are all of it.
+
+    Modules that were saved one by one (the first ESD code's) are taken apart. A training's state is unwrapped where
+    one of its entries alone can be meant; of a list (the ermongroup's code) that is the last state dict, the average.
+
+    Raises:
+        UserError: it cannot be read without running code, it is no file of tensors, or it holds several networks.
+    """
+    if other := what_it_is(file):
+        raise UserError(f"{source} {other}")
+    if file.suffix == ".safetensors":
+        try:
+            return load_file(file), ""
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{source} cannot be read ({in_short(error)})") from error
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    # Whatever the library makes of a damaged or a hostile file.
+    except Exception as error:
+        raise more_than_tensors(source, file.name) from error
+    content, part = _unwrapped(content, source)
+    state = dict(_flat(content))
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise UserError(f"{source} is no state dict: {name} is a {type(value).__name__}, and no tensor")
+    return state, part
+
+
+def _unwrapped(content: Any, source: str) -> tuple[Mapping[Any, Any], str]:
+    """The state dict in what was saved, and where it was; content that is one itself as it is."""
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        found = [place for place, value in enumerate(content) if _is_state(value)]
+        if not found:
+            raise UserError(f"{source} holds a {type(content).__name__} without a state dict in it")
+        others = f", and not number {' or '.join(map(str, found[:-1]))}" if found[:-1] else ""
+        place = found[-1]
+        return content[place], f"number {place} of its list of {len(content)} (from 0{others})"
+    if not isinstance(content, Mapping):
+        raise UserError(f"{source} holds a {type(content).__name__}, and no state dict")
+    if not content or any(isinstance(value, Tensor) and value.dim() for value in content.values()):
+        return content, ""
+    found = [key for key, value in content.items() if key not in NO_WEIGHTS and _is_state(value)]
+    if len(found) == len(content) and (not set(found) & WHOLE or set(found) <= set(NETWORKS)):
+        return content, ""  # module by module, or network by network
+    if len(found) == 1:
+        return content[found[0]], ""
+    held = ", ".join(f"{key!r}" for key in content)
+    if not found:
+        raise UserError(f"{source} holds {held}, and none of them is a state dict")
+    several = " and ".join(f"{key!r}" for key in found)
+    raise UserError(
+        f"{source} holds several networks, {several}: save the one that is to be judged alone, by "
+        f"torch.save(torch.load(FILE, weights_only=True)[{found[-1]!r}], NEW_FILE)"
+    )
+
+
+def _is_state(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(leaf, Tensor) for _, leaf in _flat(value))
+
+
+def _flat(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def placed(name: str, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, str] | None:
+    """The network that a weight is of, and its name there; None where it is of none.
+
+    Args:
+        name: as a file has it.
+        known: by network, its weights' names.
+    """
+    network, rest = "", name
+    while True:
+        for candidate in [network] if network else known:
+            if (found := _known_as(rest, known.get(candidate, {}))) is not None:
+                return candidate, found
+        word, dot, after = rest.partition(".")
+        if not dot or (word not in NETWORKS and word not in WRAPPED):
+            return None
+        network, rest = NETWORKS.get(word, network), after
+
+
+def _known_as(name: str, known: Mapping[str, Any]) -> str | None:
+    # transformers have left this word out of the names since their version 5.
+    for candidate in (name, f"text_model.{name}", present_name(name, known)):
+        if candidate in known:
+            return candidate
+    return None

@@ -17,6 +17,10 @@ class UserError(Exception):
     """Input that cannot be used. The message is one line, fit to be shown without a traceback."""
 
 
+class NoRoom(UserError):
+    """The store, or the disk that it is on, takes no more: no cell can be made after it."""
+
+
 class RegimeError(UserError):
     """A method asked for data that the run's regime does not allow, or that it did not declare."""
 

@@ -70,7 +70,7 @@ class Entry:
         try:
             module = importlib.import_module(self.module)
             return getattr(module, self.attribute)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UserError(f"{self.name!r} ({self.target}) fails to import: {one_line(error)}") from error
 
 

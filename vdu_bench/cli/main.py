@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -39,6 +40,7 @@ from vdu_bench.cli.options import (
     tasks_named,
     the_task,
 )
+from vdu_bench.cli.plain_output import make_output_plain
 from vdu_bench.cli.results import results
 from vdu_bench.cli.sweep import sweeping
 from vdu_bench.cli.tune import tuning
@@ -154,7 +156,8 @@ def evaluate(
         typer.Option(
             "--checkpoint",
             "-c",
-            help="A folder or hub id with a diffusers pipeline, a U-Net or a LoRA; or a file of weights or a LoRA.",
+            help="A folder or hub id with a diffusers pipeline, a U-Net, a text encoder or a LoRA; or a file of "
+            "weights or a LoRA.",
         ),
     ],
     name: Annotated[
@@ -178,8 +181,9 @@ def evaluate(
 ) -> None:
     """Judge a model that was unlearned elsewhere: its row in the leaderboard, marked external, beside those in OUT.
 
-    The checkpoint is a whole pipeline; or a U-Net, its weights alone in diffusers' names (all, or some, as ESD's code
-    saves them), or a LoRA, and these are put onto the task's own base. Safetensors are read first, and of pickled files
+    The checkpoint is a whole pipeline; or a U-Net, a text encoder, weights alone in diffusers' names (all, or some, as
+    ESD's code saves them), or a LoRA, and these are put onto the task's own base. docs/checkpoints.md lists what is
+    read and what is not. Safetensors are read first, and of pickled files
     nothing but tensors. What the unlearning cost is not known, and shown so. Seeds are those of the samples alone.
 
     Examples:
@@ -296,6 +300,7 @@ app.add_typer(comparing)
 
 def main() -> None:
     """Run the command line; exit with 2 and one line for input that cannot be used, with 130 after Ctrl-C."""
+    make_output_plain()
     try:
         # Not standalone, so that the errors below come here; typer then returns the status of its Exit.
         status = app(prog_name="vdu-bench", standalone_mode=False) or 0
@@ -305,6 +310,14 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"vdu-bench: {error}", err=True)
         status = 2
+    except SystemExit as error:
+        # Nothing of the suite ends the process in the middle of a command: it was a plug-in, or a library under it.
+        typer.echo(f"vdu-bench: code that is not the suite's ended the command by exit({error.code})", err=True)
+        status = 1
+    except BrokenPipeError:
+        # Who reads the output has gone; nothing can be said to them, and what was written to files stays.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
     except (KeyboardInterrupt, typer.Abort):  # older typers let Ctrl-C through, newer ones make it an Exit
         status = INTERRUPTED
     if status == INTERRUPTED:

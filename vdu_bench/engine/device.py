@@ -22,6 +22,8 @@ def resolve_device(name: str) -> str:
     except RuntimeError as error:
         raise UserError(f"unknown device {name!r}; use auto, cpu, cuda or cuda:N") from error
     if device.type == "cpu":
+        if device.index:
+            raise UserError(f"there is no device {name!r}: torch has one CPU; use cpu")
         return "cpu"
     if device.type != "cuda":
         raise UserError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")

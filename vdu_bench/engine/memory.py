@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 
 import psutil
 import torch
 
+from vdu_bench.errors import UserError
+from vdu_bench.tasks.task import Task
+
 MIB = 1024 * 1024
+GIB = 1024 * MIB
 INTERVAL_SECONDS = 0.02
+
+
+def check_memory(task: Task, shape: Sequence[int]) -> None:
+    """Raise UserError where a cell's samples alone are more than this machine holds.
+
+    Args:
+        task: says how many there are.
+        shape: ``(C, H, W)`` of an image. Of each, the bytes are held twice while batches are put together.
+    """
+    sets = 1 if task.prompts is None else 2
+    needed = 2 * sets * task.samples * math.prod(shape)
+    there = psutil.virtual_memory().total + psutil.swap_memory().total
+    if needed > there:
+        raise UserError(
+            f"{task.name}: {task.samples} samples of {list(shape)} take {needed / GIB:.0f} GiB of memory at least, and "
+            f"this machine has {there / GIB:.0f}: give fewer by --samples"
+        )
 
 
 class PeakMemory:

@@ -135,7 +135,7 @@ def _protocol(evidence: Evidence, fingerprint: str, dtype: str) -> Protocol:
     )
 
 
-def failed_record(cell: Cell, device: str, error: Exception) -> Record:
+def failed_record(cell: Cell, device: str, error: BaseException) -> Record:
     """The record of a cell that broke off with an error."""
     return Record(**_facts(cell, device), timings=Timings(), status="failed", reason=one_line(error))
 

@@ -10,8 +10,10 @@ its content; a *stamp* (`vdu_bench.files.stamp`) is taken of files that are not 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,12 +22,18 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from safetensors import SafetensorError
 
-from vdu_bench.errors import UserError
+from vdu_bench.errors import NoRoom
 from vdu_bench.files import digest_of_file
 from vdu_bench.spec import digest_of
 
 MANIFEST = "manifest.json"
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What the system says of a disk that takes no more."""
+CLOSED = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
+"""What it says of a place that cannot be written to."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ class Store:
             return artifact, False
         key = address(kind, spec)
         final = self._folder(kind, key)
-        with self._locked(kind, key):
+        with self._writing(), self._locked(kind, key):
             # Another process may have made it while this one waited for the lock.
             if not rebuild and (artifact := self.find(kind, spec)) is not None:
                 return artifact, False
@@ -130,7 +138,7 @@ class Store:
             partial.mkdir(parents=True)
             facts = make(partial)
             manifest = {"kind": kind, "spec": spec, "hash": key, "files": checksums(partial), "facts": facts}
-            (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+            (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
             shutil.rmtree(final, ignore_errors=True)
             os.replace(partial, final)
         return Artifact(final, manifest), True
@@ -152,7 +160,7 @@ class Store:
         manifests: dict[str, Any] = {}
         for folder in [*self._shipped.values(), *(path for kind in kinds for path in (self.root / kind).glob("*"))]:
             with suppress(OSError, ValueError, KeyError):
-                manifest = json.loads((folder / MANIFEST).read_text())
+                manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
                 spec = manifest["spec"]
                 wanted = {"family": family, **kinds.get(manifest["kind"], {})}
                 if manifest["kind"] in kinds and all(spec.get(key) == value for key, value in wanted.items()):
@@ -171,16 +179,35 @@ class Store:
         return self.root / kind / key[:32]
 
     @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Raise NoRoom for what a full disk or a store that may only be read makes of writing."""
+        try:
+            yield
+        except (OSError, SafetensorError) as error:
+            number = error.errno if isinstance(error, OSError) else _number_in(error)
+            if number is None or not self._is_own(error, number):
+                raise
+            raise NoRoom(
+                f"cannot write to the store {self.root}: {os.strerror(number)}; name another by --store"
+            ) from error
+
+    def _is_own(self, error: Exception, number: int) -> bool:
+        """Whether an error is of the store's place, and not of what a stage reads."""
+        file = getattr(error, "filename", None)
+        return number in FULL or (number in CLOSED and file is not None and Path(file).is_relative_to(self.root))
+
+    @contextmanager
     def _locked(self, kind: str, key: str) -> Iterator[None]:
         folder = self.root / "locks"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"cannot write to the store {self.root}: {error.strerror}; name another by --store"
-            ) from error
+        folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{kind}-{key[:32]}.lock"):
             yield
+
+
+def _number_in(error: SafetensorError) -> int | None:
+    """The system's number of an error, which safetensors tell in words."""
+    found = re.search(r"(?:os error |code: )(\d+)", str(error))
+    return int(found[1]) if found else None
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -192,7 +219,7 @@ def checksums(folder: Path) -> dict[str, str]:
 def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
     """The artifact in a folder, or None and what is wrong with it."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         artifact = Artifact(folder, manifest)
         if address(manifest["kind"], manifest["spec"]) != artifact.address:
             return None, "its manifest was changed"

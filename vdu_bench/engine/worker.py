@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vdu_bench.engine.cells import Cell, tasks_of
 from vdu_bench.engine.device import resolve_device
+from vdu_bench.engine.memory import check_memory
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recording import failed_record, make_record
 from vdu_bench.engine.stages.base import base, check_prompt_lengths
@@ -19,8 +20,10 @@ from vdu_bench.engine.stages.record import keep_record
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import Store
 from vdu_bench.engine.workshop import Workshop
+from vdu_bench.errors import NoRoom
 from vdu_bench.methods.catalog import make_method
 from vdu_bench.metrics.inception import Inception
+from vdu_bench.models.training.recipes import check_recipe
 from vdu_bench.records import Record
 from vdu_bench.tasks.task import Task
 
@@ -53,7 +56,9 @@ class Worker:
     def check_data(self, tasks: Sequence[Task]) -> None:
         """Raise UserError for a task whose data, base from elsewhere or probes are not there or not what it needs."""
         for task in tasks:
-            self._shop.splits(task)
+            check_memory(task, self._shop.splits(task).train.images.shape[1:])
+            if task.recipe is not None:
+                check_recipe(task.recipe, task.name)
             probes_of(self._shop, task)
             if task.inception is not None:
                 Inception.find(task.inception.file, self._shop.device)
@@ -87,8 +92,11 @@ class Worker:
         """The cell's record; one that broke off with an error says so, and is not kept for reuse."""
         try:
             record = make_record(cell, self._shop)
-        except Exception as error:
-            # One method's bug must not cost the other cells.
+        except NoRoom:
+            # No cell after it would fare better.
+            raise
+        except (Exception, SystemExit) as error:
+            # One method's bug, or its exit, must not cost the other cells.
             return failed_record(cell, self._shop.device, error)
         keep_record(cell, record, self._shop.store)
         return record

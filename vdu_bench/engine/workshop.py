@@ -100,6 +100,12 @@ class Workshop:
         if task.forget not in splits.train.names:
             hint = splits.instead_of(task.forget)
             raise UserError(f"{task.name}: {task.data.source} has no {task.forget!r} to forget{hint}")
+        shown = int(splits.train.shows(task.forget).sum())
+        if task.forget_images != "all" and task.forget_images > shown:
+            raise UserError(
+                f"{task.name}: forget_images is {task.forget_images}, and {shown} training images show "
+                f"{task.forget!r}; give a smaller number, or all"
+            )
         if task.prompts is not None:
             _check_prompts(task, task.prompts, splits)
         return splits

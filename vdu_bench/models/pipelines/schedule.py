@@ -83,12 +83,13 @@ def check_denoiser(config: Mapping[str, Any], source: str | Path) -> None:
 
 
 def _read(file: Path, source: str | Path) -> dict[str, Any]:
+    what = "scheduler" if file.name == SCHEDULER else file.name
     try:
         config = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{source}: its {file.name} cannot be read ({in_short(error)})") from error
+        raise UserError(f"{source}: the {what} cannot be read ({in_short(error)})") from error
     if not isinstance(config, dict):
-        raise UserError(f"{source}: its {file.name} cannot be read: it is no mapping of keys to values")
+        raise UserError(f"{source}: the {what} cannot be read: it is no mapping of keys to values")
     return config
 
 

@@ -1,0 +1,53 @@
+"""Whether a recipe's arguments are those of its networks, before anything is trained by it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel, UNet2DModel
+from transformers import CLIPTextConfig
+
+from vdu_bench.errors import UserError, did_you_mean, in_short
+from vdu_bench.models.specs import LatentRecipe, ModelRecipe
+
+OF_THE_TOKENIZER = ("vocab_size", "max_position_embeddings", "bos_token_id", "eos_token_id", "pad_token_id")
+"""What a text encoder's configuration has from elsewhere in the recipe."""
+
+
+def check_recipe(recipe: ModelRecipe, name: str) -> None:
+    """Raise UserError, naming the key, for arguments that a network does not take.
+
+    Args:
+        recipe: a model's.
+        name: the task's, for messages.
+    """
+    if isinstance(recipe, LatentRecipe):
+        _check(UNet2DConditionModel, recipe.denoiser, f"{name}: model.denoiser")
+        _check(AutoencoderKL, recipe.autoencoder.network, f"{name}: model.autoencoder.network")
+        known = set(CLIPTextConfig().to_dict()) - set(OF_THE_TOKENIZER)
+        _check_names(recipe.text_encoder.network, known, f"{name}: model.text_encoder.network")
+    else:
+        _check(UNet2DModel, recipe.denoiser, f"{name}: model.denoiser")
+
+
+def _check(network: Any, arguments: Mapping[str, Any], where: str) -> None:
+    _check_names(arguments, set(inspect.signature(network.__init__).parameters) - {"self"}, where)
+    size = arguments.get("sample_size")
+    if network is not AutoencoderKL and not size:
+        raise UserError(f"{where}.sample_size: it is {size}, and the height and width of the latents are needed")
+    try:
+        # Without weights, which would take time and memory.
+        with torch.device("meta"):
+            network(**arguments)
+    # Whatever the library makes of values that do not go together.
+    except Exception as error:
+        raise UserError(f"{where}: these arguments make no {network.__name__} ({in_short(error)})") from error
+
+
+def _check_names(arguments: Mapping[str, Any], known: set[str], where: str) -> None:
+    for name in arguments:
+        if name not in known:
+            raise UserError(f"{where}: there is no argument {name!r}{did_you_mean(name, known)}")

@@ -56,7 +56,7 @@ def test_a_malformed_file_names_the_line_or_the_key(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("content", "message"), [("- a", "mapping"), ("", "mapping"), (b"\xff\xfe\x00", "not text")])
+@pytest.mark.parametrize(("content", "message"), [("- a", "mapping"), ("", "mapping"), (b"\xff\xfe\x00", "not UTF-8")])
 def test_what_is_no_task_file_is_said_to_be_none(tmp_path: Path, content: str | bytes, message: str) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -50,6 +51,9 @@ from vdu_bench.launch import rank
 # What every mistake in the arguments derives from, in typer's own copy of click as in the older separate one.
 USAGE_ERROR: Any = typer.BadParameter.__base__
 INTERRUPTED = 130
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What the system says of a disk that takes no more."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -318,6 +322,11 @@ def main() -> None:
         # Who reads the output has gone; nothing can be said to them, and what was written to files stays.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        typer.echo(f"vdu-bench: cannot write {error.filename or 'a file'}: {error.strerror}", err=True)
+        status = 2
     except (KeyboardInterrupt, typer.Abort):  # older typers let Ctrl-C through, newer ones make it an Exit
         status = INTERRUPTED
     if status == INTERRUPTED:

@@ -19,6 +19,7 @@ from vdu_bench.engine.team_store import TeamStore
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import UserError
 from vdu_bench.models.training.processes import team_on
+from vdu_bench.models.training.recipes import check_recipe
 from vdu_bench.tasks.task import Task
 
 
@@ -54,6 +55,9 @@ def prepare_tasks(
 
     All processes that were launched train together. Empty for all but the first of them.
     """
+    for task in tasks:
+        if task.recipe is not None:
+            check_recipe(task.recipe, task.name)
     with team_on(device) as team:
         if team.size > 1:
             store = TeamStore(store, team)

@@ -1,0 +1,61 @@
+"""Commands that something else ends: a plug-in's exit, a full disk; one line, and never a status of 0."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from vdu_bench.cli import main as command
+from vdu_bench.errors import UserError
+from vdu_bench.registry import Entry, import_plugin
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (SystemExit(0), 1, "ended the command by exit(0)"),
+        (SystemExit("bye"), 1, "ended the command by exit(bye)"),
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/results/a.json"),
+            2,
+            "cannot write /results/a.json: No space",
+        ),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS)), 2, "cannot write a file: Read-only"),
+    ],
+)
+def test_the_command_says_what_ended_it(
+    error: BaseException, status: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(command, "app", app)
+    with pytest.raises(SystemExit) as caught:
+        command.main()
+    assert caught.value.code == status
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+
+
+def test_another_error_of_the_system_is_a_bug_and_shown_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def app(**_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file", "x")
+
+    monkeypatch.setattr(command, "app", app)
+    with pytest.raises(FileNotFoundError):
+        command.main()
+
+
+@pytest.mark.parametrize("statement", ["raise SystemExit", "import sys; sys.exit(0)", "exit(3)"])
+def test_a_plug_in_that_exits_is_named(statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "leaving.py"
+    file.write_text(f"{statement}\n")
+    with pytest.raises(UserError, match=r"plug-in .*leaving\.py fails to import: SystemExit"):
+        import_plugin(file)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="fails to import: SystemExit"):
+        Entry("mine", "leaving:Mine").load()

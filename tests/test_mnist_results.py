@@ -11,11 +11,12 @@ from vdu_bench.engine.shipped import exported
 from vdu_bench.engine.store import MANIFEST, read_artifact
 from vdu_bench.records import Record, read_records
 from vdu_bench.reports.layouts import render_table
+from vdu_bench.tasks.loading import find_task
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "mnist_small"
 TASKS = ("mnist_1_small", "mnist_8_small")
-METHODS = {"original", "retrain", "vdu", "esd", "finetune", "gradient_ascent"}
+METHODS = {"real", "original", "retrain", "vdu", "esd", "finetune", "gradient_ascent"}
 """Those that are in both tables, whatever comes beside them."""
 
 
@@ -31,8 +32,7 @@ def test_they_are_whole_and_of_one_protocol(records: list[Record]) -> None:
     assert cells == {(task, row, seed) for task in TASKS for row in rows for seed in (0, 1, 2)}
     for record in records:
         assert record.protocol is not None
-        # They were made before protocol 2, and the README says so.
-        assert (record.protocol.scale, record.protocol.version) == ("small", 1)
+        assert (record.protocol.scale, record.protocol.version) == ("small", find_task(record.task).protocol)
         assert record.environment["git_dirty"] is False
     assert len({(r.protocol.data_fingerprint, r.protocol.judge_digest) for r in records if r.protocol}) == 1
     assert len({record.stages["base"] for record in records}) == 1
@@ -44,9 +44,9 @@ def test_the_models_beside_them_are_those_they_were_made_of(records: list[Record
     for folder in folders:
         artifact, damage = read_artifact(folder)
         assert artifact is not None, damage
-    # The base's address has changed since the posterior became a stage of its own; the judge's has not.
     hashes = {folder.name: json.loads((folder / MANIFEST).read_text())["hash"] for folder in folders}
     for record in records:
+        assert record.stages["base"] == hashes["base"]
         assert record.status == "diverged" or record.stages["judge"] == hashes["judge"]
 
 

@@ -91,7 +91,7 @@ def test_a_training_that_ends_elsewhere_gives_no_posterior(
         return result
 
     monkeypatch.setattr(training, "train", elsewhere)
-    with pytest.raises(UserError, match=r"ended 1 % away from the base, .*--set task\.model\.training\.seed=1"):
+    with pytest.raises(UserError, match=r"ended 1 % away from the base: .*--set task\.model\.training\.seed=1"):
         file_of(shop, of(tiny_task, 4))
 
 

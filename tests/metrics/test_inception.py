@@ -103,6 +103,9 @@ def test_what_is_no_weights_of_inception_is_refused(tmp_path: Path) -> None:
     torch.save({"w": torch.ones(1)}, tmp_path / "other.pth")
     with pytest.raises(UserError, match=f"are not the weights of torch-fidelity's Inception: .*{mend}"):
         Inception.find(str(tmp_path / "other.pth"), "cpu")
+    torch.save({"fc.weight": torch.ones(1000, FEATURES)}, tmp_path / "inception_v3_google.pth")
+    with pytest.raises(UserError, match=f"are torchvision's Inception, with 1000 classes for the 1008 of .*{mend}"):
+        Inception.find(str(tmp_path / "inception_v3_google.pth"), "cpu")
     torch.save({"fc.weight": Bomb(tmp_path / "exploded")}, tmp_path / "hostile.pth")
     with pytest.raises(UserError, match=f"cannot be read as tensors alone .*{mend}"):
         Inception.find(str(tmp_path / "hostile.pth"), "cpu")

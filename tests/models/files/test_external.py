@@ -161,6 +161,22 @@ def test_a_pickle_that_holds_code_is_refused_and_not_run(name: str, tiny_pipelin
         assert not target.exists()
 
 
+@pytest.mark.parametrize("name", ["weights.pt", "weights.ckpt", "unet"])
+@pytest.mark.parametrize("left", [50, 330, -5])
+def test_an_old_pickle_that_was_cut_short_is_told_from_one_with_code(
+    name: str, left: int, tiny_pipeline: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / name
+    if name == "unet":
+        shutil.copytree(tiny_pipeline / "unet", place)
+        (place / f"{WEIGHTS}.safetensors").unlink()
+    file = place / f"{WEIGHTS}.bin" if name == "unet" else place
+    torch.save(weights_of(tiny_pipeline), file, _use_new_zipfile_serialization=False)
+    file.write_bytes(file.read_bytes()[:left])
+    with pytest.raises(UserError, match="is cut short or damaged; get it again"):
+        load(place, tiny_pipeline)
+
+
 def test_safetensors_come_before_what_is_pickled(tiny_pipeline: Path, tmp_path: Path) -> None:
     target = tmp_path / "exploded"
     unet = _only_unet(tiny_pipeline, tmp_path / "whole") / "unet"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vdu_bench.errors import UserError, in_short
 from vdu_bench.files import what_it_is
-from vdu_bench.models.pipelines.components import more_than_tensors
+from vdu_bench.models.pipelines.components import unread_pickle
 from vdu_bench.models.pipelines.old_names import present_name
 
 NETWORKS = {"unet": "unet", "text_encoder": "text_encoder", "text_model": "text_encoder"}
@@ -54,7 +54,7 @@ def read_state(file: Path, source: str) -> tuple[dict[str, Tensor], str]:
         content = torch.load(file, map_location="cpu", weights_only=True)
     # Whatever the library makes of a damaged or a hostile file.
     except Exception as error:
-        raise more_than_tensors(source, file.name) from error
+        raise unread_pickle(source, file.name, error) from error
     content, part = _unwrapped(content, source)
     state = dict(_flat(content))
     for name, value in state.items():

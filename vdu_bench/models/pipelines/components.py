@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import diffusers
@@ -56,7 +57,7 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
     # Whatever the libraries make of a damaged or a hostile file.
     except Exception as error:
         if not safe:
-            raise more_than_tensors(source, files[0].relative_to(folder).as_posix()) from error
+            raise unread_pickle(source, files[0].relative_to(folder).as_posix(), error) from error
         raise UserError(f"{source}: the {name} cannot be read ({in_short(error)})") from error
     wrong = {key: sorted(map(str, report[key])) for key in ("missing_keys", "mismatched_keys", "unexpected_keys")}
     for key, names in wrong.items():
@@ -86,8 +87,13 @@ def read_noise_scheduler(folder: Path, source: str | Path) -> DDPMScheduler:
         raise UserError(f"{source}: the scheduler cannot be read ({in_short(error)})") from error
 
 
-def more_than_tensors(source: str | Path, file: str) -> UserError:
-    """What to say of a pickled file that torch's ``weights_only=True`` refuses."""
+def unread_pickle(source: str | Path, file: str, error: Exception) -> UserError:
+    """What to say of a pickled file that torch's ``weights_only=True`` did not read, from what it raised."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, UnpicklingError):
+        behind = behind.__cause__ or behind.__context__
+    if behind is None:
+        return UserError(f"{source}: {file} cannot be read: it is cut short or damaged; get it again")
     return UserError(
         f"{source}: {file} cannot be read as tensors alone, and reading it otherwise could run code that is in it. If "
         "you trust it, convert it where that does no harm, by torch.load(..., weights_only=False) and "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,20 @@ def test_the_command_says_what_ended_it(
     told = capsys.readouterr().err
     assert words in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", ["['run', '--help']", "['show', 'vdu']"])
+def test_a_reader_that_has_gone_is_no_fault(arguments: str) -> None:
+    script = f"import sys; sys.argv[1:] = {arguments}; from vdu_bench.cli.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+    assert told == ""
+    assert process.returncode == 1
 
 
 def test_another_error_of_the_system_is_a_bug_and_shown_as_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -316,7 +316,9 @@ def main() -> None:
         status = 2
     except SystemExit as error:
         # Nothing of the suite ends the process in the middle of a command: it was a plug-in, or a library under it.
-        typer.echo(f"vdu-bench: code that is not the suite's ended the command by exit({error.code})", err=True)
+        # typer and rich do so where who reads the output has gone: no fault of anybody's, and nothing can be said.
+        if not isinstance(error.__context__, BrokenPipeError):
+            typer.echo(f"vdu-bench: code that is not the suite's ended the command by exit({error.code})", err=True)
         status = 1
     except BrokenPipeError:
         # Who reads the output has gone; nothing can be said to them, and what was written to files stays.

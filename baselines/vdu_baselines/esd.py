@@ -78,7 +78,7 @@ class ESD(LossMethod):
 
         search: ClassVar[Space] = {
             "eta": Range(0.1, 4, log=True),
-            "learning_rate": Range(1e-5, 3e-3, log=True),
+            "learning_rate": Range(1e-6, 3e-3, log=True),
             "steps": Range(10, 80, log=True, integer=True),
         }
 

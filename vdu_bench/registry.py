@@ -11,7 +11,7 @@ import ast
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -88,11 +88,13 @@ class StaticClass:
 
     @classmethod
     def read(cls, file: Path, name: str) -> StaticClass:
-        """Parse `file` and look for ``class name``; empty where the class is made in some other way."""
-        for node in _parsed(file):
-            if isinstance(node, ast.ClassDef) and node.name == name:
-                return cls(ast.get_docstring(node) or "", _literals(node))
-        return cls()
+        """Parse `file` and look for ``class name``; empty where the class is made in some other way.
+
+        What it has from a base class counts where that stands in the same file.
+        """
+        classes = {node.name: node for node in _parsed(file) if isinstance(node, ast.ClassDef)}
+        node = classes.get(name)
+        return cls() if node is None else cls(ast.get_docstring(node) or "", _inherited(node, classes))
 
 
 def _parsed(file: Path) -> list[ast.stmt]:
@@ -100,6 +102,14 @@ def _parsed(file: Path) -> list[ast.stmt]:
         return ast.parse(file.read_bytes(), str(file)).body
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{file} cannot be read as Python: {one_line(error)}") from error
+
+
+def _inherited(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for base in reversed(node.bases):
+        if isinstance(base, ast.Name) and (there := classes.get(base.id)) is not None and there is not node:
+            found |= _inherited(there, classes)
+    return found | _literals(node)
 
 
 def _literals(node: ast.ClassDef) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import typer
 
 from vdu_bench.cli.compare import comparing
 from vdu_bench.cli.options import (
+    Attacks,
     DataDir,
     Device,
     Fresh,
@@ -77,6 +78,7 @@ def run(
     methods: Annotated[str, typer.Option("--methods", "-m", help="Method names with commas between, or all.")] = "all",
     seeds: Seeds = "0",
     samples: Samples = None,
+    attacks: Attacks = None,
     regime: Annotated[
         str,
         typer.Option(
@@ -121,6 +123,7 @@ def run(
 
       vdu-bench run --task ./mine.yaml --methods mine --plugin my_method.py
     """
+    from vdu_bench.engine.attacks import under_attack
     from vdu_bench.engine.evaluate import external_beside
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.regimes import expand_regimes
@@ -130,8 +133,9 @@ def run(
     require_alone()
     load_plugins(plugin)
     method_settings, task_settings = settings_in(settings, settings_file, samples)
+    named = None if attacks is None else names_in(attacks, "--attacks")
     cells, left_out = expand_regimes(
-        tasks_named(task, task_settings),
+        under_attack(tasks_named(task, task_settings), named, out),
         names_in(methods, "--methods"),
         seeds_in(seeds),
         regimes_in(regime),
@@ -172,6 +176,7 @@ def evaluate(
     ] = None,
     seeds: Seeds = "0",
     samples: Samples = None,
+    attacks: Attacks = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the task, task.NAME=VALUE; may be repeated.")
     ] = None,
@@ -198,6 +203,7 @@ def evaluate(
 
       vdu-bench evaluate --task digits_1 --checkpoint somebody/ddpm-without-ones --unlearning-seconds 90
     """
+    from vdu_bench.engine.attacks import under_attack
     from vdu_bench.engine.evaluate import evaluate_cells, evaluation_cells
     from vdu_bench.engine.progress import Progress
     from vdu_bench.records import read_records
@@ -205,7 +211,8 @@ def evaluate(
 
     require_alone()
     load_plugins(plugin)
-    judged_by = the_task(task, settings, samples)
+    named = None if attacks is None else names_in(attacks, "--attacks")
+    (judged_by,) = under_attack([the_task(task, settings, samples)], named, out)
     where = data_dir_at(data_dir)
     cells = evaluation_cells(judged_by, checkpoint, seeds_in(seeds), device, out, name, unlearning_seconds, where)
     progress = Progress(quiet)

@@ -72,6 +72,13 @@ Jobs = Annotated[
     int,
     typer.Option("--jobs", "-j", min=1, help="Cells at a time on this machine, each in a process of one thread."),
 ]
+Attacks = Annotated[
+    str | None,
+    typer.Option(
+        help="Attacks that models are put under, with commas between, or all, or none: what comes back when somebody "
+        "tries (list probes). Unless given, the task's own; what the records in OUT have is kept."
+    ),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Make the cells again, even those that are done.")]
 
 

@@ -21,7 +21,7 @@ from vdu_bench.methods.regime import Need, Regime, forbidden_needs
 from vdu_bench.methods.settings import beside, is_published
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.models.specs import ModelRecipe, SnapshotPosterior
-from vdu_bench.probes.catalog import PROBES
+from vdu_bench.probes.catalog import PROBES, check_attack
 from vdu_bench.records import SettingsFrom
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import CALLED, changed, file_name, variant_name
@@ -89,6 +89,11 @@ class Cell:
     def needs_retrained(self) -> bool:
         """Whether the retrained model decides its record."""
         return self._needs("retrained")
+
+    @property
+    def compared(self) -> bool:
+        """Whether its model is set beside the one that never knew the concept: under attack, where there is one."""
+        return bool(self.task.attacks) and self.task.recipe is not None and not self.of_real
 
     @property
     def needs_posterior(self) -> bool:
@@ -168,8 +173,8 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
 def _made_of(cell: Cell) -> dict[str, dict[str, Any]]:
     """The kinds of stages that take long and decide a record, with what their specs say of the cell's own."""
     kinds: dict[str, dict[str, Any]] = {"base": {}, "judge": {}, "second_judge": {}, "clip": {}}
-    if cell.needs_retrained and cell.recipe is not None:
-        kinds["retrain"] = {"without": cell.task.forget, "recipe": cell.recipe.model_dump(mode="json")}
+    if (cell.needs_retrained or cell.compared) and (recipe := cell.task.retrain_recipe(cell.seed)) is not None:
+        kinds["retrain"] = {"without": cell.task.forget, "recipe": recipe.model_dump(mode="json")}
     posterior = cell.task.posterior_source
     if cell.needs_posterior and isinstance(posterior, SnapshotPosterior):
         kinds["posterior"] = posterior.model_dump(mode="json", exclude={"source"})
@@ -218,6 +223,8 @@ def expand(
             raise UserError(f"settings are given for {name!r}, which is not among the methods: {', '.join(names)}")
     cells, left_out = [], []
     for task in tasks:
+        for attack in task.attacks:
+            check_attack(attack, task.model.kind, task.name)
         stamps = data_stamp(task.data, data_dir), models_stamp(task.elsewhere)
         for name in names:
             why = _obstacle(task, name, regime)

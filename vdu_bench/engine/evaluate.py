@@ -75,7 +75,7 @@ def evaluation_cells(
     # Nothing depends on the original's regime, but all seeds of a row share one.
     regime = cast(Regime, next((record.regime for record in originals.values()), "full"))
     framing = [Cell(task, "original", {}, regime, seed, device, data_dir, *stamps) for seed in seeds]
-    missing = [cell for cell in framing if (found := originals.get(cell.name)) is None or found.status == "failed"]
+    missing = [cell for cell in framing if not _is_done(originals.get(cell.name), task)]
     return [*missing, *cells]
 
 
@@ -142,6 +142,11 @@ def external_beside(
         else:
             kept.append(record)
     return kept
+
+
+def _is_done(record: Record | None, task: Task) -> bool:
+    """Whether a record is there, and of all attacks that are asked for."""
+    return record is not None and record.status != "failed" and set(task.attacks) <= set(record.probes)
 
 
 def _check_name(name: str) -> None:

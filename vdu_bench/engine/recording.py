@@ -14,6 +14,7 @@ from vdu_bench.engine.stages.images import images, probes_of
 from vdu_bench.engine.stages.judge import judge, load_judge, second_judge, weak_judge
 from vdu_bench.engine.stages.readings import readings
 from vdu_bench.engine.stages.real import load_real
+from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.stages.second import second_readings
 from vdu_bench.engine.stages.unlearned import Unlearned, unlearned
 from vdu_bench.engine.store import Artifact
@@ -51,6 +52,7 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
         return Record(**facts, timings=timings, status="diverged", reason=str(error))
     # Last, since every method's cells ask for it: where several run at a time, one has made it by then.
     original = _drawn(shop, task, Weights(whole), cell.seed, f"{task.name}/original/seed{cell.seed}")
+    gold = _gold(cell, shop) if cell.compared else {}
     real = held_out(shop, task) if cell.of_real else None
     if real is None:
         timings.sample_seconds = drawn["samples"].facts["seconds"]
@@ -68,12 +70,14 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
         real=load_real(shop, task),
         second=second_readings(shop, task, original["samples"], drawn.get("samples", original["samples"])),
         held_out_rows=None if real is None else real.rows,
+        retrained=_read(shop, task, gold) if gold else None,
     )
     judges = {"judge": judge(shop, task), "second_judge": second_judge(shop, task)}
     facts["stages"] |= {kind: artifact.address for kind, artifact in judges.items() if artifact is not None}
     facts["stages"] |= {name: artifact.address for name, artifact in drawn.items()}
     facts["stages"] |= {} if real is None else real.stages
-    facts["stages"] |= {f"original_{name}": artifact.address for name, artifact in original.items()}
+    for whose, theirs in (("original", original), ("retrain", gold)):
+        facts["stages"] |= {f"{whose}_{name}": artifact.address for name, artifact in theirs.items()}
     facts["probes"] = {name: artifact.facts["ledger"] for name, artifact in drawn.items()}
     facts["forget_set"] = int(evidence.splits.train.shows(task.forget).sum())
     facts["protocol"] = _protocol(evidence, shop.data_digest(task), original["samples"].facts["dtype"])
@@ -98,6 +102,12 @@ def _drawn(shop: Workshop, task: Task, weights: Weights, seed: int, label: str) 
     return {
         name: images(shop, task, weights, name, probe, seed, label) for name, probe in probes_of(shop, task).items()
     }
+
+
+def _gold(cell: Cell, shop: Workshop) -> dict[str, Artifact]:
+    """By probe, what the model draws that never knew the concept."""
+    model = Weights(retrained(shop, cell.task, cell.seed))
+    return _drawn(shop, cell.task, model, cell.seed, f"{cell.task.name}/retrain/seed{cell.seed}")
 
 
 def _read(shop: Workshop, task: Task, drawn: dict[str, Artifact]) -> Samples:

@@ -59,7 +59,8 @@ class Worker:
             check_memory(task, self._shop.splits(task).train.images.shape[1:])
             if task.recipe is not None:
                 check_recipe(task.recipe, task.name)
-            probes_of(self._shop, task)
+            for probe in probes_of(self._shop, task).values():
+                probe.check(task, self._shop.splits(task))
             if task.inception is not None:
                 Inception.find(task.inception.file, self._shop.device)
             if task.recipe is None:
@@ -85,7 +86,7 @@ class Worker:
                 snapshot_posterior(shop, task)
             clip(shop, task)
         for cell in cells:
-            if cell.needs_retrained:
+            if cell.needs_retrained or cell.compared:
                 retrained(shop, cell.task, cell.seed)
 
     def record(self, cell: Cell) -> Record:

@@ -151,6 +151,7 @@ class Evidence:
         second: what the second judge sees, where the task has one.
         held_out_rows: of the row of real images, int64 ``[N]``, the samples' positions among the held-out images; None
             of all others.
+        retrained: what the model that never knew the concept gives from the same noise, where it is compared with.
     """
 
     task: Task
@@ -166,6 +167,7 @@ class Evidence:
     real: RealReadings = field(kw_only=True)
     second: SecondReadings | None = field(default=None, kw_only=True)
     held_out_rows: Tensor | None = None
+    retrained: Samples | None = field(default=None, kw_only=True)
     forget_index: int = field(init=False)
 
     def __post_init__(self) -> None:

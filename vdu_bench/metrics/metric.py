@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vdu_bench.measured import TOLERANCE, Axis, Better, Estimate, Gate, Group, Limit, Matrix, Scale
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.models.specs import ModelKind
+from vdu_bench.probes.catalog import PROBES
 from vdu_bench.tasks.task import Task
 
 OfReal = Literal["", "alike", "at_own_count"]
@@ -113,7 +114,11 @@ class Metric(ABC):
     @classmethod
     def applies(cls, task: Task) -> bool:
         """Whether it is measured on a task at all: by its kind of model and its probe, unless a subclass knows more."""
-        return task.model.kind in cls.kinds and task.looked_at_by(cls.probe)
+        if task.model.kind not in cls.kinds:
+            return False
+        if cls.probe and PROBES.get(cls.probe).attack:
+            return cls.probe in task.attacks
+        return task.looked_at_by(cls.probe)
 
     def label(self, name: str, evidence: Evidence) -> str:  # noqa: ARG002
         """The full name for tables; more than `name` where numbers of another count or extractor do not compare."""

@@ -228,7 +228,7 @@ class DiffusionModel(ABC):
         images = []
         for begin in range(0, n, sampler.batch_size):
             batch = slice(begin, begin + sampler.batch_size)
-            scheduler = make_scheduler(sampler, self.noise_scheduler)
+            scheduler = make_scheduler(sampler, self.noise_scheduler, begin)
             x_t = start(scheduler, batch).to(self.device, self.dtype)
             denoise = self._sampling_denoiser(None if prompts is None else prompts[batch], sampler.guidance_scale)
             x0 = sampling_loop(denoise, x_t, scheduler, slice(first, None))

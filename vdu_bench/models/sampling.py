@@ -16,8 +16,23 @@ OF_THE_MODEL = (*NOISE, "clip_sample", "steps_offset")
 """What a sampler is told of the schedule that a model was trained with; all else of it is the sampler's own."""
 
 
-def make_scheduler(sampler: SamplerSpec, noise_scheduler: DDPMScheduler) -> Any:
-    """The diffusers scheduler that `sampler` names, set up for the training schedule, its timesteps set."""
+class StochasticDDIM(DDIMScheduler):
+    """DDIM with fresh noise in each step (Song, Meng & Ermon 2021, eq. 16), from a CPU generator of its own."""
+
+    def draw_from(self, eta: float, generator: torch.Generator) -> None:
+        """Where the fresh noise comes from, and its share."""
+        self._eta, self._generator = eta, generator
+
+    def step(self, model_output: Tensor, timestep: Any, sample: Tensor) -> Any:
+        fresh = torch.randn(sample.shape, generator=self._generator).to(sample)
+        return super().step(model_output, timestep, sample, eta=self._eta, variance_noise=fresh)
+
+
+def make_scheduler(sampler: SamplerSpec, noise_scheduler: DDPMScheduler, first: int = 0) -> Any:
+    """The diffusers scheduler that `sampler` names, set up for the training schedule, its timesteps set.
+
+    `first` is the number of the batch's first image among all: what fresh noise there is depends on it.
+    """
     config = {key: noise_scheduler.config[key] for key in OF_THE_MODEL}
     # Said outright, since diffusers exchanges a schedule's default spacing for a sampler's own, but only until
     # the schedule has been to disk.
@@ -26,6 +41,10 @@ def make_scheduler(sampler: SamplerSpec, noise_scheduler: DDPMScheduler) -> Any:
         scheduler = DPMSolverMultistepScheduler.from_config(
             config, algorithm_type="dpmsolver++", timestep_spacing=spacing
         )
+    elif sampler.eta:
+        scheduler = StochasticDDIM.from_config(config, timestep_spacing=spacing)
+        seed = derive_seed(sampler.seed, "fresh noise", first)
+        scheduler.draw_from(sampler.eta, torch.Generator().manual_seed(seed))
     else:
         scheduler = DDIMScheduler.from_config(config, timestep_spacing=spacing)
     scheduler.set_timesteps(sampler.steps)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from vdu_bench.errors import did_you_mean
 from vdu_bench.spec import PositiveInt, Spec
@@ -172,6 +172,8 @@ class ComputeSpec(Spec):
 class SamplerSpec(Spec):
     """How samples are drawn. Part of the protocol: numbers of different samplers do not compare."""
 
+    later: ClassVar[tuple[str, ...]] = ("eta", "seed")
+
     name: Literal["dpmsolver++", "ddim"] = Field(
         "dpmsolver++", description="deterministic diffusers scheduler, so that noise alone decides the image"
     )
@@ -181,3 +183,13 @@ class SamplerSpec(Spec):
     )
     guidance_scale: float = Field(1.0, ge=0, description="classifier-free guidance; 1 is none")
     batch_size: PositiveInt = Field(250, description="images a batch; fixed, since it moves the last bits")
+    eta: float = Field(
+        0.0, ge=0, le=1, description="of ddim, the share of fresh noise in each step; 0 is deterministic"
+    )
+    seed: int = Field(0, ge=0, description="of the fresh noise, which no model decides")
+
+    @model_validator(mode="after")
+    def _eta_is_of_ddim(self) -> SamplerSpec:
+        if self.eta and self.name != "ddim":
+            raise ValueError(f"eta: {self.name} takes no fresh noise; ddim does")
+        return self

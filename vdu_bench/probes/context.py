@@ -57,6 +57,7 @@ class ProbeContext(Draws):
         self.sampler: SamplerSpec = task.sampler
         self.prompts: PromptSpec | None = task.prompts
         """What a text-to-image model is asked for: the judged prompts too, since this is the judging."""
+        self._forget_name = task.forget
         self.on_batch = on_batch
         self._strength, self._pairs = task.pair_strength, splits.pairs.get(task.forget)
         self._needs, self._sample_seed = needs, seed
@@ -86,6 +87,17 @@ class ProbeContext(Draws):
         None for an unconditional model.
         """
         return None if self._captions is None else self._captions.plain(concepts)
+
+    @property
+    def plain_requests(self) -> list[str]:
+        """What asks for the concept alone: each judged subject with the concept's plain phrase.
+
+        Raises ValueError for an unconditional model.
+        """
+        if self.prompts is None:
+            raise ValueError("an unconditional model is asked in no words")
+        phrase = self.prompts.captions.phrases[self._forget_name][0]
+        return [f"{subject} with {phrase}" for subject in self.prompts.judged_captions.subjects]
 
     @property
     def pairs(self) -> CounterfactualPairs:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from vdu_bench.data.splits import DataSplits
 from vdu_bench.methods.settings import Configured
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.specs import ModelKind
@@ -31,11 +32,16 @@ class Probe(Configured, ABC):
 
     supports: ClassVar[tuple[ModelKind, ...]] = ("unconditional", "text_to_image")
     needs: ClassVar[tuple[ProbeNeed, ...]] = ()
+    attack: ClassVar[bool] = False
+    """Whether it tries to bring the concept back, and so is drawn where it is asked for alone (`Attack`)."""
 
     @classmethod
     def applies(cls, task: Task) -> bool:
         """Whether a task's models are looked at in this way: by their kind, unless a subclass knows more."""
         return task.model.kind in cls.supports
+
+    def check(self, task: Task, splits: DataSplits) -> None:
+        """Raise UserError where a task's data have not what it needs, before anything is made."""
 
     def images(self, context: ProbeContext) -> int:
         """How many images it will draw: the units of the progress bar."""

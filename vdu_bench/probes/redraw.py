@@ -36,15 +36,21 @@ class Redraw(Probe):
         return self._count(context) * self.settings.noises
 
     def draw(self, model: DiffusionModel, context: ProbeContext) -> dict[str, Tensor]:
-        count, noises = self._count(context), self.settings.noises
+        count = self._count(context)
         if not count:
             return {}
-        chosen = context.held_out.images(torch.arange(count))
-        images, concepts = (values.repeat_interleave(noises, 0) for values in (chosen.images, chosen.concepts))
-        noise = context.noise(len(images), "redraw")
-        strength = self.settings.strength
-        prompts = context.plainly(concepts)
-        return {"redraw": model.redraw(images, prompts, noise, context.sampler, strength, context.on_batch)}
+        return {"redraw": redrawn(model, context, count, self.settings.noises, self.settings.strength)}
 
     def _count(self, context: ProbeContext) -> int:
         return min(self.settings.images, len(context.held_out))
+
+
+def redrawn(model: DiffusionModel, context: ProbeContext, count: int, noises: int, strength: float) -> Tensor:
+    """The first `count` held-out images of the concept, each from several noises, uint8 ``[count * noises, C, H, W]``.
+
+    `strength` is the part of the sampler's way that they are noised back. Raises Diverged for a latent not finite.
+    """
+    chosen = context.held_out.images(torch.arange(count))
+    images, concepts = (values.repeat_interleave(noises, 0) for values in (chosen.images, chosen.concepts))
+    noise, prompts = context.noise(len(images), "redraw"), context.plainly(concepts)
+    return model.redraw(images, prompts, noise, context.sampler, strength, context.on_batch)

@@ -25,7 +25,7 @@ class PromptSpec(Spec):
     Each set of prompts is gone through in turn until there are as many as images.
     """
 
-    later: ClassVar[tuple[str, ...]] = ("preserve", "tuning", "tuning_retain", "tunes")
+    later: ClassVar[tuple[str, ...]] = ("preserve", "tuning", "tuning_retain", "tunes", "rephrased")
 
     captions: CaptionSpec = Field(description="the words for what real images show; the base learns under all subjects")
     judged_subjects: tuple[Prompt, ...] = Field(
@@ -45,6 +45,11 @@ class PromptSpec(Spec):
     )
     tuning_retain: dict[Prompt, tuple[str, ...]] = Field(
         default_factory=dict, description="what goes with them as retain goes with forget"
+    )
+    rephrased: dict[str, tuple[Prompt, ...]] = Field(
+        default_factory=dict,
+        description="lists of prompts that ask for the feature in other words, by what each changes: an attacker's, "
+        "neither judged nor given",
     )
     tunes: bool = Field(
         False,
@@ -81,7 +86,7 @@ class PromptSpec(Spec):
     @property
     def every(self) -> list[Prompt]:
         """All that a model is asked for."""
-        return [prompt for prompts in self._sets().values() for prompt in prompts]
+        return [prompt for prompts in (*self._sets().values(), self._rephrased) for prompt in prompts]
 
     def for_tuning(self, task: str) -> PromptSpec:
         """These, with the prompts for tuning in the place of the judged ones. Raises UserError where there are none."""
@@ -89,7 +94,7 @@ class PromptSpec(Spec):
             raise UserError(
                 f"{task} cannot be tuned on: its prompts lack tuning and tuning_retain, neither judged nor given ones"
             )
-        sets = {"forget": self.tuning, "retain": self.tuning_retain, "tuning": (), "tuning_retain": {}}
+        sets = {"forget": self.tuning, "retain": self.tuning_retain, "tuning": (), "tuning_retain": {}, "rephrased": {}}
         return PromptSpec.model_validate({**self.model_dump(context=WHOLE), **sets, "tunes": True})
 
     @property
@@ -97,7 +102,7 @@ class PromptSpec(Spec):
         return frozenset(self.judged_subjects)
 
     def _sets(self) -> dict[str, tuple[Prompt, ...]]:
-        """All prompts, by what the task file calls them."""
+        """All prompts that begin with a subject, by what the task file calls them."""
         return {
             "forget": self.forget,
             "retain": tuple(self.retain),
@@ -107,6 +112,17 @@ class PromptSpec(Spec):
             "tuning": self.tuning,
             "tuning_retain": tuple(self.tuning_retain),
         }
+
+    @property
+    def _rephrased(self) -> tuple[Prompt, ...]:
+        return tuple(prompt for prompts in self.rephrased.values() for prompt in prompts)
+
+    @model_validator(mode="after")
+    def _no_empty_list(self) -> PromptSpec:
+        for name, prompts in self.rephrased.items():
+            if not prompts:
+                raise ValueError(f"rephrased: {name!r} has no prompts")
+        return self
 
     @model_validator(mode="after")
     def _subjects_in_two_halves(self) -> PromptSpec:
@@ -127,7 +143,7 @@ class PromptSpec(Spec):
     @model_validator(mode="after")
     def _sets_are_apart(self) -> PromptSpec:
         owners: dict[str, str] = {}
-        for name, prompts in self._sets().items():
+        for name, prompts in {**self._sets(), "rephrased": self._rephrased}.items():
             for prompt in map(_plain, prompts):
                 if (owner := owners.setdefault(prompt, name)) != name:
                     raise ValueError(f"{prompt!r} is both a {owner} and a {name} prompt")

@@ -44,7 +44,7 @@ class Task(Spec):
 
     later: ClassVar[tuple[str, ...]] = (
         *("probe_settings", "quality", "retrain_seeds", "second_judge", "settings_from"),
-        *("probes", "tuning", "tuning_cost"),
+        *("attacks", "probes", "tuning", "tuning_cost"),
     )
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="how the task is asked for")
@@ -96,6 +96,9 @@ class Task(Spec):
     tuning: Tuning = Field(default_factory=Tuning, description="how vdu-bench tune searches for methods' settings")
     probes: tuple[str, ...] | None = Field(
         None, description="what models are looked at by, beside samples; unless given, all that metrics read"
+    )
+    attacks: tuple[str, ...] = Field(
+        (), description="the attacks that models are put under unless a command says which"
     )
     probe_settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="settings of probes that this task changes"
@@ -171,8 +174,8 @@ class Task(Spec):
 
     @property
     def changes(self) -> dict[str, Any]:
-        """By dotted name, what a command changed of the task; but `forget_images`, which has a field of its own, and
-        what decides no number.
+        """By dotted name, what a command changed of the task; but `forget_images`, which has a field of its own,
+        `attacks`, which add to a record and change nothing in it, and what decides no number.
 
         Not a part of the digest: the same task by another way is the same task.
         """
@@ -196,11 +199,12 @@ class Task(Spec):
     def for_tuning(self) -> Task:
         """The task that methods are tuned on: other prompts, another number of samples, and only what the search reads.
 
-        Second judge, CLIP score, FID in Inception's features and all probes but the samples are left out: they decide
-        neither the objective nor the quality limit. Raises UserError where a task with prompts has none for tuning.
+        Second judge, CLIP score, FID in Inception's features, attacks and all probes but the samples are left out: they
+        decide neither the objective nor the quality limit. Raises UserError where a task with prompts has none for
+        tuning.
         """
         prompts = None if self.prompts is None else self.prompts.for_tuning(self.name)
-        apart = {"samples": self.tuning.samples, "prompts": prompts, "probes": ()}
+        apart = {"samples": self.tuning.samples, "prompts": prompts, "probes": (), "attacks": ()}
         tuned = self.model_copy(update={**apart, "second_judge": None, "clip": None, "inception": None})
         # In its name, so that no record of a trial goes by the name of a result.
         tuned._changes = {**self._changes, "tuning": True}
@@ -208,7 +212,7 @@ class Task(Spec):
 
     def changed_from(self, original: Task, claims: Iterable[str] = ()) -> Task:
         """This task, which knows what it has otherwise than `original`; `claims` are the methods of `claims`."""
-        unnamed = {"forget_images", *UNMEASURED}
+        unnamed = {"forget_images", "attacks", *UNMEASURED}
         before, after = (task.model_dump(mode="json", context=WHOLE, exclude=unnamed) for task in (original, self))
         if self.posterior is not None and self.posterior.source == original.posterior_source.source:
             before["posterior"] = original.posterior_source.model_dump(mode="json", context=WHOLE)

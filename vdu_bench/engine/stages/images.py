@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+from torch import Tensor
 
 from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.grids import IMAGES
@@ -16,8 +17,10 @@ from vdu_bench.engine.store import Artifact
 from vdu_bench.engine.usage import pipeline_code, usage
 from vdu_bench.engine.weights import Weights, ready_model
 from vdu_bench.engine.workshop import Workshop
+from vdu_bench.errors import Diverged
 from vdu_bench.metrics.catalog import METRICS
-from vdu_bench.probes.catalog import PROBES
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.probes.catalog import PROBES, check_attack
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.probe import Probe
 from vdu_bench.registry import Entry
@@ -25,14 +28,18 @@ from vdu_bench.tasks.task import Task
 
 
 def probes_of(shop: Workshop, task: Task) -> dict[str, Probe]:
-    """The probes that a task's models are looked at by: the samples, and those whose images a metric reads.
+    """The probes that a task's models are looked at by: the samples, those whose images a metric reads, and attacks.
 
-    Raises UserError for a probe that the task names and nobody knows.
+    Attacks come last. Raises UserError for a probe that the task names and nobody knows, and as `check_attack`.
     """
     for name in task.probes or ():
         PROBES.entry(name)
-    names = {"samples", *(metric.probe for metric in METRICS.working().values() if metric.applies(task))} - {""}
+    for name in task.attacks:
+        check_attack(name, task.model.kind, task.name)
+    read = (metric.probe for metric in METRICS.working().values() if metric.applies(task))
+    names = {"samples", *read, *task.attacks} - {""}
     probes = {name: PROBES.get(name)(**task.probe_settings.get(name, {})) for name in sorted(names)}
+    probes = dict(sorted(probes.items(), key=lambda item: item[1].attack))
     return {
         name: probe
         for name, probe in probes.items()
@@ -74,13 +81,24 @@ def images(shop: Workshop, task: Task, weights: Weights, name: str, probe: Probe
         context = ProbeContext(task, model, name, probe.needs, seed, shop.splits(task))
         with shop.progress.bar(f"{label}: {name}", probe.images(context)) as context.on_batch:
             started = time.perf_counter()
-            drawn = probe.draw(model, context)
+            drawn, reason = _drawn(probe, model, context)
             seconds = time.perf_counter() - started
         # A convolution may give its channels last, and a decoder hands that on.
         save_file({key: found.contiguous() for key, found in drawn.items()}, folder / IMAGES)
         dtype = str(model.autocast or model.dtype).removeprefix("torch.")
-        return {"seconds": seconds, "dtype": dtype, "ledger": context.ledger().model_dump()}
+        why = {"reason": reason} if reason else {}
+        return {"seconds": seconds, "dtype": dtype, "ledger": context.ledger().model_dump(), **why}
 
     follow: list[str | Entry] = [PROBES.entry(name), "vdu_bench.probes.context", *pipeline_code(task)]
     code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights"])
     return shop.get(Stage("images", spec, make, weights.inputs, code))
+
+
+def _drawn(probe: Probe, model: DiffusionModel, context: ProbeContext) -> tuple[Mapping[str, Tensor], str]:
+    """What a probe draws; of an attack that diverges nothing, and why: it says nothing of the model as it is."""
+    try:
+        return probe.draw(model, context), ""
+    except Diverged as error:
+        if not probe.attack:
+            raise
+        return {}, str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import relearning
+import retrying
 
 from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.engine.cells import expand
@@ -25,12 +25,12 @@ from vdu_bench.tasks.task import Task
 
 
 @pytest.fixture
-def relearn(monkeypatch: pytest.MonkeyPatch) -> None:
+def retry(monkeypatch: pytest.MonkeyPatch) -> None:
     """The probe and its metric, registered."""
-    for registry, name, target in ((PROBES, "relearn", "Relearn"), (METRICS, "relearned", "Relearned")):
+    for registry, name, target in ((PROBES, "retry", "Retry"), (METRICS, "retried", "Retried")):
         monkeypatch.setattr(registry, "_entries", dict(registry.entries()))
         monkeypatch.setattr(registry, "_loaded", dict(registry._loaded))
-        registry.add(name, f"relearning:{target}", Path(relearning.__file__))
+        registry.add(name, f"retrying:{target}", Path(retrying.__file__))
 
 
 def recorded(task: Task, root: Path) -> Record:
@@ -40,61 +40,61 @@ def recorded(task: Task, root: Path) -> Record:
     return record
 
 
-@pytest.mark.usefixtures("relearn")
+@pytest.mark.usefixtures("retry")
 def test_its_images_are_a_stage(tiny_task: Task, tmp_path: Path) -> None:
     record = recorded(tiny_task, tmp_path)
-    stages = {name: record.stages[name] for name in ("samples", "original_samples", "relearn", "original_relearn")}
+    stages = {name: record.stages[name] for name in ("samples", "original_samples", "retry", "original_relearn")}
     assert len(set(stages.values())) == 4
-    artifact, _ = read_artifact(tmp_path / "images" / stages["relearn"][:32])
+    artifact, _ = read_artifact(tmp_path / "images" / stages["retry"][:32])
     assert artifact is not None
     assert artifact.manifest["spec"]["settings"]["given"] == 6
     assert artifact.manifest["spec"]["data"] == load_digits().digest()
     assert artifact.facts["ledger"] == {
         "forget_images": 6, "retain_images": 0, "held_out_images": 0, "forward": 3 * 4 + 3 * 40, "backward": 3 * 4,
     }  # fmt: skip
-    assert record.probes["relearn"] == artifact.facts["ledger"]
+    assert record.probes["retry"] == artifact.facts["ledger"]
     assert record.probes["samples"]["forward"] == 3 * 40
-    assert record.metrics["relearned"].estimate.n == 40
-    assert record.metrics["relearned"].probe == "relearn"
+    assert record.metrics["retried"].estimate.n == 40
+    assert record.metrics["retried"].probe == "retry"
     assert record.ledger.forget_images == 0, "the prober's images are not the method's"
     times = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("manifest.json")}
     assert recorded(tiny_task, tmp_path).stages == record.stages
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("manifest.json")} == times
 
 
-@pytest.mark.usefixtures("relearn")
+@pytest.mark.usefixtures("retry")
 def test_a_task_changes_its_settings_and_a_wrong_one_is_named(tiny_task: Task, tmp_path: Path) -> None:
-    changed = with_overrides(tiny_task, {"probe_settings": {"relearn": {"given": 2, "steps": 1}}})
+    changed = with_overrides(tiny_task, {"probe_settings": {"retry": {"given": 2, "steps": 1}}})
     record = recorded(changed, tmp_path)
-    assert record.probes["relearn"]["forget_images"] == 2
-    assert record.variant == "tiny+probe_settings.relearn.given=2+probe_settings.relearn.steps=1"
-    wrong = with_overrides(tiny_task, {"probe_settings": {"relearn": {"give": 2}}})
-    with pytest.raises(UserError, match="Relearn has no setting 'give'; did you mean 'given'"):
+    assert record.probes["retry"]["forget_images"] == 2
+    assert record.variant == "tiny+probe_settings.retry.given=2+probe_settings.retry.steps=1"
+    wrong = with_overrides(tiny_task, {"probe_settings": {"retry": {"give": 2}}})
+    with pytest.raises(UserError, match="Retry has no setting 'give'; did you mean 'given'"):
         Worker("cpu", None, Store(tmp_path), Progress(quiet=True), fresh=False).check_data([wrong])
 
 
 def test_without_a_metric_that_reads_them_nothing_is_drawn(
     tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    request.getfixturevalue("relearn")
-    monkeypatch.setattr(METRICS, "_entries", {k: v for k, v in METRICS.entries().items() if k != "relearned"})
-    assert "relearn" not in recorded(tiny_task, tmp_path).stages
+    request.getfixturevalue("retry")
+    monkeypatch.setattr(METRICS, "_entries", {k: v for k, v in METRICS.entries().items() if k != "retried"})
+    assert "retry" not in recorded(tiny_task, tmp_path).stages
 
 
 def test_a_probe_that_nobody_knows_is_named_before_anything_runs(
     tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(METRICS, "_entries", dict(METRICS.entries()))
-    METRICS.add("relearned", "relearning:Relearned", Path(relearning.__file__))
+    METRICS.add("retried", "retrying:Retried", Path(retrying.__file__))
     worker = Worker("cpu", None, Store(tmp_path), Progress(quiet=True), fresh=False)
-    with pytest.raises(UserError, match="unknown probe 'relearn'"):
+    with pytest.raises(UserError, match="unknown probe 'retry'"):
         worker.check_data([tiny_task])
 
 
 def test_with_it_a_record_is_another(tiny_task: Task, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     cell = expand([tiny_task], ["vdu"], (0,), "full", {}, "cpu")[0][-1]
     before = asked(cell, Store(tmp_path))
-    request.getfixturevalue("relearn")
+    request.getfixturevalue("retry")
     assert asked(cell, Store(tmp_path)) != before
 
 

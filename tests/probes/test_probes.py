@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from prompted import IMAGES, NAMES, PROMPTS
-from relearning import Relearn
+from retrying import Retry
 
 from vdu_bench.data.counterfactuals import CounterfactualPairs
 from vdu_bench.data.image_set import ImageSet
@@ -161,13 +161,13 @@ def test_a_probe_that_trains_is_counted_and_leaves_the_model_alone(
     before = {name: t.clone() for name, t in tiny_model.denoiser.state_dict().items()}
     context = digits_context(tiny_task, tiny_model, "forget_images")
     plain = Samples().draw(tiny_model, digits_context(tiny_task, tiny_model))["forget"]
-    drawn = Relearn(given=5).draw(tiny_model, context)["relearned"]
+    drawn = Retry(given=5).draw(tiny_model, context)["retried"]
     assert not torch.equal(drawn, plain)
     assert all(torch.equal(t, before[name]) for name, t in tiny_model.denoiser.state_dict().items())
     ledger = digits_context(tiny_task, tiny_model, "forget_images").ledger()
     assert (ledger.forget_images, ledger.forward) == (0, 0), "each probe has a ledger of its own"
     again = digits_context(tiny_task, tiny_model, "forget_images")
-    assert torch.equal(Relearn(given=5).draw(tiny_model, again)["relearned"], drawn)
+    assert torch.equal(Retry(given=5).draw(tiny_model, again)["retried"], drawn)
     # Three steps of four images, and forty samples in three steps.
     assert again.ledger().model_dump() == {
         "forget_images": 5, "retain_images": 0, "held_out_images": 0, "forward": 3 * 4 + 3 * 40, "backward": 3 * 4,
@@ -175,6 +175,6 @@ def test_a_probe_that_trains_is_counted_and_leaves_the_model_alone(
 
 
 def test_settings_are_checked() -> None:
-    assert Relearn(steps=9).settings.steps == 9
-    with pytest.raises(UserError, match="Relearn has no setting 'stepz'; did you mean 'steps'"):
-        Relearn(stepz=9)
+    assert Retry(steps=9).settings.steps == 9
+    with pytest.raises(UserError, match="Retry has no setting 'stepz'; did you mean 'steps'"):
+        Retry(stepz=9)

@@ -15,7 +15,7 @@ from vdu_bench.probes.probe import Probe
 from vdu_bench.stats.proportion import proportion
 
 
-class Relearn(Probe):
+class Retry(Probe):
     """Samples of a copy that was trained on a few forget images."""
 
     supports = ("unconditional",)
@@ -43,18 +43,18 @@ class Relearn(Probe):
 
         fit(copy.denoiser.parameters(), loss, self.settings)
         n = context.samples
-        return {"relearned": copy.freeze().sample(n, None, context.noise(n), context.sampler, context.on_batch)}
+        return {"retried": copy.freeze().sample(n, None, context.noise(n), context.sampler, context.on_batch)}
 
 
-class Relearned(Metric):
+class Retried(Metric):
     """Share of these samples that show the concept."""
 
     unit = "%"
     better = "lower"
-    probe = "relearn"
+    probe = "retry"
     group = "robustness"
     gate = "sampled"
 
     def compute(self, evidence: Evidence) -> Measurement:
-        hits = evidence.after.of("relearn")["relearned"].shown[:, evidence.forget_index].numpy()
+        hits = evidence.after.of("retry")["retried"].shown[:, evidence.forget_index].numpy()
         return Measurement(proportion(int(hits.sum()), len(hits)), outcomes=hits)

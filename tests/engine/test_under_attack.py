@@ -1,0 +1,94 @@
+"""A run whose models are put under attack: which attacks, what is made, what is reused, and what stands in the record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vdu_bench.engine.attacks import under_attack
+from vdu_bench.engine.cells import expand
+from vdu_bench.engine.executors import LocalExecutor
+from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.run import run_cells
+from vdu_bench.engine.store import Store
+from vdu_bench.errors import UserError
+from vdu_bench.records import Record
+from vdu_bench.tasks.loading import with_overrides
+from vdu_bench.tasks.task import Task
+
+SMALL = {
+    "relearn": {"images": [2], "looks": [1, 2], "samples": 8, "batch_size": 2},
+    "resample": {"samples": 8},
+}
+
+
+@pytest.fixture
+def task(tiny_task: Task) -> Task:
+    return with_overrides(tiny_task, {"probe_settings": SMALL})
+
+
+def run(task: Task, named: list[str] | None, root: Path, methods: tuple[str, ...] = ("finetune",)) -> list[Record]:
+    (attacked,) = under_attack([task], named, root / "out")
+    cells = expand([attacked], methods, (0,), "full", {}, "cpu")[0]
+    store, progress = Store(root / "store"), Progress(quiet=True)
+    outcome = run_cells(cells, store, root / "out", progress, LocalExecutor(store, progress))
+    assert not outcome.failed
+    return outcome.records
+
+
+def test_attacks_are_stages_that_add_to_a_record(task: Task, tmp_path: Path) -> None:
+    plain = {record.method: record for record in run(task, None, tmp_path)}
+    attacked = {record.method: record for record in run(task, ["relearn"], tmp_path)}
+    for method in ("original", "retrain", "finetune"):
+        one, other = plain[method], attacked[method]
+        assert "relearn_rate" not in one.metrics
+        assert other.stages["samples"] == one.stages["samples"], "models and samples are those that were there"
+        assert other.cell_name == one.cell_name
+        assert other.metrics["pul_strict"] == one.metrics["pul_strict"]
+        assert other.probes["relearn"]["forget_images"] == 2
+        assert {"relearn", "original_relearn", "retrain_relearn"} <= set(other.stages)
+        assert other.matrices["relearn_rate"].columns == ["0", "1", "2"]
+    assert "relearn_rate" not in attacked["real"].metrics or attacked["real"].metrics["relearn_rate"].estimate.reason
+    assert attacked["original"].stages["relearn"] == attacked["finetune"].stages["original_relearn"]
+    assert attacked["retrain"].stages["relearn"] == attacked["finetune"].stages["retrain_relearn"]
+
+    more = {record.method: record for record in run(task, ["resample"], tmp_path)}
+    assert more["finetune"].stages["relearn"] == attacked["finetune"].stages["relearn"], "what is there is kept"
+    assert {"relearn_rate", "resample_rate"} <= set(more["finetune"].metrics)
+    assert "relearn_rate" in run(task, None, tmp_path)[-1].metrics
+    assert "relearn_rate" not in run(task, ["none"], tmp_path)[-1].metrics
+
+
+def test_an_attack_that_diverges_says_so_and_the_cell_goes_on(task: Task, tmp_path: Path) -> None:
+    wild = with_overrides(task, {"probe_settings": {"relearn": {**SMALL["relearn"], "learning_rate": 1e30}}})
+    records = run(wild, ["relearn"], tmp_path)
+    assert {record.status for record in records} == {"ok"}
+    assert records[-1].metrics["relearn_rate"].estimate.reason
+    assert records[-1].metrics["relearn_leak"].estimate.reason
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (["relearned"], "unknown attack 'relearned'; did you mean 'relearn'"),
+        (["inversion"], "tiny cannot be put under inversion"),
+        (["samples"], "samples is no attack"),
+        (["all", "relearn"], "--attacks: all stands alone"),
+    ],
+)
+def test_what_cannot_be_is_an_error(task: Task, named: list[str], words: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=words):
+        under_attack([task], named, tmp_path)
+
+
+def test_a_task_has_attacks_of_its_own(task: Task, tiny_faces_task: Task, tmp_path: Path) -> None:
+    own = with_overrides(task, {"attacks": ["resample"]})
+    assert under_attack([own], None, tmp_path)[0].attacks == ("resample",)
+    assert under_attack([own], ["none"], tmp_path)[0].attacks == ()
+    every = under_attack([own, tiny_faces_task], ["all"], tmp_path)
+    assert every[0].attacks == ("redraw_further", "relearn", "relearn_blind", "resample")
+    assert "rephrase" not in every[1].attacks, "it has no lists of other words"
+    with pytest.raises(UserError, match="tiny_hats cannot be put under rephrase: its prompts have no rephrased"):
+        under_attack([tiny_faces_task], ["rephrase"], tmp_path)
+    assert own.changes == task.changes, "attacks add to a record, and make no other"

@@ -1,4 +1,4 @@
-"""A run whose models are put under attack: which attacks, what is made, what is reused, and what stands in the record."""
+"""A run whose models are put under attack: which attacks, what is made and what reused, what stands in the record."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_the_curve_begins_with_the_model_as_it_is(task: Task) -> None:
 
 
 def test_series_and_looks_are_in_the_order_of_their_numbers(task: Task) -> None:
-    after = Samples({"relearn": {f"{n} images@{at}": look("x.") for n in (25, 5) for at in (40, 10)}})
+    after = drawn("relearn", **{f"{n} images@{at}": "x." for n in (25, 5) for at in (40, 10)})
     matrix = RelearnRate().compute(planted(task, drawn("relearn", before="x."), after)).matrix
     assert matrix is not None
     assert (matrix.rows, matrix.columns) == (["5 images", "25 images"], ["10", "40"])
@@ -111,7 +111,12 @@ def test_the_leak_is_between_the_retrained_model_and_the_original(task: Task) ->
         (drawn("relearn", before="xx..", n5__10="xxxx"), 0),
         (drawn("relearn", before="....", n5__10="xx..", n5__40="xxxx"), 10),
         (drawn("relearn", before="....", n5__10="x...", n5__40="xx.."), 40),
-        (drawn("relearn", before="x...", n5__10="xxxx", n25__10="....", n25__40="xx.."), 40),
+        (
+            drawn(
+                "relearn", **{"before": "x...", "5 images@10": "xxxx", "25 images@10": "....", "25 images@40": "xx.."}
+            ),
+            40,
+        ),
     ],
 )
 def test_steps_to_half_with_the_most_images(task: Task, after: Samples, steps: int) -> None:

@@ -39,6 +39,11 @@ def load_plugin(file: Path) -> list[str]:
     return names
 
 
+def name_of(attribute: str, kind: type) -> str:
+    """What a module's class is called: by its ``name`` attribute, or by what the module calls it, in snake case."""
+    return str(kind.__dict__.get("name", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", attribute).lower()))
+
+
 def _places(attribute: str, value: Any) -> Iterator[tuple[str, Registry[Any]]]:
     """Under which name an object of a plug-in belongs into which registry."""
     # Imported here: a plug-in has loaded by now what it needs, and everything else in this module works without torch.
@@ -51,7 +56,7 @@ def _places(attribute: str, value: Any) -> Iterator[tuple[str, Registry[Any]]]:
         return
     if not inspect.isclass(value) or inspect.isabstract(value):
         return
-    name = value.__dict__.get("name", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", attribute).lower())
+    name = name_of(attribute, value)
     if issubclass(value, DataSource):
         yield name, SOURCES
     for module, base, registry in (

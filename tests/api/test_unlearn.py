@@ -1,0 +1,296 @@
+"""A pipeline of one's own: it forgets as a task's model would, and the one that was given stays as it is."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMPipeline, StableDiffusionPipeline, UNet2DModel
+from PIL import Image
+from prompted import IMAGES
+from torch import Tensor, nn
+
+import vdu_bench
+from vdu_bench.data.image_set import ImageSet
+from vdu_bench.errors import UserError
+from vdu_bench.methods.catalog import METHODS, make_method
+from vdu_bench.methods.context import UnlearningContext
+from vdu_bench.methods.vdu import VDU
+from vdu_bench.models.pipelines.loading import load_model
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.posterior.gaussian import WeightPosterior
+from vdu_bench.models.specs import LaplacePosterior
+
+SHORT = {"steps": 2, "batch_size": 3}
+PICTURES = torch.randint(256, (5, 1, 8, 8), generator=torch.Generator().manual_seed(3)).to(torch.uint8)
+
+
+def posterior_of(network: nn.Module, names: Callable[[str], bool] = lambda _: True) -> WeightPosterior:
+    weights = {name: p.detach().float().clone() for name, p in network.named_parameters() if names(name)}
+    return WeightPosterior(weights, {name: torch.full_like(p, 0.01) for name, p in weights.items()})
+
+
+def state_of(pipeline: Any) -> dict[str, Tensor]:
+    return {
+        f"{part}.{name}": value.clone()
+        for part, network in pipeline.components.items()
+        if isinstance(network, nn.Module)
+        for name, value in network.state_dict().items()
+    }
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.fixture
+def ddpm(tiny_model: UnconditionalDDPM) -> DDPMPipeline:
+    """A plain pipeline, whose sampler is not the noise that it was trained with."""
+    network = tiny_model.denoiser.requires_grad_(True).train()
+    return DDPMPipeline(network, DDIMScheduler.from_config(tiny_model.noise_scheduler.config))
+
+
+@pytest.fixture
+def text(tiny_text_to_image: TextToImage) -> StableDiffusionPipeline:
+    return tiny_text_to_image.pipeline()
+
+
+def unlearned(pipeline: Any, method: Any, forget: Any = None, **more: Any) -> Any:
+    return vdu_bench.unlearn(pipeline, method, forget, quiet=True, **more)
+
+
+def test_it_is_what_a_task_would_make_to_the_bit(ddpm: DDPMPipeline, tiny_model: UnconditionalDDPM) -> None:
+    posterior = posterior_of(ddpm.unet)
+    made = unlearned(ddpm, "vdu", PICTURES, posterior=posterior, seed=5, gamma=0.3, **SHORT)
+    images = ImageSet(PICTURES, torch.ones(5, 1, dtype=torch.bool), ("it",))
+    method = make_method("vdu", {"gamma": 0.3, **SHORT})
+    base = tiny_model.freeze()
+    context = UnlearningContext(base, images, "it", "full", method.needs, 5, posterior.only, lambda: pytest.fail("no"))
+    wanted = method.unlearn(base, context).denoiser.state_dict()
+    assert same(made.unet.state_dict(), wanted)
+    assert not same(made.unet.state_dict(), tiny_model.denoiser.state_dict())
+
+
+def test_what_was_given_stays_as_it_is(ddpm: DDPMPipeline) -> None:
+    before, scheduler = state_of(ddpm), ddpm.scheduler
+    made = unlearned(ddpm, VDU(**SHORT), PICTURES, posterior=posterior_of(ddpm.unet))
+    assert same(state_of(ddpm), before)
+    assert ddpm.scheduler is scheduler
+    assert ddpm.unet.training
+    assert all(p.requires_grad for p in ddpm.unet.parameters())
+    assert type(made) is type(ddpm)
+    assert type(made.unet) is UNet2DModel
+    assert made.unet.training
+    assert all(p.requires_grad for p in made.unet.parameters())
+    assert made.scheduler.config == scheduler.config
+    assert made.scheduler is not scheduler
+    # No memory in common, or to train one would be to train the other.
+    assert not {p.data_ptr() for p in made.unet.parameters()} & {p.data_ptr() for p in ddpm.unet.parameters()}
+
+
+def test_the_result_is_a_pipeline_that_can_be_saved_and_read(ddpm: DDPMPipeline, tmp_path: Path) -> None:
+    made = unlearned(ddpm, "gradient_ascent", PICTURES, **SHORT)
+    made.save_pretrained(tmp_path / "made")
+    again = load_model(tmp_path / "made", "unconditional").denoiser.state_dict()
+    assert same(again, made.unet.state_dict())
+    assert DDPMPipeline.from_pretrained(tmp_path / "made").scheduler.config["_class_name"] == "DDIMScheduler"
+
+
+def test_half_precision_is_worked_on_in_full_and_given_back(ddpm: DDPMPipeline) -> None:
+    rounded = copy.deepcopy(ddpm).to(torch.float16)
+    full = copy.deepcopy(rounded).to(torch.float32)
+    made = unlearned(rounded, "gradient_ascent", PICTURES, **SHORT)
+    wanted = unlearned(full, "gradient_ascent", PICTURES, **SHORT)
+    assert {p.dtype for p in made.unet.parameters()} == {torch.float16}
+    assert same(made.unet.state_dict(), {name: v.half() for name, v in wanted.unet.state_dict().items()})
+
+
+def test_images_as_people_have_them(ddpm: DDPMPipeline, tmp_path: Path) -> None:
+    files = []
+    (tmp_path / "folder" / "below").mkdir(parents=True)
+    for number, image in enumerate(PICTURES[:, 0]):
+        files.append(tmp_path / "folder" / ("below" if number > 2 else ".") / f"{number}.png")
+        Image.fromarray(image.numpy()).convert("RGB").save(files[-1])
+    (tmp_path / "folder" / "notes.txt").write_text("no image")
+    wanted = state_of(unlearned(ddpm, "gradient_ascent", PICTURES, **SHORT))
+    opened = [Image.open(file) for file in files]
+    for given in (tmp_path / "folder", str(tmp_path / "folder"), files, opened, PICTURES / 255, list(PICTURES)):
+        assert same(state_of(unlearned(ddpm, "gradient_ascent", given, **SHORT)), wanted)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("nowhere", "forget: there is no nowhere"),
+        ([], "there are no images"),
+        (torch.zeros(2, 3, 8, 8), r"\[2, 3, 8, 8\], and the pipeline makes images of \[1, 8, 8\]"),
+        (PICTURES.float(), "floating point in 0..1"),
+        (7, "forget is a int: give a folder"),
+        ([Path(__file__)], "cannot be read as an image"),
+        ([3], "forget holds a int"),
+    ],
+)
+def test_images_that_are_none(ddpm: DDPMPipeline, given: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        unlearned(ddpm, "gradient_ascent", given)
+
+
+def test_an_empty_folder(ddpm: DDPMPipeline, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="forget: there are no images in"):
+        unlearned(ddpm, "gradient_ascent", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "words"),
+    [
+        ("vdu", {"forget": PICTURES}, "VDU needs a posterior over the weights: posterior="),
+        ("vdu", {"posterior": "laplace"}, "VDU needs images of what is to be forgotten: forget="),
+        ("gradient_ascent", {}, "needs images of what is to be forgotten"),
+        ("salun", {"forget": PICTURES}, "SalUn needs images of what is to be kept: retain="),
+        ("finetune", {"forget": PICTURES}, "Finetune needs images of what is to be kept: retain="),
+        ("uce", {}, "UCE works on text_to_image models only"),
+        ("original", {}, "Original is a reference row"),
+        ("retrain", {}, "Retrain is a reference row"),
+        ("nobody", {}, "unknown method 'nobody'"),
+        ("vdu", {"gama": 1}, "vdu has no setting 'gama'; did you mean 'gamma'"),
+        (VDU(), {"gamma": 1}, "VDU has its settings already; give gamma to it"),
+        ("gradient_ascent", {"forget": PICTURES, "prompts": "a one"}, "prompts: an unconditional pipeline takes no"),
+        ("gradient_ascent", {"forget": PICTURES, "sampler": {"step": 3}}, "sampler has no setting 'step'"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_said_in_one_line(
+    ddpm: DDPMPipeline, method: Any, given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError, match=words) as error:
+        unlearned(ddpm, method, **given)
+    assert "\n" not in str(error.value)
+
+
+def test_no_setting_of_a_method_is_called_like_an_argument() -> None:
+    own = set(vdu_bench.unlearn.__kwdefaults__) | {"pipeline", "method", "forget"}
+    for name, method in METHODS.working().items():
+        assert not own & set(method.Settings.model_fields), name
+
+
+def test_a_posterior_from_a_folder_of_checkpoints_is_their_mean_and_deviation(
+    ddpm: DDPMPipeline, tmp_path: Path
+) -> None:
+    names = ("checkpoint-9", "checkpoint-10", "checkpoint-100")
+    for number, name in enumerate(names):
+        other = copy.deepcopy(ddpm)
+        with torch.no_grad():
+            for parameter in other.unet.parameters():
+                parameter += 0.01 * number
+        # As diffusers' scripts keep them: a U-Net in a folder of its own, and no index around it.
+        other.unet.save_pretrained(tmp_path / name / "unet")
+    weights = {name: p.detach() for name, p in ddpm.unet.named_parameters()}
+    posterior = WeightPosterior(
+        {name: p + 0.01 for name, p in weights.items()}, {name: torch.full_like(p, 0.01) for name, p in weights.items()}
+    )
+    settings = {**SHORT, "center": "mean", "learning_rate": 0.1}
+    wanted = unlearned(ddpm, "vdu", PICTURES, posterior=posterior, **settings).unet.state_dict()
+    for given in (tmp_path, [tmp_path / name for name in names]):
+        made = unlearned(ddpm, "vdu", PICTURES, posterior=given, **settings).unet.state_dict()
+        for name, value in made.items():
+            torch.testing.assert_close(value, wanted[name], rtol=1e-3, atol=1e-5)
+    (tmp_path / "lonely" / "one" / "unet").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"lonely has 0 folders with a U-Net"):
+        unlearned(ddpm, "vdu", PICTURES, posterior=tmp_path / "lonely")
+    with pytest.raises(UserError, match="there is no folder"):
+        unlearned(ddpm, "vdu", PICTURES, posterior="nowhere")
+
+
+def test_a_posterior_from_a_file_from_laplace_and_of_another_network(ddpm: DDPMPipeline, tmp_path: Path) -> None:
+    posterior = posterior_of(ddpm.unet)
+    posterior.save(tmp_path / "posterior.safetensors")
+    read = WeightPosterior.load(tmp_path / "posterior.safetensors")
+    wanted = unlearned(ddpm, "vdu", PICTURES, posterior=read, **SHORT)
+    made = unlearned(ddpm, "vdu", PICTURES, posterior=tmp_path / "posterior.safetensors", **SHORT)
+    assert same(state_of(made), state_of(wanted))
+    laplace = LaplacePosterior(source="laplace", samples=3)
+    made = unlearned(ddpm, "vdu", PICTURES, posterior=laplace, sampler={"steps": 2}, **SHORT)
+    assert not same(state_of(made), state_of(ddpm))
+    first = next(iter(posterior.std))
+    wrong = WeightPosterior(posterior.mean, {**posterior.std, first: torch.ones(2)})
+    with pytest.raises(UserError, match=f"posterior: {first} is \\[2\\]"):
+        unlearned(ddpm, "vdu", PICTURES, posterior=wrong)
+    (tmp_path / "other.safetensors").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="is no file that WeightPosterior.save wrote"):
+        unlearned(ddpm, "vdu", PICTURES, posterior=tmp_path / "other.safetensors")
+
+
+HATS = IMAGES.images[:3]
+
+
+def test_prompts_alone_are_enough_for_methods_that_edit(text: StableDiffusionPipeline) -> None:
+    before = state_of(text)
+    made = unlearned(text, "uce", prompts="a hat", anchor="a person", keep=["bangs"])
+    assert same(state_of(text), before)
+    changed = {name for name, value in state_of(made).items() if not torch.equal(value, before[name])}
+    assert changed
+    assert all("attn2.to_" in name for name in changed)
+    # What no method touches is shared.
+    assert made.vae is text.vae
+    assert made.text_encoder is text.text_encoder
+    with pytest.raises(UserError, match="UCE needs prompts that ask for what is to be forgotten"):
+        unlearned(text, "uce")
+
+
+def test_images_have_their_own_captions(text: StableDiffusionPipeline, tmp_path: Path) -> None:
+    for number, image in enumerate(HATS):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / f"{number}.png")
+    captions = ["a hat", "a person with a hat", "a portrait with a hat"]
+    rows = [json.dumps({"file_name": f"{number}.png", "text": text}) for number, text in enumerate(captions)]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(rows))
+    posterior = posterior_of(text.unet, lambda name: "attn2" in name)
+    wanted = state_of(unlearned(text, "vdu", HATS, captions=captions, posterior=posterior, **SHORT))
+    assert same(state_of(unlearned(text, "vdu", tmp_path, posterior=posterior, **SHORT)), wanted)
+    other = unlearned(text, "vdu", HATS, captions="a hat", posterior=posterior, **SHORT)
+    assert not same(state_of(other), wanted)
+    same_as_prompts = unlearned(text, "vdu", HATS, prompts="a hat", posterior=posterior, **SHORT)
+    assert same(state_of(other), state_of(same_as_prompts))
+    (tmp_path / "metadata.jsonl").write_text(rows[0])
+    with pytest.raises(UserError, match="has captions, and none for 1.png"):
+        unlearned(text, "vdu", tmp_path, posterior=posterior)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"forget": HATS}, "told what images show: pass prompts=..., or captions="),
+        ({"forget": HATS, "captions": ["a hat"]}, "there are 1 for 3 images"),
+        ({"captions": "a hat"}, "captions go with images"),
+        ({"forget": HATS, "prompts": "a hat", "retain": HATS}, "pass retain_captions="),
+        ({"forget": HATS, "prompts": "a hat " * 20}, "shorten it"),
+    ],
+)
+def test_words_that_are_missing_or_wrong(text: StableDiffusionPipeline, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        unlearned(text, "vdu", posterior="laplace", **given)
+
+
+def test_retained_images_have_words_too(text: StableDiffusionPipeline) -> None:
+    given = {"prompts": "a hat", "retain": IMAGES.images[4:], "retain_captions": "a person"}
+    made = unlearned(text, "salun", HATS, **given, **SHORT)
+    assert not same(state_of(made), state_of(text))
+
+
+def test_pipelines_that_cannot_be_worked_on(text: StableDiffusionPipeline, ddpm: DDPMPipeline) -> None:
+    with pytest.raises(UserError, match="a Linear is no pipeline that can be unlearned"):
+        unlearned(nn.Linear(1, 1), "uce", prompts="a hat")
+    with pytest.raises(UserError, match="a str is no pipeline"):
+        unlearned("some/where", "uce", prompts="a hat")
+    from peft import LoraConfig
+
+    text.unet.add_adapter(LoraConfig(r=1, target_modules=["to_k"]))
+    with pytest.raises(UserError, match=r"has an adapter .* call pipeline.fuse_lora\(\)"):
+        unlearned(text, "uce", prompts="a hat")
+    ddpm.unet._hf_hook = object()
+    with pytest.raises(UserError, match=r"is offloaded; call pipeline.remove_all_hooks\(\)"):
+        unlearned(ddpm, "gradient_ascent", PICTURES)

@@ -1,0 +1,138 @@
+"""Images as people have them, made into what a model takes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from vdu_bench.errors import UserError
+
+METADATA = ("metadata.jsonl", "metadata.csv")
+"""Where Hugging Face's image folders have the captions: columns ``file_name`` and ``text``."""
+
+
+@dataclass(frozen=True)
+class OwnImages:
+    """Images of one's own.
+
+    Attributes:
+        images: uint8 ``[N, C, H, W]``.
+        captions: N of them, where the folder tells them.
+    """
+
+    images: Tensor
+    captions: list[str] | None = None
+
+
+def own_images(given: Any, shape: tuple[int, int, int], called: str) -> OwnImages:
+    """The images of a folder, a list or a tensor.
+
+    Files and PIL images are put into the model's colours, scaled to its size and cut to it from the middle. A tensor is
+    taken as it is: uint8, or floating point in 0..1, ``[N, C, H, W]`` of the model's own size.
+
+    Args:
+        given: a folder (with all that is below it), a file, a PIL image, several of the latter two, or a tensor.
+        shape: ``(C, H, W)`` of the images that the model makes; C is 1 or 3.
+        called: the argument's name, for messages.
+
+    Raises:
+        UserError: there is nothing, a file is no image, or a tensor has another size or other values.
+    """
+    if isinstance(given, Tensor):
+        return OwnImages(_checked(given, shape, called))
+    if isinstance(given, str | Path):
+        place = Path(given)
+        if not place.exists():
+            raise UserError(f"{called}: there is no {place}")
+        if place.is_dir():
+            return _folder(place, shape, called)
+    found = [given] if isinstance(given, str | Path | Image.Image) else given
+    if not isinstance(found, Sequence):
+        raise UserError(
+            f"{called} is a {type(given).__name__}: give a folder, a list of PIL images or of files, or a tensor"
+        )
+    if not found:
+        raise UserError(f"{called}: there are no images in it")
+    return OwnImages(torch.stack([_one(image, shape, called) for image in found]))
+
+
+def _folder(folder: Path, shape: tuple[int, int, int], called: str) -> OwnImages:
+    Image.init()
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in Image.EXTENSION and file.is_file())
+    if not files:
+        raise UserError(f"{called}: there are no images in {folder}")
+    images = torch.stack([_one(file, shape, called) for file in files])
+    captions = _captions(folder)
+    if not captions:
+        return OwnImages(images)
+    names = [file.relative_to(folder).as_posix() for file in files]
+    if lacking := [name for name in names if name not in captions]:
+        raise UserError(f"{called}: {folder} has captions, and none for {lacking[0]}")
+    return OwnImages(images, [captions[name] for name in names])
+
+
+def _captions(folder: Path) -> dict[str, str]:
+    """What a folder's metadata say of its files, by name; empty where there are none with a ``text``."""
+    for name in METADATA:
+        if not (file := folder / name).is_file():
+            continue
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+            rows: Iterable[dict[str, Any]] = (
+                csv.DictReader(text.splitlines()) if file.suffix == ".csv" else map(json.loads, text.split("\n"))
+            )
+            return {str(row["file_name"]): str(row["text"]) for row in _told(rows)}
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{file} cannot be read: it needs a file_name and a text for each image") from error
+    return {}
+
+
+def _told(rows: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    found = list(rows)
+    return found if any("text" in row for row in found) else []
+
+
+def _one(given: Any, shape: tuple[int, int, int], called: str) -> Tensor:
+    """uint8 ``[C, H, W]``."""
+    if isinstance(given, Tensor):
+        return _checked(given, shape, called)[0]
+    if isinstance(given, str | Path):
+        try:
+            with Image.open(given) as image:
+                return _fitted(image, shape)
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            raise UserError(f"{called}: {given} cannot be read as an image") from error
+    if not isinstance(given, Image.Image):
+        raise UserError(f"{called} holds a {type(given).__name__}: give PIL images, files or a tensor")
+    return _fitted(given, shape)
+
+
+def _fitted(image: Image.Image, shape: tuple[int, int, int]) -> Tensor:
+    channels, height, width = shape
+    mode = "L" if channels == 1 else "RGB"
+    # A camera's note of how it was held is a part of the picture.
+    upright = ImageOps.exif_transpose(image).convert(mode)
+    if upright.size != (width, height):
+        upright = ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(upright)).reshape(height, width, channels).permute(2, 0, 1).contiguous()
+
+
+def _checked(images: Tensor, shape: tuple[int, int, int], called: str) -> Tensor:
+    images = images.detach().cpu()
+    images = images[None] if images.dim() == 3 else images
+    if tuple(images.shape[1:]) != shape or not len(images):
+        raise UserError(f"{called} is a tensor {list(images.shape)}, and the pipeline makes images of {list(shape)}")
+    if images.dtype == torch.uint8:
+        return images
+    if not images.is_floating_point() or not bool(((images >= 0) & (images <= 1)).all()):
+        raise UserError(f"{called} is a tensor of {images.dtype}: give uint8, or floating point in 0..1")
+    return (images * 255).round().to(torch.uint8)

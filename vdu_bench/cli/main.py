@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from vdu_bench.cli.compare import comparing
+from vdu_bench.cli.export import exporting
 from vdu_bench.cli.options import (
     Attacks,
     DataDir,
@@ -307,6 +308,7 @@ app.add_typer(sweeping)
 app.add_typer(tuning)
 app.add_typer(results)
 app.add_typer(comparing)
+app.add_typer(exporting)
 
 
 def main() -> None:

@@ -110,6 +110,16 @@ class Store:
             self._say(f"{kind} {self._shipped[key]} of the installed package is damaged ({damage}); it is made again")
         return None
 
+    def at(self, kind: str, key: str) -> Artifact | None:
+        """The artifact at an address, as records name it; whole and checked, or None. Nothing is removed."""
+        for folder in (self._folder(kind, key), self._shipped.get(key)):
+            if folder is not None and folder.exists():
+                artifact, damage = read_artifact(folder)
+                if artifact is not None and artifact.address == key:
+                    return artifact
+                self._say(f"{kind} {folder} is damaged ({damage or 'it is of another address'})")
+        return None
+
     def build(
         self,
         kind: str,

@@ -45,6 +45,7 @@ from vdu_bench.cli.options import (
 )
 from vdu_bench.cli.plain_output import make_output_plain
 from vdu_bench.cli.results import results
+from vdu_bench.cli.store import storing
 from vdu_bench.cli.sweep import sweeping
 from vdu_bench.cli.tune import tuning
 from vdu_bench.errors import UserError
@@ -309,6 +310,7 @@ app.add_typer(tuning)
 app.add_typer(results)
 app.add_typer(comparing)
 app.add_typer(exporting)
+app.add_typer(storing, name="store")
 
 
 def main() -> None:

@@ -1,0 +1,158 @@
+"""What lies in a store: artifacts, what runs left behind, and what of it nothing needs any more. Without torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from vdu_bench.engine.store import MANIFEST
+from vdu_bench.records import Record
+from vdu_bench.spec import digest_of
+
+OF_CELLS = ("unlearned", "external", "images", "readings", "second_readings", "record")
+"""Kinds that a cell leaves, in seconds or minutes. The others are shared by many cells, and may have taken hours."""
+
+UNFINISHED = (".partial", ".damaged")
+"""What stands in the names of folders that no run finished, or that were found damaged."""
+
+TOLD = ("family", "method", "probe", "name", "without", "forget", "seed", "snapshots")
+"""What of a stage's spec says in a line what it is."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An artifact in a store.
+
+    Attributes:
+        kind: of its stage.
+        folder: where it lies.
+        manifest: as the store wrote it.
+        size: of its files, in bytes.
+        made: when, in seconds since 1970.
+    """
+
+    kind: str
+    folder: Path
+    manifest: dict[str, Any]
+    size: int
+    made: float
+
+    @property
+    def address(self) -> str:
+        """As records name it."""
+        return str(self.manifest["hash"])
+
+    @property
+    def digest(self) -> str:
+        """sha256 over its files' checksums: what later stages name it by."""
+        return digest_of(self.manifest["files"])
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """All that decides it."""
+        return dict(self.manifest["spec"])
+
+    @property
+    def title(self) -> str:
+        """Such as ``method vdu, seed 0``."""
+        told = ((name, self.spec[name]) for name in TOLD if name in self.spec)
+        return ", ".join(f"{name} {value}" for name, value in told if isinstance(value, str | int))
+
+
+def inventory(root: Path, kind: str = "") -> list[Kept]:
+    """The artifacts of a store, by kind and age; of one kind alone where it is named. Damaged ones are left out."""
+    found = []
+    for file in root.glob(f"{kind or '*'}/*/{MANIFEST}"):
+        if any(mark in file.parent.name for mark in UNFINISHED):
+            continue
+        # A run may remove one meanwhile, and what cannot be read is for the store to make again.
+        with suppress(OSError, ValueError):
+            manifest = json.loads(file.read_text(encoding="utf-8"))
+            if isinstance(manifest, dict) and {"hash", "files", "spec", "kind"} <= set(manifest):
+                artifact = Kept(manifest["kind"], file.parent, manifest, size_of(file.parent), file.stat().st_mtime)
+                found.append(artifact)
+    return sorted(found, key=lambda artifact: (artifact.kind, artifact.made, artifact.folder.name))
+
+
+def size_of(folder: Path) -> int:
+    """The size of all files below a folder, in bytes."""
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(OSError):
+            total += 0 if file.is_dir() or file.is_symlink() else file.stat().st_size
+    return total
+
+
+def unfinished(root: Path) -> list[Path]:
+    """The folders that a run which was killed left half made, or that were set aside as damaged."""
+    return sorted(place for mark in UNFINISHED for place in root.glob(f"*/*{mark}*") if place.is_dir())
+
+
+def unneeded(artifacts: Iterable[Kept], records: Iterable[Record] | None, before: float | None) -> list[Kept]:
+    """Artifacts of cells that may go. Those of the other kinds always stay.
+
+    Args:
+        artifacts: all of a store.
+        records: what these rest on stays: the stages that they name, and what was read of the images among them. None:
+            no record says what may go.
+        before: what was made later stays, in seconds since 1970; None: no time says what may go.
+    """
+    artifacts = list(artifacts)
+    needed = set() if records is None else set(_needed(artifacts, records))
+    return [
+        artifact
+        for artifact in artifacts
+        if artifact.kind in OF_CELLS
+        and artifact.address not in needed
+        and (before is None or artifact.made < before)
+        and not (records is None and before is None)
+    ]
+
+
+def _needed(artifacts: list[Kept], records: Iterable[Record]) -> Iterator[str]:
+    named = {address for record in records for address in record.stages.values()}
+    yield from named
+    images = {artifact.digest for artifact in artifacts if artifact.kind == "images" and artifact.address in named}
+    for artifact in artifacts:
+        if artifact.kind in ("readings", "second_readings") and images & _texts(artifact.spec):
+            yield artifact.address
+        if artifact.kind == "record" and _stages(artifact) <= named:
+            yield artifact.address
+
+
+def _texts(spec: dict[str, Any]) -> set[str]:
+    return {value for value in spec.values() if isinstance(value, str)}
+
+
+def _stages(artifact: Kept) -> set[str]:
+    """The stages that a finished record names; one that cannot be read names none that is needed."""
+    try:
+        record = json.loads((artifact.folder / "record.json").read_text(encoding="utf-8"))
+        return set(record["stages"].values())
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return {""}
+
+
+def remove(folder: Path) -> bool:
+    """Remove an artifact, or what is left of one; False where a process is making it just now. Raises OSError."""
+    root, kind = folder.parent.parent, folder.parent.name
+    lock = root / "locks" / f"{kind}-{folder.name.partition('.')[0]}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=0):
+            # Renamed first: a kill in the middle of removing must not leave half of it under its name.
+            doomed = folder.with_name(f"{folder.name.partition('.')[0]}.damaged.removed")
+            if folder != doomed:
+                shutil.rmtree(doomed, ignore_errors=True)
+                folder.rename(doomed)
+            shutil.rmtree(doomed)
+    except Timeout:
+        return False
+    return True

@@ -354,6 +354,10 @@ def test_a_failed_cell_is_exit_1_and_in_the_table(
     )  # fmt: skip
     said = capsys.readouterr()
     assert "failed: RuntimeError: out of luck" in said.err
+    assert f"{plugin}:5 in unlearn: raise RuntimeError('out of luck')" in said.err
+    kept = done / "store" / "failed" / "tiny" / "fails" / "seed0.txt"
+    assert f"its traceback is in {kept}" in said.err
+    assert kept.read_text().startswith("Traceback")
     assert "failed" in said.out
 
 

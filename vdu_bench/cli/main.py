@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -48,6 +49,7 @@ from vdu_bench.cli.results import results
 from vdu_bench.cli.store import storing
 from vdu_bench.cli.sweep import sweeping
 from vdu_bench.cli.tune import tuning
+from vdu_bench.debugging import debugging, without_debug
 from vdu_bench.errors import UserError
 from vdu_bench.launch import rank
 
@@ -64,7 +66,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="""Machine unlearning in diffusion models, measured.
 
-    The main job, on a laptop: [bold]vdu-bench run --task digits_1 --methods vdu,esd[/bold]""",
+    The main job, on a laptop: [bold]vdu-bench run --task digits_1 --methods vdu,esd[/bold]
+
+    With [bold]--debug[/bold] anywhere, errors come with their whole tracebacks.""",
 )
 
 
@@ -318,11 +322,13 @@ def main() -> None:
     make_output_plain()
     try:
         # Not standalone, so that the errors below come here; typer then returns the status of its Exit.
-        status = app(prog_name="vdu-bench", standalone_mode=False) or 0
+        status = app(without_debug(sys.argv[1:]), prog_name="vdu-bench", standalone_mode=False) or 0
     except USAGE_ERROR as error:
         error.show()
         status = 2
     except UserError as error:
+        if debugging():
+            traceback.print_exception(error)
         typer.echo(f"vdu-bench: {error}", err=True)
         status = 2
     except SystemExit as error:

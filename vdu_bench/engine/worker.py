@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vdu_bench.engine.cells import Cell, tasks_of
 from vdu_bench.engine.device import resolve_device
+from vdu_bench.engine.failures import forget_failure, tell_failure
 from vdu_bench.engine.memory import check_memory
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recording import failed_record, make_record
@@ -98,6 +99,8 @@ class Worker:
             raise
         except (Exception, SystemExit) as error:
             # One method's bug, or its exit, must not cost the other cells.
+            tell_failure(cell.name, error, self._shop.store, self._shop.progress.say)
             return failed_record(cell, self._shop.device, error)
+        forget_failure(cell.name, self._shop.store)
         keep_record(cell, record, self._shop.store)
         return record

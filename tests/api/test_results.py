@@ -60,7 +60,7 @@ def test_a_leaderboard_is_a_frame_of_means(records: list[Record]) -> None:
 
 
 def test_a_notebook_s_table_is_escaped(records: list[Record]) -> None:
-    nasty = [record.model_copy(update={"method": "<script>alert(1)</script>"}) for record in records[-2:]]
+    nasty = [record.model_copy(update={"method": "<script>alert(1)</script>"}) for record in records[-1:]]
     text = vdu_bench.Results([*records, *nasty])._repr_html_()
     assert text.count("<table>") == 1
     assert "<script" not in text

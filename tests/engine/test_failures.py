@@ -35,9 +35,8 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> BaseException:
     """The error of a plug-in that asks for something of the suite which fails."""
-    (tmp_path / "beside_the_breaking.py").write_text(
-        "def deeper(context):\n    return context.posterior()  # too early\n"
-    )
+    beside = tmp_path / f"beside_the_{name.lower()}.py"
+    beside.write_text("def deeper(context):\n    return context.posterior()  # too early\n")
     file = tmp_path / f"{name.lower()}.py"
     file.write_text(PLUGIN.format(name=name, module=name.lower()))
     monkeypatch.syspath_prepend(tmp_path)

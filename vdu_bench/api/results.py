@@ -6,9 +6,10 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from vdu_bench.api.place import store_at
+from vdu_bench.errors import UserError
 from vdu_bench.records import Record, read_records
 
 if TYPE_CHECKING:
@@ -33,8 +34,12 @@ class Results(Sequence[Record]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, place):  # type: ignore[no-untyped-def]
-        return self.records[place]
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+    @overload
+    def __getitem__(self, place: slice) -> Results: ...
+    def __getitem__(self, place: int | slice) -> Record | Results:
+        return Results(self.records[place], self._store) if isinstance(place, slice) else self.records[place]
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
@@ -95,6 +100,23 @@ class Results(Sequence[Record]):
         from vdu_bench.api.pictures import draw
 
         return draw(self.records, kind, lambda: store_at(self._store))
+
+    def export(self, folder: str | Path, form: Literal["pipeline", "changed", "lora"] = "pipeline") -> Path:
+        """Write the model of the one record that there is (see `only`), as ``vdu-bench export`` does; the folder.
+
+        Args:
+            folder: made where it is missing; empty for a pipeline.
+            form: a whole diffusers pipeline, the tensors that differ from the base's, or a LoRA.
+
+        Raises:
+            UserError: there is another number of records; the model is not in the store, or has no such form.
+        """
+        from vdu_bench.engine.export.models import export_model
+
+        if len(self) != 1:
+            raise UserError(f"there are {len(self)} records, and one is exported at a time: choose it, as results[0:1]")
+        export_model(self.records[0], store_at(self._store), Path(folder), form)
+        return Path(folder)
 
     def _repr_html_(self) -> str:
         from vdu_bench.api.html_tables import leaderboards_html

@@ -77,7 +77,8 @@ def test_out_of_the_store_unlearned_once_more_and_judged(
     ]
     pictures = sorted((root / "base" / "images").glob("sample-000?-*.png"))
     assert len(pictures) == 3
-    assert Image.open(pictures[0]).size == (8, 8)
+    with Image.open(pictures[0]) as picture:
+        assert picture.size == (8, 8)
     pipeline = DDPMPipeline.from_pretrained(root / "base")
     digits = load_digits().train
     fives = digits.images[digits.shows("5")]

@@ -43,8 +43,7 @@ def own_posterior(
     """
     if isinstance(source, WeightPosterior):
         return lambda names: _fitting(source, model, names)
-    if source == LAPLACE or isinstance(source, LaplacePosterior):
-        spec = source if isinstance(source, LaplacePosterior) else LaplacePosterior(source="laplace")
+    if (spec := laplace_spec(source)) is not None:
         asked = None if prompts is None else list(islice(cycle(prompts), spec.samples))
         return lambda names: laplace_posterior(model, names, spec, sampler, asked, on_image)
     if isinstance(source, str | Path) and Path(source).is_file():
@@ -57,6 +56,13 @@ def own_posterior(
         return checkpoint_posterior(checkpoints, {name: parameters[name] for name in names})
 
     return of_checkpoints
+
+
+def laplace_spec(source: Source | None) -> LaplacePosterior | None:
+    """The settings of Laplace's approximation, where that is asked for."""
+    if isinstance(source, LaplacePosterior):
+        return source
+    return LaplacePosterior(source="laplace") if isinstance(source, str) and source == LAPLACE else None
 
 
 def checkpoints_in(folder: Path) -> list[Path]:

@@ -77,7 +77,8 @@ def run(
         store: where stages are kept; None for ``VDU_BENCH_STORE`` or the user's cache folder.
         data_dir: where data sets lie that come from outside the package.
         device: auto, cpu, cuda or cuda:N.
-        jobs: cells at a time, each in a process of one thread.
+        jobs: cells at a time, each in a process of one thread. More than one in a script need the usual
+            ``if __name__ == "__main__":`` around it.
         fresh: make the cells again, even those that are done.
         plugins: Python files that define methods, probes, metrics or data sources.
         quiet: no progress.

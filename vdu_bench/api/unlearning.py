@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,13 +14,13 @@ from vdu_bench.api.named_methods import the_method
 from vdu_bench.api.own_context import OwnContext, Words
 from vdu_bench.api.own_images import OwnImages, own_images
 from vdu_bench.api.own_pipeline import Pipeline, model_of, pipeline_with
-from vdu_bench.api.own_posterior import Source, own_posterior
+from vdu_bench.api.own_posterior import Source, laplace_spec, own_posterior
 from vdu_bench.engine.progress import Progress
 from vdu_bench.errors import UserError
 from vdu_bench.methods.method import Method
 from vdu_bench.methods.settings import checked_settings
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.specs import ComputeSpec, LaplacePosterior, SamplerSpec
+from vdu_bench.models.specs import ComputeSpec, SamplerSpec
 
 Images = str | Path | Image.Image | Tensor | Sequence[str | Path | Image.Image | Tensor]
 """A folder, a file, a PIL image, a tensor (uint8, or floating point in 0..1, ``[N, C, H, W]``), or several of these."""
@@ -92,10 +93,7 @@ def unlearn(
     to_keep = None if retain is None else own_images(retain, shape, "retain")
     words = _words(model, to_forget, to_keep, prompts, captions, anchor, keep, retain_captions)
     progress = Progress(quiet)
-    images = (
-        posterior.samples if isinstance(posterior, LaplacePosterior) else LaplacePosterior(source="laplace").samples
-    )
-    with progress.bar("laplace posterior", images) as on_image:
+    with _laplace_bar(posterior, progress) as on_image:
         kept = None if words is None else (words.anchor, *words.preserve)
         estimate = None if posterior is None else own_posterior(posterior, model, drawn_by, kept, on_image)
         context = OwnContext(model, found, to_forget, to_keep, words, estimate, seed, drawn_by)
@@ -103,6 +101,11 @@ def unlearn(
     with progress.steps(who, found.steps) as context.on_step:
         made = found.unlearn(model, context)
     return pipeline_with(pipeline, made, model)
+
+
+def _laplace_bar(posterior: Source | None, progress: Progress) -> AbstractContextManager[Callable[[int], None] | None]:
+    spec = laplace_spec(posterior)
+    return nullcontext() if spec is None else progress.bar("laplace posterior", spec.samples)
 
 
 def _sampler(given: SamplerSpec | Mapping[str, Any] | None, model: DiffusionModel) -> SamplerSpec:

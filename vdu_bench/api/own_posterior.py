@@ -49,7 +49,8 @@ def own_posterior(
     if isinstance(source, str | Path) and Path(source).is_file():
         read = _read(Path(source))
         return lambda names: _fitting(read, model, names)
-    checkpoints = checkpoints_in(Path(source)) if isinstance(source, str | Path) else list(source)
+    assert not isinstance(source, LaplacePosterior)  # which was told apart above
+    checkpoints = checkpoints_in(Path(source)) if isinstance(source, str | Path) else source
     parameters = dict(model.denoiser.named_parameters())
 
     def of_checkpoints(names: Sequence[str]) -> WeightPosterior:

@@ -42,18 +42,17 @@ def compare(
 
       vdu-bench compare results/reference results --row vdu=vdu --format csv --all > vdu.csv
     """
-    from rich.console import Console
-
     from vdu_bench.records import read_records
     from vdu_bench.reports.compare.differences import compare_records
     from vdu_bench.reports.compare.formats import compared_csv, compared_markdown, print_compared
     from vdu_bench.reports.compare.rows import parse_rows
+    from vdu_bench.reports.screen import screen
 
     rows = parse_rows(row or [])
     if not rows and (b is None or a.resolve() == b.resolve()):
         raise UserError("compare takes two folders, or one and --row ROW=OTHER_ROW for two rows of it")
     found = compare_records(read_records(a), read_records(a if b is None else b), rows)
     if format == "terminal":
-        print_compared(found, Console(), everything)
+        print_compared(found, screen(), everything)
     else:
         typer.echo(compared_csv(found) if format == "csv" else compared_markdown(found, everything), nl=False)

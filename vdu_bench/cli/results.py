@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vdu_bench.cli.options import NewRecords, Quiet, ReferenceOption, StoreOption, Tolerances, store_at
+from vdu_bench.cli.options import NewRecords, Quiet, ReferenceOption, StoreOption, Tolerances, names_in, store_at
 from vdu_bench.errors import UserError
 
 results = typer.Typer()
@@ -40,12 +40,26 @@ def table(
     format: Annotated[
         TableFormat | None,
         typer.Option(
-            help="terminal if not given; paper: markdown (its default), latex or csv; data: terminal, markdown, latex "
-            "or csv; long: csv or json."
+            help="terminal if not given; paper and data: terminal, markdown, latex or csv; long: csv or json."
         ),
     ] = None,
     scale: Annotated[
         Scale | None, typer.Option(help="Tasks of this scale alone. Without it, paper prints a table for each.")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option("--task", "-t", help="These tasks alone, or variants of them, with commas between."),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="For leaderboard: these metrics alone, in this order (vdu-bench list metrics)."),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            help="For leaderboard: rows by this metric, the best first, or by method, their names. References stay on "
+            "top, and who destroyed the model after who did not."
+        ),
     ] = None,
     published: Annotated[
         Path | None,
@@ -77,21 +91,31 @@ def table(
 
       vdu-bench table results --layout data
 
+      vdu-bench table results --task digits_1 --metrics pul_strict,fd_judge,nfe_forward --sort fd_judge
+
       vdu-bench table results --layout long --format csv > long.csv
     """
     from vdu_bench.records import read_records
-    from vdu_bench.reports.families import of_scale
+    from vdu_bench.reports.families import of_scale, of_tasks
     from vdu_bench.reports.layouts import format_of, render_table
-    from vdu_bench.reports.publish import print_data_table, print_leaderboard
+    from vdu_bench.reports.publish import print_data_table, print_leaderboard, print_paper_table
 
-    form = format_of(layout, format, published)
+    viewed = "--metrics" if metrics is not None else "--sort" if sort is not None else ""
+    form = format_of(layout, format, published, viewed)
+    chosen = [] if metrics is None else names_in(metrics, "--metrics")
     found = read_records(*(records or [RESULTS]))
     if scale is not None:
         found = of_scale(found, scale)
-    if form == "terminal":
-        (print_data_table if layout == "data" else print_leaderboard)(found, settings)
+    if task is not None:
+        found = of_tasks(found, names_in(task, "--task"))
+    if form != "terminal":
+        typer.echo(render_table(found, layout, form, published, settings, chosen, sort), nl=False)
+    elif layout == "paper":
+        print_paper_table(found, published, settings)
+    elif layout == "data":
+        print_data_table(found, settings)
     else:
-        typer.echo(render_table(found, layout, form, published, settings), nl=False)
+        print_leaderboard(found, settings, chosen, sort)
 
 
 @results.command()
@@ -180,21 +204,20 @@ def check(
 
       vdu-bench check --records new --tolerance fd_judge=5% --format junit --output gate.xml
     """
-    from rich.console import Console
-
     from vdu_bench.files import write_output
     from vdu_bench.reports.gate.formats import print_gate, render_gate
     from vdu_bench.reports.gate.losses import gated_metrics
     from vdu_bench.reports.gate.pairing import read_both
     from vdu_bench.reports.gate.tolerances import parse_tolerances
     from vdu_bench.reports.gate.verdicts import compare
+    from vdu_bench.reports.screen import screen
 
     old, new = read_both(reference, records)
     found = compare(old, new, parse_tolerances(tolerance or [], gated_metrics([*old, *new])), allow_missing)
     if output is not None:
         write_output(output, render_gate(found, format))
     if output is not None or format == "terminal":
-        print_gate(found, Console())
+        print_gate(found, screen())
     else:
         typer.echo(render_gate(found, format), nl=False)
     if not found.passed:

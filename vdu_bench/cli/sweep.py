@@ -77,14 +77,13 @@ def sweep(
 
       vdu-bench sweep --task digits_1 --methods vdu --set vdu.gamma=0.1,0.9 --values 10,40,160
     """
-    from rich.console import Console
-
     from vdu_bench.engine.cells import expand
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.run import run_cells
     from vdu_bench.engine.sweep import sweep_variants, swept_settings
     from vdu_bench.reports.frontier import frontiers, print_frontier
     from vdu_bench.reports.report import write_frontier
+    from vdu_bench.reports.screen import screen
     from vdu_bench.tasks.settings import values_in
 
     require_alone()
@@ -101,7 +100,7 @@ def sweep(
     place = store_at(store, progress)
     outcome = run_cells(cells, place, out, progress, executor_of(jobs, None, place, progress, fresh, plugin), fresh)
     for frontier in frontiers(outcome.records, swept):
-        print_frontier(frontier, Console())
+        print_frontier(frontier, screen())
         for file in write_frontier(frontier, out / "plots"):
             typer.echo(str(file))
     if outcome.failed:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.records import Record
 from vdu_bench.reports.comparable import by_variant
 from vdu_bench.tasks.loading import catalog
@@ -33,6 +33,16 @@ def of_scale(records: Iterable[Record], scale: str) -> list[Record]:
         there = ", ".join(sorted(set(known.values()) - {""})) or "none"
         raise UserError(f"--scale {scale}: there are no records of it; there are of: {there}")
     return kept
+
+
+def of_tasks(records: Iterable[Record], names: Sequence[str]) -> list[Record]:
+    """The records of some tasks, or of some variants of them. Raises UserError, naming those there are, for others."""
+    records = list(records)
+    for name in names:
+        if not any(name in (record.task, record.variant) for record in records):
+            known = sorted({one for record in records for one in (record.task, record.variant)})
+            raise UserError(f"--task {name}: there are no records of it{did_you_mean(name, known)}")
+    return [record for record in records if {record.task, record.variant} & set(names)]
 
 
 def _facts(records: Iterable[Record], own: Callable[[Record], str], installed: Callable[[Task], str]) -> dict[str, str]:

@@ -10,26 +10,37 @@ from vdu_bench.records import Record
 
 FORMATS = {
     "leaderboard": ("terminal", "markdown", "csv", "latex", "json"),
-    "paper": ("markdown", "latex", "csv"),
+    "paper": ("terminal", "markdown", "latex", "csv"),
     "data": ("terminal", "markdown", "latex", "csv"),
     "long": ("csv", "json"),
 }
 """What each layout can be made as, its default first."""
 
 
-def format_of(layout: str, form: str | None, published: Path | None) -> str:
-    """The format to make a layout in. Raises UserError where the options do not go together."""
+def format_of(layout: str, form: str | None, published: Path | None, viewed: str = "") -> str:
+    """The format to make a layout in; `viewed` is an option that chooses columns or rows, if one is given.
+
+    Raises UserError where the options do not go together.
+    """
     if layout not in FORMATS:
         raise UserError(f"unknown layout {layout!r}{did_you_mean(layout, FORMATS)}")
     if published is not None and layout != "paper":
         raise UserError(f"--published goes with --layout paper: --layout {layout} shows no published numbers")
+    if viewed and layout != "leaderboard":
+        raise UserError(f"{viewed} goes with --layout leaderboard, whose columns are metrics and whose rows are methods")
     if form is not None and form not in FORMATS[layout]:
         raise UserError(f"--layout {layout} has no --format {form}; use {' or '.join(FORMATS[layout])}")
     return form or FORMATS[layout][0]
 
 
 def render_table(
-    records: Sequence[Record], layout: str, form: str, published: Path | None = None, settings: bool = False
+    records: Sequence[Record],
+    layout: str,
+    form: str,
+    published: Path | None = None,
+    settings: bool = False,
+    metrics: Sequence[str] = (),
+    sort: str | None = None,
 ) -> str:
     """A table as text that ends with a newline.
 
@@ -39,6 +50,8 @@ def render_table(
         form: one of the layout's formats but ``terminal``.
         published: the folder of published numbers for the paper's table; the suite's own if None.
         settings: whether each row's settings are shown, and how they were come by.
+        metrics: those of a leaderboard that are shown alone; all if there is none.
+        sort: the metric that a leaderboard's rows are sorted by.
 
     Raises:
         UserError: when records do not compare, for a folder without published numbers, or as `to_csv` of the layout.
@@ -58,4 +71,4 @@ def render_table(
         return render_long(records, "json" if form == "json" else "csv", settings)
     from vdu_bench.reports.tables.render import render
 
-    return render(records, form, settings)
+    return render(records, form, settings, metrics, sort)

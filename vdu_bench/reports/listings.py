@@ -6,17 +6,21 @@ import inspect
 from typing import Any
 
 import yaml
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vdu_bench.data.catalog import SOURCES
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.metrics.catalog import METRICS, metric_facts
 from vdu_bench.models.specs import KINDS
 from vdu_bench.probes.catalog import PROBES
+from vdu_bench.reports import ever_run
+from vdu_bench.reports.lines import print_lines
+from vdu_bench.reports.screen import screen
 from vdu_bench.spec import Spec
 from vdu_bench.tasks.loading import catalog
+from vdu_bench.tasks.task import Task
 
 
 def listing(kind: str) -> list[dict[str, Any]]:
@@ -28,6 +32,8 @@ def listing(kind: str) -> list[dict[str, Any]]:
                 "scale": task.scale,
                 "model": task.model.kind,
                 "forget": task.forget,
+                "data": "inside" if _is_inside(task) else "outside",
+                "run": task.name in ever_run.TASKS,
                 "about": task.title,
             }
             for task in catalog().values()
@@ -40,6 +46,7 @@ def listing(kind: str) -> list[dict[str, Any]]:
                 "role": method.role,
                 "models": list(method.supports),
                 "needs": list(method.needs),
+                "run": method.name in ever_run.METHODS,
                 "about": method.summary,
             }
             for method in facts
@@ -62,16 +69,17 @@ def listing(kind: str) -> list[dict[str, Any]]:
     return rows
 
 
+def _is_inside(task: Task) -> bool:
+    """Whether all that a task is made of comes with a package; a source that cannot be read is outside of it."""
+    try:
+        return task.base is None and SOURCES.entry(task.data.source).is_function()
+    except UserError:
+        return False
+
+
 def print_listing(kind: str, rows: list[dict[str, Any]]) -> None:
-    """A table on standard output."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for key in rows[0]:
-        table.add_column(key, no_wrap=key == "name", overflow="fold")
-    for row in rows:
-        table.add_row(*(", ".join(value) if isinstance(value, list) else str(value) for value in row.values()))
-    console = Console()
-    console.print(table)
-    console.print(Text(f"\nvdu-bench show NAME tells all about one of these {kind}.", style="dim"))
+    """A line for each, on standard output."""
+    print_lines(kind, rows, screen())
 
 
 def description(name: str) -> dict[str, Any]:
@@ -91,7 +99,7 @@ def description(name: str) -> dict[str, Any]:
 
 def print_description(facts: dict[str, Any]) -> None:
     """For people: the docstring, its paragraphs as wide as the terminal, settings as a table, a task as YAML."""
-    console = Console()
+    console = screen()
     if facts["kind"] == "task":
         console.print(Text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True).rstrip()))
         return

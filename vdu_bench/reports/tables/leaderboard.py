@@ -115,6 +115,8 @@ class Leaderboard:
     front: frozenset[str]
     """The rows on the Pareto front of the first forgetting axis and the first distance: contestants and external
     checkpoints within the limit. A mark, and no part of the order."""
+    hidden: tuple[Column, ...] = ()
+    """Columns that this view of the board leaves out (`vdu_bench.reports.tables.views`); what rests on them stays."""
 
     @property
     def scale(self) -> str:
@@ -133,7 +135,8 @@ class Leaderboard:
 
     def on_axis(self, axis: Axis) -> list[Column]:
         """The columns that are an axis of the comparison, the first one its first choice."""
-        return [column for column in self.columns if column.axis == axis]
+        known = sorted((*self.columns, *self.hidden), key=lambda column: column.place)
+        return [column for column in known if column.axis == axis]
 
     def bound(self, column: Column) -> float:
         """The last value within the quality limit; NaN where the column has none, or the original is not here."""

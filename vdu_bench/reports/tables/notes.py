@@ -20,7 +20,7 @@ def table_notes(board: Leaderboard) -> list[str]:
 
 def destroyed(board: Leaderboard) -> list[str]:
     """A sentence for each row beyond the quality limit, with its numbers; another where nothing could be judged."""
-    columns = {column.name: column for column in board.columns}
+    columns = {column.name: column for column in (*board.columns, *board.hidden)}
     found = [
         f"{DESTROYED} {row.method} has destroyed the model: "
         + "; ".join(_beyond(columns[one.metric], one) for one in board.destroyed[row.method])

@@ -31,6 +31,7 @@ from vdu_bench.reports.tables.text import (
     table_cell,
     tuning_text,
 )
+from vdu_bench.reports.tables.views import viewed
 
 _LATEX = str.maketrans(
     {
@@ -68,21 +69,29 @@ _LATEX_SIZES: Any = [
 ]
 
 
-def render(records: Iterable[Record], form: str, settings: bool = False) -> str:
+def render(
+    records: Iterable[Record],
+    form: str,
+    settings: bool = False,
+    metrics: Sequence[str] = (),
+    sort: str | None = None,
+) -> str:
     """The leaderboards of all tasks in the records, as one text that ends with a newline.
 
     Args:
         records: of any number of tasks.
         form: ``markdown``, ``csv``, ``latex`` or ``json``.
         settings: whether each row's settings are shown, and how they were come by; JSON always has them.
+        metrics: those that are shown alone; all if there is none.
+        sort: the metric that rows are sorted by, the best first.
 
     Raises:
-        UserError: when records of one task do not compare, or for an unknown format.
+        UserError: when records of one task do not compare, or for an unknown format or metric.
     """
     writers = {"markdown": to_markdown, "csv": to_csv, "latex": to_latex}
     if form not in (*writers, "json"):
         raise UserError(f"unknown table format {form!r}{did_you_mean(form, (*writers, 'json'))}")
-    boards = leaderboards(records)
+    boards = viewed(leaderboards(records), metrics, sort)
     return to_json(boards) if form == "json" else writers[form](boards, settings)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
 
+from vdu_bench.reports.screen import shown_whole
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 from vdu_bench.reports.tables.notes import destroyed, table_notes
 from vdu_bench.reports.tables.printed import Printed, packed, printed_table
@@ -19,6 +21,25 @@ from vdu_bench.reports.tables.text import (
     table_cell,
     tuning_text,
 )
+from vdu_bench.reports.tables.views import headlines
+
+
+def print_headlines(boards: Iterable[Leaderboard], console: Console, where: str) -> None:
+    """Print each task's most important columns, what a method has destroyed, and where the rest is.
+
+    Args:
+        boards: one for each task, with all its columns.
+        console: where to.
+        where: how to get at the rest, such as a command.
+    """
+    for board in boards:
+        shown = headlines(board)
+        _print_title(shown, console)
+        _print_tables(shown, [_metric(shown, column, bare=True) for column in shown.columns], console)
+        _print_notes(shown, console)
+        if shown.hidden:
+            more = f"{len(shown.hidden)} more columns, regimes, seeds and status: {where}"
+            console.print(Text(more), soft_wrap=shown_whole(console))
 
 
 def print_leaderboards(boards: Iterable[Leaderboard], console: Console, settings: bool = False) -> None:
@@ -32,8 +53,7 @@ def print_leaderboards(boards: Iterable[Leaderboard], console: Console, settings
         settings: whether each row's settings are shown, how they were come by, and what a search for them took.
     """
     for board in boards:
-        console.print(Text.assemble("\n", (board.variant, "bold"), "  ", (caption(board), "dim")))
-        method = Printed("method", tuple(_method(board, row) for row in board.rows))
+        _print_title(board, console)
         main = [_metric(board, column) for column in board.main_columns]
         rest = [_metric(board, column) for column in board.other_columns]
         rest += [
@@ -46,15 +66,31 @@ def print_leaderboards(boards: Iterable[Leaderboard], console: Console, settings
             rest.append(_texts("from", board, lambda row: row.settings_from))
             if any(row.tuning_cost for row in board.rows):
                 rest.append(_texts("tuning", board, lambda row: tuning_text(row).replace(", ", "\n", 1)))
-        for columns in (main, rest):
-            for gap, fitting in packed(columns, console.width - method.width):
-                console.print()
-                console.print(printed_table([method, *fitting], gap))
-        notes, alarms = table_notes(board), destroyed(board)
-        if notes:
-            console.print()
-        for note in notes:
-            console.print(Text(note, style="red" if note in alarms else "dim"))
+        # What is known of the rows needs no table of its own where it is all the rest.
+        for columns in (main, rest) if board.other_columns else ([*main, *rest],):
+            _print_tables(board, columns, console)
+        _print_notes(board, console)
+
+
+def _print_title(board: Leaderboard, console: Console) -> None:
+    title = Text.assemble("\n", (board.variant, "bold"), "  ", (caption(board), "dim"))
+    console.print(title, soft_wrap=shown_whole(console))
+
+
+def _print_tables(board: Leaderboard, columns: Sequence[Printed], console: Console) -> None:
+    method = Printed("method", tuple(_method(board, row) for row in board.rows))
+    for gap, fitting in packed(columns, console.width - method.width):
+        console.print()
+        console.print(printed_table([method, *fitting], gap))
+
+
+def _print_notes(board: Leaderboard, console: Console) -> None:
+    notes, alarms = table_notes(board), destroyed(board)
+    if notes:
+        console.print()
+    for note in notes:
+        text = Text(f"Warning: {note}", style="bold red") if note in alarms else Text(note, style="dim")
+        console.print(text, soft_wrap=shown_whole(console))
 
 
 def _method(board: Leaderboard, row: Row) -> Text:
@@ -63,8 +99,10 @@ def _method(board: Leaderboard, row: Row) -> Text:
     return text.append("\nexternal", style="not bold dim") if row.role == "external" else text
 
 
-def _metric(board: Leaderboard, column: Column) -> Printed:
-    return Printed(header(column).replace("_", " "), tuple(_number(board, row, column) for row in board.rows))
+def _metric(board: Leaderboard, column: Column, bare: bool = False) -> Printed:
+    # A unit that is a word makes a column wide, and its title says what is counted.
+    shown = replace(column, unit="") if bare and len(column.unit) > len("MiB") else column
+    return Printed(header(shown).replace("_", " "), tuple(_number(board, row, column) for row in board.rows))
 
 
 def _number(board: Leaderboard, row: Row, column: Column) -> Text:

@@ -1,0 +1,14 @@
+"""Which of the suite's tasks and methods have records among its own results: the others are untried as they are."""
+
+from __future__ import annotations
+
+TASKS = frozenset(
+    {
+        *("digits_1", "digits_8", "faces_bangs", "faces_eyeglasses", "faces_hats"),
+        *("mnist_1_small", "mnist_8_small"),
+    }
+)
+
+METHODS = frozenset(
+    {"esd", "finetune", "gradient_ascent", "original", "real", "retrain", "vdu", "vdu_contrast"},
+)

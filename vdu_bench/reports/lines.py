@@ -1,0 +1,90 @@
+"""What `list` prints: a line for each name, cut to what the terminal has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from vdu_bench.reports.screen import shown_whole
+
+Row = Mapping[str, Any]
+
+GAP = 2
+SHORT = {"unconditional": "ddpm", "text_to_image": "text"}
+"""The kinds of models, as listings call them."""
+ARROWS = {"higher": "↑", "lower": "↓"}
+WORK = {"embedded": "minutes", "small": "hours", "full": "a GPU"}
+"""What a task's scale takes."""
+
+_COLUMNS: dict[str, list[tuple[str, Callable[[Row], str]]]] = {
+    "tasks": [
+        ("model", lambda row: SHORT.get(row["model"], row["model"])),
+        ("takes", lambda row: ", ".join(["data"] * (row["data"] == "outside") + [WORK.get(row["scale"], "")])),
+        ("run", lambda row: "yes" if row["run"] else "-"),
+    ],
+    "methods": [
+        ("model", lambda row: _kinds(row["models"])),
+        ("takes", lambda row: ", ".join(need.removesuffix("_images") for need in row["needs"]) or "-"),
+        ("run", lambda row: "yes" if row["run"] else "-"),
+    ],
+    "probes": [
+        ("model", lambda row: _kinds(row["models"])),
+        ("takes", lambda row: ", ".join(row["needs"]).replace("_", " ") or "-"),
+    ],
+    "metrics": [
+        ("group", lambda row: row["group"]),
+        ("unit", lambda row: f"{row['unit']} {ARROWS.get(row['better'], '')}".strip() or "-"),
+    ],
+}
+
+_LEGENDS = {
+    "tasks": "model: ddpm takes no prompts, text does. takes: data that are not in the package; how long a run of a "
+    "few methods is. run: the suite's own results have it.",
+    "methods": "model: ddpm takes no prompts, text does. takes: what of the training data it sees, and what else. run: "
+    "the suite's own results have it.",
+    "probes": "model: ddpm takes no prompts, text does. takes: what it is given beside the model.",
+    "metrics": "unit: an arrow points to the better side.",
+}
+
+
+def print_lines(kind: str, rows: Sequence[Row], console: Console) -> None:
+    """A line for each row: its name, what `kind` is told by, and a title: whole where all fit, else cut at a word."""
+    columns = _COLUMNS.get(kind) or [(key, _plain(key)) for key in rows[0] if key not in ("name", "about")]
+    cells = [[row["name"], *(text(row) for _, text in columns)] for row in rows]
+    headers = [kind.removesuffix("s"), *(name for name, _ in columns)]
+    widths = [max(len(line[index]) for line in [headers, *cells]) + GAP for index in range(len(headers))]
+    titles = [str(row["about"]) for row in rows]
+    room = console.width - sum(widths)
+    if any(len(title) > room for title in titles):
+        titles = [cut(short(title), room) for title in titles]
+    for index, (line, title) in enumerate(zip([headers, *cells], ["title", *titles], strict=True)):
+        text = "".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) + title
+        console.print(Text(text, style="" if index else "bold"), no_wrap=True, overflow="ignore", crop=False)
+    told = [_LEGENDS[kind]] if kind in _LEGENDS else []
+    for note in [*told, f"vdu-bench show NAME tells all about one of these {kind}."]:
+        console.print(Text(f"\n{note}", style="dim"), soft_wrap=shown_whole(console))
+
+
+def short(title: str) -> str:
+    """The part of a title that names: without what stands in brackets, or, after a name with a colon, the rest."""
+    return title.partition(" (")[0].partition(": ")[0].rstrip(".")
+
+
+def cut(text: str, room: int) -> str:
+    """A text for `room` characters: all of it, its first clause, or as many words as that holds and an ellipsis."""
+    for whole in (text, text.partition(", ")[0]):
+        if len(whole) <= room:
+            return whole
+    kept = text[: max(0, room - 1)].rpartition(" ")[0].rstrip(" ,;:")
+    return f"{kept}…" if kept else ""
+
+
+def _kinds(models: Sequence[str]) -> str:
+    return " ".join(SHORT.get(model, model) for model in models)
+
+
+def _plain(key: str) -> Callable[[Row], str]:
+    return lambda row: ", ".join(row[key]) if isinstance(row[key], list) else str(row[key])

@@ -142,5 +142,6 @@ class ESD(LossMethod):
             with seeded_dropout(copy.denoiser, derive_seed(context.seed, "concept dropout", step)):
                 return denoising_loss(copy, batch.x0, batch.condition, context.generator)
 
-        fit(copy.denoiser.parameters(), loss, spec, autocast=copy.autocast)
+        with context.phase("training of the concept's copy", spec.steps) as advance:
+            fit(copy.denoiser.parameters(), loss, spec, lambda _step, _loss: advance(1), autocast=copy.autocast)
         return copy.freeze()

@@ -80,12 +80,14 @@ class SalUn(LossMethod):
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
         parameters = list(self.parameters(model))
         total = [torch.zeros_like(parameter) for parameter in parameters]
-        for number in range(self.settings.mask_batches):
-            batch = context.forget.batch(self.settings.batch_size)
-            with seeded_dropout(model.denoiser, derive_seed(context.seed, "dropout of the mask", number)):
-                loss = MASK_SCALE * denoising_loss(model, batch.x0, batch.condition, context.generator)
-                slopes = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-            total = [summed + slope for summed, slope in zip(total, slopes, strict=True)]
+        with context.phase("mask of the salient weights", self.settings.mask_batches) as advance:
+            for number in range(self.settings.mask_batches):
+                batch = context.forget.batch(self.settings.batch_size)
+                with seeded_dropout(model.denoiser, derive_seed(context.seed, "dropout of the mask", number)):
+                    loss = MASK_SCALE * denoising_loss(model, batch.x0, batch.condition, context.generator)
+                    slopes = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+                total = [summed + slope for summed, slope in zip(total, slopes, strict=True)]
+                advance(1)
         self._masks = salient(total, self.settings.share)
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:

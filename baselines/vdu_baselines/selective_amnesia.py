@@ -103,13 +103,15 @@ class SelectiveAmnesia(LossMethod):
         """F, shaped as the parameters, over the first of the samples."""
         times, found = self.settings.fisher_times, [torch.zeros_like(p) for p in parameters]
         n = min(self.settings.fisher_samples, len(replay.x0))
-        for i in range(n):
-            condition = None if replay.condition is None else replay.condition[i : i + 1].expand(times, -1, -1)
-            with seeded_dropout(model.denoiser, derive_seed(context.seed, "dropout of the information", i)):
-                error = times * squared_error(model, context, replay.x0[i].expand(times, -1, -1, -1), condition)
-                slopes = torch.autograd.grad(error, parameters, allow_unused=True, materialize_grads=True)
-            scale = model.train_timesteps / times
-            found = [total + (scale * slope).square() / n for total, slope in zip(found, slopes, strict=True)]
+        with context.phase("Fisher information", n) as advance:
+            for i in range(n):
+                condition = None if replay.condition is None else replay.condition[i : i + 1].expand(times, -1, -1)
+                with seeded_dropout(model.denoiser, derive_seed(context.seed, "dropout of the information", i)):
+                    error = times * squared_error(model, context, replay.x0[i].expand(times, -1, -1, -1), condition)
+                    slopes = torch.autograd.grad(error, parameters, allow_unused=True, materialize_grads=True)
+                scale = model.train_timesteps / times
+                found = [total + (scale * slope).square() / n for total, slope in zip(found, slopes, strict=True)]
+                advance(1)
         return found
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:

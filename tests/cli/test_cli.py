@@ -91,6 +91,7 @@ print("HEAVY:", [name for name in {HEAVY!r} if name in sys.modules])
     "arguments",
     [
         ["--help"],
+        ["list", "probes", "--format", "json"],
         ["run", "--help"],
         ["check", "--help"],
         ["bless", "--help"],
@@ -178,7 +179,7 @@ def test_the_paper_s_table_beside_published_numbers_of_one_s_own(
 ) -> None:
     number = "{task: tiny, metric: pul, value: 12.5, unit: '%', method: vdu}"
     bad_file(tmp_path, "mine.yaml", f"paper: mine\ntitle: Mine\nsource: my notes\nnumbers: [{number}]\n")
-    cli("table", done / "out", "--layout", "paper", "--published", tmp_path)
+    cli("table", done / "out", "--layout", "paper", "--format", "markdown", "--published", tmp_path)
     text = capsys.readouterr().out
     assert "12.5" in text
     assert "[1] mine, Mine: my notes" in text

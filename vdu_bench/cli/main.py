@@ -12,15 +12,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from vdu_bench import __version__
 from vdu_bench.cli.compare import comparing
+from vdu_bench.cli.completion import complete_names, complete_tasks
+from vdu_bench.cli.config import blamed
 from vdu_bench.cli.export import exporting
 from vdu_bench.cli.options import (
     Attacks,
     DataDir,
     Device,
+    Everything,
     Fresh,
-    Jobs,
-    Name,
     Out,
     Plugins,
     Quiet,
@@ -31,14 +33,11 @@ from vdu_bench.cli.options import (
     StoreOption,
     Tasks,
     data_dir_at,
-    executor_of,
     load_plugins,
     names_in,
     publish_run,
-    regimes_in,
     require_alone,
     seeds_in,
-    settings_in,
     settings_of_task,
     store_at,
     tasks_named,
@@ -46,6 +45,7 @@ from vdu_bench.cli.options import (
 )
 from vdu_bench.cli.plain_output import make_output_plain
 from vdu_bench.cli.results import results
+from vdu_bench.cli.run import run
 from vdu_bench.cli.store import storing
 from vdu_bench.cli.sweep import sweeping
 from vdu_bench.cli.tune import tuning
@@ -62,7 +62,6 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     help="""Machine unlearning in diffusion models, measured.
 
@@ -78,93 +77,32 @@ Kind = Literal["tasks", "methods", "probes", "metrics"]
 Format = Annotated[ListFormat, typer.Option(help="text for people, json for programs.")]
 
 
-@app.command()
-def run(
-    task: Tasks,
-    methods: Annotated[str, typer.Option("--methods", "-m", help="Method names with commas between, or all.")] = "all",
-    seeds: Seeds = "0",
-    samples: Samples = None,
-    attacks: Attacks = None,
-    regime: Annotated[
-        str,
-        typer.Option(
-            help="Which training data methods may see: forget_only, forget_and_retain (one for one) or full, which "
-            "forbids nothing and counts everything; several with commas between."
-        ),
-    ] = "full",
-    settings: Settings = None,
-    settings_file: SettingsFile = None,
-    name: Name = None,
-    plugin: Plugins = None,
-    data_dir: DataDir = None,
-    device: Device = "auto",
-    out: Out = Path("results"),
-    store: StoreOption = None,
-    fresh: Fresh = False,
-    jobs: Jobs = 1,
-    dask: Annotated[
-        str | None,
-        typer.Option(help="Run cells on a Dask cluster: its scheduler's address or file. The store must be shared."),
-    ] = None,
-    quiet: Quiet = False,
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"vdu-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _of_all(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and exit.")
+    ] = False,
 ) -> None:
-    """Unlearn, sample, measure: one record for each task x method x seed, and a leaderboard of them.
+    pass
 
-    [bold]original[/bold], [bold]retrain[/bold] and [bold]real[/bold] (held-out images) are added to every table. What
-    is done already is reused; a run that was cut off goes on where it was. What is changed of a method or a task has
-    rows and records of its own: the third example makes a row [bold]vdu\\[short][/bold], the fourth makes three,
-    [bold]vdu\\[gamma=0.1][/bold] and so on.
 
-    Examples:
-
-      vdu-bench run --task digits_1 --methods vdu,esd
-
-      vdu-bench run --task digits_1,digits_8 --methods all --seeds 0,1,2
-
-      vdu-bench run --task digits_1 --methods vdu --set vdu.gamma=0.3 --set vdu.steps=60 --name short
-
-      vdu-bench run --task digits_1 --methods vdu --set vdu.gamma=0.1,0.3,0.9
-
-      vdu-bench run --task digits_1 --methods all --regime forget_only,full
-
-      vdu-bench run --task ./mine.yaml --methods mine --plugin my_method.py
-    """
-    from vdu_bench.engine.attacks import under_attack
-    from vdu_bench.engine.evaluate import external_beside
-    from vdu_bench.engine.progress import Progress
-    from vdu_bench.engine.regimes import expand_regimes
-    from vdu_bench.engine.run import run_cells
-    from vdu_bench.reports.comparable import check_comparable
-
-    require_alone()
-    load_plugins(plugin)
-    method_settings, task_settings = settings_in(settings, settings_file, samples)
-    named = None if attacks is None else names_in(attacks, "--attacks")
-    cells, left_out = expand_regimes(
-        under_attack(tasks_named(task, task_settings), named, out),
-        names_in(methods, "--methods"),
-        seeds_in(seeds),
-        regimes_in(regime),
-        method_settings,
-        device,
-        data_dir_at(data_dir),
-        name or "",
-    )
-    progress = Progress(quiet)
-    for line in left_out:
-        progress.say(line)
-    place = store_at(store, progress)
-    executor = executor_of(jobs, dask, place, progress, fresh, plugin)
-    outcome = run_cells(cells, place, out, progress, executor, fresh)
-    others = external_beside(outcome.records, out, check_comparable, progress.say)
-    publish_run([*outcome.records, *others], out, place, progress)
-    if outcome.failed:
-        raise typer.Exit(1)
+app.command()(run)
 
 
 @app.command()
 def evaluate(
-    task: Annotated[str, typer.Option("--task", "-t", help="A task's name, or a task file (./mine.yaml).")],
+    task: Annotated[
+        str,
+        typer.Option(
+            "--task", "-t", autocompletion=complete_tasks, help="A task's name, or a task file (./mine.yaml)."
+        ),
+    ],
     checkpoint: Annotated[
         str,
         typer.Option(
@@ -192,6 +130,7 @@ def evaluate(
     out: Out = Path("results"),
     store: StoreOption = None,
     fresh: Fresh = False,
+    everything: Everything = False,
     quiet: Quiet = False,
 ) -> None:
     """Judge a model that was unlearned elsewhere: its row in the leaderboard, marked external, beside those in OUT.
@@ -211,6 +150,7 @@ def evaluate(
     """
     from vdu_bench.engine.attacks import under_attack
     from vdu_bench.engine.evaluate import evaluate_cells, evaluation_cells
+    from vdu_bench.engine.few_samples import too_few
     from vdu_bench.engine.progress import Progress
     from vdu_bench.records import read_records
     from vdu_bench.reports.comparable import check_comparable
@@ -223,8 +163,10 @@ def evaluate(
     cells = evaluation_cells(judged_by, checkpoint, seeds_in(seeds), device, out, name, unlearning_seconds, where)
     progress = Progress(quiet)
     place = store_at(store, progress)
+    for line in [f"store: {place.root}; results: {out}", *too_few([judged_by])]:
+        progress.say(line)
     outcome = evaluate_cells(cells, place, out, progress, check_comparable, fresh)
-    publish_run(read_records(out), out, place, progress, judged_by.name)
+    publish_run(read_records(out), out, place, progress, judged_by.name, everything)
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -294,7 +236,7 @@ def list_(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A task, a method, a probe or a metric.")],
+    name: Annotated[str, typer.Argument(autocompletion=complete_names, help="A task, a method, a probe or a metric.")],
     plugin: Plugins = None,
     format: Format = "text",
 ) -> None:
@@ -317,6 +259,15 @@ app.add_typer(exporting)
 app.add_typer(storing, name="store")
 
 
+def _is_typer_s(error: SystemExit) -> bool:
+    """Whether it is typer that ended the process, as it does when it has answered a shell that completes a word."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = "" if trace is None else trace.tb_frame.f_globals.get("__name__", "")
+    return module.partition(".")[0] in ("typer", "click") and not isinstance(error.__context__, BrokenPipeError)
+
+
 def main() -> None:
     """Run the command line; exit with 2 and one line for input that cannot be used, with 130 after Ctrl-C."""
     make_output_plain()
@@ -324,7 +275,10 @@ def main() -> None:
         # Not standalone, so that the errors below come here; typer then returns the status of its Exit.
         status = app(without_debug(sys.argv[1:]), prog_name="vdu-bench", standalone_mode=False) or 0
     except USAGE_ERROR as error:
-        error.show()
+        if (file := blamed(error)) is not None:
+            typer.echo(f"vdu-bench: {file}: {error.format_message()}", err=True)
+        else:
+            error.show()
         status = 2
     except UserError as error:
         if debugging():
@@ -334,9 +288,12 @@ def main() -> None:
     except SystemExit as error:
         # Nothing of the suite ends the process in the middle of a command: it was a plug-in, or a library under it.
         # typer and rich do so where who reads the output has gone: no fault of anybody's, and nothing can be said.
-        if not isinstance(error.__context__, BrokenPipeError):
-            typer.echo(f"vdu-bench: code that is not the suite's ended the command by exit({error.code})", err=True)
-        status = 1
+        if _is_typer_s(error):
+            status = error.code if isinstance(error.code, int) else 0
+        else:
+            if not isinstance(error.__context__, BrokenPipeError):
+                typer.echo(f"vdu-bench: code that is not the suite's ended the command by exit({error.code})", err=True)
+            status = 1
     except BrokenPipeError:
         # Who reads the output has gone; nothing can be said to them, and what was written to files stays.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

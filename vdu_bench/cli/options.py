@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vdu_bench.cli.completion import complete_tasks
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.launch import launched
 from vdu_bench.methods.regime import REGIMES, Regime
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
     from vdu_bench.engine.executors import Executor
 
 Tasks = Annotated[
-    str, typer.Option("--task", "-t", help="Task names with commas between, or a task file (./mine.yaml).")
+    str,
+    typer.Option(
+        "--task",
+        "-t",
+        autocompletion=complete_tasks,
+        help="Task names with commas between, or a task file (./mine.yaml).",
+    ),
 ]
 Plugins = Annotated[
     list[Path] | None,
@@ -59,7 +66,10 @@ Tolerances = Annotated[
         "reference's value, such as pul=5 or fd_judge=5%; may be repeated.",
     ),
 ]
-Seeds = Annotated[str, typer.Option(help="Seeds with commas between; each is a cell of its own.")]
+Seeds = Annotated[str, typer.Option(help="Seeds, such as 0-4 or 0-2,7; each is a cell of its own.")]
+Everything = Annotated[
+    bool, typer.Option("--all", help="Print all columns of the leaderboard, and not the most important ones alone.")
+]
 Samples = Annotated[int | None, typer.Option(help="Images a cell; the task's own number if not given.")]
 Out = Annotated[Path, typer.Option(help="Folder for records, leaderboards and plots.")]
 Name = Annotated[
@@ -101,6 +111,8 @@ def tasks_named(names: str, variants: list[dict[str, Any]]) -> list[Any]:
 
 def the_task(name: str, assignments: list[str] | None, samples: int | None) -> Any:
     """The one task of --task, changed by --set and --samples. Raises UserError for more, or settings of a method."""
+    if samples is not None:
+        settings_in(None, None, samples)
     task = settings_of_task(assignments, None)
     found = tasks_named(name, [task if samples is None else {**task, "samples": samples}])
     if len(found) != 1:
@@ -120,12 +132,18 @@ def names_in(text: str, option: str) -> list[str]:
 
 
 def seeds_in(text: str) -> list[int]:
-    """The whole numbers of --seeds. Raises UserError for anything else."""
-    seeds = []
+    """The whole numbers of --seeds, ``0-4`` those from 0 to 4. Raises UserError for anything else."""
+    seeds: list[int] = []
     for word in names_in(text, "--seeds"):
-        if not word.isdecimal():
-            raise UserError(f"--seeds {text!r}: {word!r} is not a whole number from 0 up")
-        seeds.append(int(word))
+        first, dash, last = word.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UserError(f"--seeds {text!r}: {word!r} is not a whole number from 0 up, nor a range such as 0-4")
+        found = range(int(first), int(last or first) + 1)
+        if not found:
+            raise UserError(f"--seeds {text!r}: {word} ends before it begins")
+        seeds += found
+    if doubled := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
+        raise UserError(f"--seeds names {doubled[0]} twice")
     return seeds
 
 
@@ -141,12 +159,20 @@ Variants = list[dict[str, Any]]
 
 
 def settings_in(
-    assignments: list[str] | None, file: Path | None, samples: int | None = None
+    assignments: list[str] | None,
+    file: Path | None,
+    samples: int | None = None,
+    inline: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Variants], Variants]:
-    """What --set, --settings and --samples say: the variants of methods by name, and those of the task."""
+    """What --set, --settings and --samples say: the variants of methods by name, and those of the task.
+
+    `inline` is what a configuration says in place of a settings file. Raises UserError for fewer than two samples, too.
+    """
     from vdu_bench.tasks.settings import read_settings
 
-    settings = read_settings(assignments or [], file)
+    if samples is not None and samples < 2:
+        raise UserError(f"--samples {samples}: at least 2 samples are needed for any interval")
+    settings = read_settings(assignments or [], file, inline)
     task = settings.pop("task", [{}])
     return settings, task if samples is None else [{**own, "samples": samples} for own in task]
 
@@ -192,12 +218,16 @@ def executor_of(
     return LocalExecutor(store, progress, fresh)
 
 
-def publish_run(records: list[Any], out: Path, store: Any, progress: Any, task: str | None = None) -> None:
-    """Write tables and plots of a run, and print its leaderboard."""
+def publish_run(
+    records: list[Any], out: Path, store: Any, progress: Any, task: str | None = None, everything: bool = False
+) -> None:
+    """Write tables and plots of a run, and print its leaderboard: the most important columns, or everything."""
     from vdu_bench.engine.grids import first_samples, samples_digest
     from vdu_bench.reports.publish import publish
 
-    publish(records, out, lambda: first_samples(records, store), samples_digest(records), progress.say, task)
+    publish(
+        records, out, lambda: first_samples(records, store), samples_digest(records), progress.say, task, everything
+    )
 
 
 def store_at(folder: Path | None, progress: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from vdu_bench.cli.completion import complete_metrics, complete_tasks
 from vdu_bench.cli.options import NewRecords, Quiet, ReferenceOption, StoreOption, Tolerances, names_in, store_at
 from vdu_bench.errors import UserError
 
@@ -48,11 +49,19 @@ def table(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option("--task", "-t", help="These tasks alone, or variants of them, with commas between."),
+        typer.Option(
+            "--task",
+            "-t",
+            autocompletion=complete_tasks,
+            help="These tasks alone, or variants of them, with commas between.",
+        ),
     ] = None,
     metrics: Annotated[
         str | None,
-        typer.Option(help="For leaderboard: these metrics alone, in this order (vdu-bench list metrics)."),
+        typer.Option(
+            autocompletion=complete_metrics,
+            help="For leaderboard: these metrics alone, in this order (vdu-bench list metrics).",
+        ),
     ] = None,
     sort: Annotated[
         str | None,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.estimate import UNKNOWN, Estimate, duration
 from vdu_bench.engine.executors import Executor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.stages.record import find_record
@@ -42,6 +43,7 @@ def run_cells(
     executor: Executor,
     fresh: bool = False,
     admit: Callable[[Record], None] = lambda _: None,
+    expected: Callable[[Sequence[Cell]], Estimate] | None = None,
 ) -> Outcome:
     """The records of all cells, written to ``OUT/records/VARIANT/METHOD/seedN.json`` as they come.
 
@@ -53,11 +55,12 @@ def run_cells(
         executor: where cells run.
         fresh: make the records again, even those that are done.
         admit: called with each record before it is written; raises UserError for one that may not be.
+        expected: what missing cells are expected to take, for lines on how long the whole will.
 
     Raises:
         UserError: a setting, the device, the data or `out` cannot be used, and nothing was written then; or as `admit`.
     """
-    found = {} if fresh else {cell.name: record for cell in cells if (record := find_record(cell, store)) is not None}
+    found = finished(cells, store, fresh)
     missing = [cell for cell in cells if cell.name not in found]
     _require_same(cells, out)
     if missing:
@@ -66,6 +69,14 @@ def run_cells(
     for record in found.values():
         admit(record)
         write_record(record, out)
+    plan = (
+        expected(missing)
+        if missing and expected is not None
+        else Estimate({cell.name: UNKNOWN for cell in missing}, {})
+    )
+    if missing:
+        about = duration(plan.seconds)
+        progress.say(f"{len(missing)} of {len(cells)} cells to run" + f", about {about}" * bool(about))
     made: dict[str, Record] = {}
     started = time.monotonic()
     for cell, record in executor.run(missing) if missing else ():
@@ -73,7 +84,10 @@ def run_cells(
         write_record(record, out)
         made[cell.name] = record
         line = record.status if record.status == "ok" else f"{record.status}: {record.reason}"
-        progress.say(f"[{len(made)}/{len(missing)}] {cell.name}: {line} (at {time.monotonic() - started:.0f} s)")
+        elapsed = time.monotonic() - started
+        left = duration(plan.left(made, elapsed)) if len(made) < len(missing) else ""
+        when = f"at {elapsed:.0f} s" + f", about {left} left" * bool(left)
+        progress.say(f"[{len(made)}/{len(missing)}] {cell.name}: {line} ({when})")
     if found:
         progress.say(f"reused {len(found)} of {len(cells)} cells that were done already (--fresh makes them again)")
     records = {**found, **made}
@@ -82,6 +96,11 @@ def run_cells(
         [cell.name for cell in cells if cell.name in found],
         [name for name, record in made.items() if record.status == "failed"],
     )
+
+
+def finished(cells: Sequence[Cell], store: Store, fresh: bool = False) -> dict[str, Record]:
+    """By cell name, the records that are there already; none of them where all are made `fresh`."""
+    return {} if fresh else {cell.name: record for cell in cells if (record := find_record(cell, store)) is not None}
 
 
 def _require_same(cells: Sequence[Cell], out: Path) -> None:

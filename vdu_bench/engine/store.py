@@ -168,7 +168,7 @@ class Store:
         For each kind, what its spec has to say: what says otherwise does not count.
         """
         manifests: dict[str, Any] = {}
-        for folder in [*self._shipped.values(), *(path for kind in kinds for path in (self.root / kind).glob("*"))]:
+        for folder in self.folders(*kinds):
             with suppress(OSError, ValueError, KeyError):
                 manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
                 spec = manifest["spec"]
@@ -176,6 +176,10 @@ class Store:
                 if manifest["kind"] in kinds and all(spec.get(key) == value for key, value in wanted.items()):
                     manifests[manifest["hash"]] = manifest["files"]
         return sorted(digest_of(files) for files in manifests.values())
+
+    def folders(self, *kinds: str) -> list[Path]:
+        """The folders of its own artifacts of some kinds, and those of all that ships; neither is checked."""
+        return [*self._shipped.values(), *(path for kind in kinds for path in (self.root / kind).glob("*"))]
 
     def workspace(self, kind: str, spec: Mapping[str, Any]) -> Path:
         """A folder for the running state of a stage that is long in the making; kept until `forget_workspace`."""

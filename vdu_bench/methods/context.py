@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -83,6 +84,7 @@ class UnlearningContext(Draws):
         super().__init__(model, derive_seed(seed, "method"), captions)
         self.seed = seed
         self.on_step = on_step
+        self.on_phase: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] | None = None
         self.names = train.names
         """The K concepts that images are labelled with, in the order of a batch's `concepts`."""
         self.retraining: TrainingLog | None = None
@@ -132,6 +134,20 @@ class UnlearningContext(Draws):
             self._model.counter = counter
         return posterior.to(self._model.device, self._model.dtype)
 
+    @contextmanager
+    def phase(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Tell whoever waits what goes on outside of the steps, such as the training of a copy.
+
+        Args:
+            name: what a bar of progress calls it.
+            total: of how many units it is; the function that this gives takes how many more are done.
+        """
+        if self.on_phase is None:
+            yield lambda _: None
+            return
+        with self.on_phase(name, total) as advance:
+            yield advance
+
     def replay(self, n: int, prompts: Sequence[str] | None = None) -> Replay:
         """`n` new samples of the frozen base, by the task's sampler: no training image, so every regime allows them.
 
@@ -153,7 +169,8 @@ class UnlearningContext(Draws):
             prompts, sampler = [""] * n, sampler.model_copy(update={"guidance_scale": 1.0})
         noise = torch.randn(n, *model.latent_shape, generator=self._replaying)
         # A copy, since autograd takes no tensor that was made in inference mode.
-        images = model.sample(n, prompts, noise, sampler).clone()
+        with self.phase("replay of the base", n) as advance:
+            images = model.sample(n, prompts, noise, sampler, advance).clone()
         self._replayed += n
         captions = None if prompts is None else list(prompts)
         return Replay(images, model.encode(images), model.condition(captions), captions)

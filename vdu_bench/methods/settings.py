@@ -72,4 +72,5 @@ def checked_settings(method: str, settings: type[AnySettings], values: Mapping[s
         if first["type"] == "extra_forbidden":
             hint = did_you_mean(key, settings.model_fields) or "; it has none"
             raise UserError(f"{method} has no setting {key!r}{hint}") from error
-        raise UserError(f"{method}.{key}={first['input']!r}: {first['msg']}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{method}.{key}={first['input']!r}: {message}") from error

@@ -34,7 +34,8 @@ def _checked(weights: str | tuple[str, ...]) -> str | tuple[str, ...]:
         raise ValueError("no weights are named")
     for name in [weights] if isinstance(weights, str) else weights:
         if name not in words and not _is_pattern(name):
-            raise ValueError(f"no selection of weights {name!r}{did_you_mean(name, words)}")
+            hint = did_you_mean(name, words)
+            raise ValueError(f"no selection of weights {name!r}{hint}, or a pattern over weights' names, as in *.attn*")
     return weights
 
 

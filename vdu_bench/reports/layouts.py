@@ -27,7 +27,9 @@ def format_of(layout: str, form: str | None, published: Path | None, viewed: str
     if published is not None and layout != "paper":
         raise UserError(f"--published goes with --layout paper: --layout {layout} shows no published numbers")
     if viewed and layout != "leaderboard":
-        raise UserError(f"{viewed} goes with --layout leaderboard, whose columns are metrics and whose rows are methods")
+        raise UserError(
+            f"{viewed} goes with --layout leaderboard, whose columns are metrics and whose rows are methods"
+        )
     if form is not None and form not in FORMATS[layout]:
         raise UserError(f"--layout {layout} has no --format {form}; use {' or '.join(FORMATS[layout])}")
     return form or FORMATS[layout][0]

@@ -85,7 +85,7 @@ def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
     if task.posterior is None and isinstance(posterior, Mapping) and "source" not in posterior:
         # What its absence stands for can be changed in part, too.
         own["posterior"] = task.posterior_source.model_dump()
-    result = _validate(merged(own, overrides), Path("--set"), "task.")
+    result = _validate(merged(own, overrides), None, "task.")
     if task.posterior is None and result.posterior == task.posterior_source:
         result = result.model_copy(update={"posterior": None})
     return result.changed_from(task, overrides.get("settings_from") or ())
@@ -110,7 +110,9 @@ def read_yaml_mapping(file: Path, what: str) -> dict[str, Any]:
     return content
 
 
-def _validate(content: dict[str, Any], file: Path, prefix: str) -> Task:
+def _validate(content: dict[str, Any], file: Path | None, prefix: str) -> Task:
+    """The task; `file` is None for what a command says of one, by --set, a settings file or otherwise."""
+    where = "" if file is None else f"{file}: "
     try:
         return Task.model_validate(content)
     except ValidationError as error:
@@ -120,8 +122,10 @@ def _validate(content: dict[str, Any], file: Path, prefix: str) -> Task:
         key = prefix + ".".join(words)
         if first["type"] == "extra_forbidden":
             known = Task.model_fields if len(words) == 1 else ()
-            raise UserError(f"{file}: unknown key {key}{did_you_mean(words[-1], known)}") from error
-        raise UserError(f"{file}: {key}: {first['msg']}") from error
+            raise UserError(f"{where}unknown key {key}{did_you_mean(words[-1], known)}") from error
+        # A check of the whole task names its keys itself.
+        message = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{where}{': '.join(filter(None, (key.rstrip('.'), message)))}") from error
 
 
 def _path(place: Sequence[str | int], content: Any, kind: str) -> list[str]:

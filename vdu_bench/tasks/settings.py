@@ -13,8 +13,12 @@ from vdu_bench.tasks.loading import merged, read_yaml_mapping
 from vdu_bench.tasks.yaml_text import load_yaml
 
 
-def read_settings(assignments: Sequence[str], file: Path | None) -> dict[str, list[dict[str, Any]]]:
+def read_settings(
+    assignments: Sequence[str], file: Path | None, inline: Mapping[str, Any] | None = None
+) -> dict[str, list[dict[str, Any]]]:
     """By owner (a method's name, or ``task``), its variants: the settings of each; assignments go over the file.
+
+    `inline` is what a file would say, from elsewhere: it stands in the file's place where there is none.
 
     A value is read as YAML (``0.3``, ``true``, ``null``, ``[1, 2]``); in a name, further dots reach into mappings.
     Values with commas between make variants, all combinations of them where several assignments do, the first
@@ -26,7 +30,8 @@ def read_settings(assignments: Sequence[str], file: Path | None) -> dict[str, li
     Raises:
         UserError: an assignment or the file is malformed, or a value comes twice.
     """
-    found = {owner: [own] for owner, own in (_from_file(file) if file is not None else {}).items()}
+    given = _from_file(file) if file is not None else _checked(inline or {}, "settings")
+    found = {owner: [own] for owner, own in given.items()}
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         owner, *words = path.strip().split(".")
@@ -103,8 +108,11 @@ def _split(text: str) -> list[str]:
 
 
 def _from_file(file: Path) -> dict[str, Any]:
-    content = read_yaml_mapping(file, "settings file")
+    return _checked(read_yaml_mapping(file, "settings file"), f"the settings file {file}")
+
+
+def _checked(content: Mapping[str, Any], what: str) -> dict[str, Any]:
     for owner, own in content.items():
-        if not isinstance(own, dict):
-            raise UserError(f"the settings file {file} is malformed: {owner}: it must be a mapping of names to values")
-    return content
+        if not isinstance(own, Mapping):
+            raise UserError(f"{what} is malformed: {owner}: it must be a mapping of names to values")
+    return {owner: dict(own) for owner, own in content.items()}

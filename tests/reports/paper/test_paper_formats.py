@@ -150,7 +150,7 @@ def test_latex_compiles_and_fits_the_page(full: list[Record], tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("layout", "form", "published", "words"),
     [
-        ("paper", "terminal", None, "--layout paper has no --format terminal; use markdown or latex or csv"),
+        ("paper", "json", None, "--layout paper has no --format json; use terminal or markdown or latex or csv"),
         ("long", "latex", None, "--layout long has no --format latex; use csv or json"),
         ("long", None, Path("mine"), "--published goes with --layout paper"),
         ("papers", None, None, "did you mean 'paper'"),

@@ -118,8 +118,8 @@ def _unlearn(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folder
     )
     method.prepare(model, context)
     made, reason = None, ""
-    label = f"{cell.name}: unlearning"
-    with shop.progress.steps(label, method.steps) as context.on_step, PeakMemory(shop.device) as memory:
+    with shop.progress.phases(cell.name, "unlearning", method.steps) as bar, PeakMemory(shop.device) as memory:
+        context.on_step, context.on_phase = bar.step, bar.phase
         started = time.perf_counter()
         try:
             made = method.unlearn(model, context)

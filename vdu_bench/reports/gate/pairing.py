@@ -44,6 +44,11 @@ def read_both(reference: Path, records: Path) -> tuple[list[Record], list[Record
     Raises:
         UserError: a folder has no records or a file that is not one, or both are the same folder.
     """
+    if not reference.is_dir():
+        raise UserError(
+            f"there is no reference at {reference}: name one by --reference, or make these records one by "
+            f"`vdu-bench bless --records {records} --reference {reference}`"
+        )
     without = left_out(reference, records)
     old, new = (records_by_file(folder, skip) for folder, skip in zip((reference, records), without, strict=True))
     return list(old.values()), list(new.values())

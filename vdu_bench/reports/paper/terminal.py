@@ -37,9 +37,7 @@ def _print_data_set(table: PaperTable, group: DataSet, console: Console) -> None
             name = f"{found.title}: {header(column.column)}"
             columns.append((name, [measured(found, column, method) for method in rows]))
             for source in column.published:
-                columns.append(
-                    (f"published [{source.marker}]", [published(column, source, method) for method in rows])
-                )
+                columns.append((f"published [{source.marker}]", [published(column, source, method) for method in rows]))
     # A row of another data set, or one whose numbers are published beside another, has nothing here.
     kept = [index for index in range(len(rows)) if any(cells[index].value != ABSENT for _, cells in columns)]
     method = Printed("method", tuple(_title(table, rows[index]) for index in kept))

@@ -24,7 +24,9 @@ def with_columns(board: Leaderboard, columns: Sequence[Column]) -> Leaderboard:
         board,
         columns=tuple(replace(column, headline=True) for column in columns),
         hidden=tuple(column for column in (*board.columns, *board.hidden) if column.name not in names),
-        rows=tuple(replace(row, apart={key: row.apart[key] for key in row.apart if key in names}) for row in board.rows),
+        rows=tuple(
+            replace(row, apart={key: row.apart[key] for key in row.apart if key in names}) for row in board.rows
+        ),
         notes=(*notes, *gaps(board.rows, columns)),
         best={name: found for name, found in board.best.items() if name in names},
     )

@@ -1,0 +1,116 @@
+"""What is printed at common widths: every line fits, no word is torn, and what is piped is not folded."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from vdu_bench.records import Record, read_records
+from vdu_bench.reports import ever_run
+from vdu_bench.reports.layouts import FORMATS
+from vdu_bench.reports.lines import cut, print_lines
+from vdu_bench.reports.listings import listing
+from vdu_bench.reports.paper.published import published_folder, read_published
+from vdu_bench.reports.paper.table import paper_tables
+from vdu_bench.reports.paper.terminal import print_paper
+from vdu_bench.reports.screen import UNFOLDED, screen
+from vdu_bench.reports.tables.leaderboard import leaderboards
+from vdu_bench.reports.tables.terminal import print_headlines, print_leaderboards
+from vdu_bench.reports.tables.views import HEADLINES, headlines, sorted_by, with_metrics
+
+RESULTS = Path(__file__).parents[2] / "results"
+WIDTHS = (80, 100, 140)
+
+
+@pytest.fixture(scope="module")
+def records() -> list[Record]:
+    return read_records(RESULTS / "reference")
+
+
+Printer = Callable[[list[Record], Console], None]
+SCREENS: dict[str, Printer] = {
+    "run": lambda records, console: print_headlines(leaderboards(records), console, "--all, or results/leaderboard.md"),
+    "table": lambda records, console: print_leaderboards(leaderboards(records), console),
+    "paper": lambda records, console: print_paper(paper_tables(records, read_published(published_folder())), console),
+    **{
+        kind: lambda _, console, kind=kind: print_lines(kind, listing(kind), console)  # type: ignore[misc]
+        for kind in ("tasks", "methods", "probes", "metrics")
+    },
+}
+
+
+def shown(screen: str, records: list[Record], width: int) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    SCREENS[screen](records, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", SCREENS)
+def test_lines_fit_and_no_word_is_torn(name: str, width: int, records: list[Record]) -> None:
+    text = shown(name, records, width)
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    whole = {word.strip("…") for word in shown(name, records, UNFOLDED).replace("…", " ").split()}
+    kept = {word for word in text.replace("…", " ").split() if set(word) != {"─"}}
+    assert kept <= whole, kept - whole
+
+
+@pytest.mark.parametrize("kind", ["tasks", "methods", "probes", "metrics"])
+def test_a_listing_is_a_line_for_each_name(kind: str, records: list[Record]) -> None:
+    lines = shown(kind, records, 80).splitlines()
+    names = [row["name"] for row in listing(kind)]
+    assert [line.split()[0] for line in lines[1 : len(names) + 1]] == names
+    assert lines[len(names) + 1] == ""
+
+
+def test_what_was_ever_run_is_what_has_records() -> None:
+    found = [json.loads(file.read_text()) for file in RESULTS.glob("**/records/**/seed*.json")]
+    assert {one["task"] for one in found} == ever_run.TASKS
+    assert {one["method"] for one in found} == ever_run.METHODS
+
+
+def test_a_pipe_folds_nothing_unless_columns_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert screen(io.StringIO()).width == UNFOLDED
+    monkeypatch.setenv("COLUMNS", "100")
+    assert screen(io.StringIO()).width == 100
+
+
+def test_a_cut_title_ends_with_a_word() -> None:
+    assert cut("one two three", 20) == "one two three"
+    assert cut("one two, and three", 8) == "one two"
+    assert cut("one two three", 9) == "one two…"
+    assert cut("overlong", 4) == ""
+
+
+def test_a_run_ends_with_five_columns_of_all_groups(records: list[Record]) -> None:
+    (board,) = leaderboards([record for record in records if record.task == "digits_1"])
+    view = headlines(board)
+    assert len(view.columns) == HEADLINES
+    assert {column.group for column in view.columns} == {column.group for column in board.main_columns}
+    assert len(view.columns) + len(view.hidden) == len(board.columns)
+    text = shown("run", [record for record in records if record.task == "digits_1"], 80)
+    assert "Warning: ⊗ gradient_ascent has destroyed the model" in text
+    assert f"{len(view.hidden)} more columns" in text
+
+
+def test_metrics_and_order_are_chosen(records: list[Record]) -> None:
+    boards = leaderboards([record for record in records if record.task == "digits_1"])
+    (board,) = with_metrics(sorted_by(boards, "fd_judge"), ["junk_rate", "pul"])
+    assert [column.name for column in board.columns] == ["junk_rate", "pul"]
+    assert board.destroyed == boards[0].destroyed
+    rows = [row for row in board.rows if row.role != "reference" and row.method not in board.destroyed]
+    distances = [row.estimates["fd_judge"].value for row in rows]
+    assert distances == sorted(distances)
+    assert board.rows[-1].method in board.destroyed
+    assert [row.role for row in board.rows[:3]] == ["reference"] * 3
+
+
+def test_the_paper_s_table_is_one_in_a_terminal() -> None:
+    assert FORMATS["paper"][0] == "terminal"

@@ -1,0 +1,66 @@
+"""What a run would do, without doing it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.estimate import Described, Estimate, duration, estimate, known_records
+
+
+def expecting(out: Path, store: Any, jobs: int) -> Callable[[Sequence[Cell]], Estimate]:
+    """What missing cells are expected to take, by the records in `out` and in the store."""
+
+    def described(cell: Cell) -> Described:
+        from vdu_bench.methods.catalog import make_method
+
+        method = make_method(cell.method, dict(cell.overrides))
+        return method.settings.model_dump(mode="json"), method.steps, getattr(method.settings, "batch_size", 1)
+
+    return lambda missing: estimate(missing, known_records([out], store), store, described, jobs)
+
+
+def print_dry_run(cells: Sequence[Cell], done: Sequence[str], plan: Estimate, where: str) -> None:
+    """A line for each row of each task: its seeds, how many are done, and what the others are expected to take."""
+    from vdu_bench.reports.plan import print_plan
+    from vdu_bench.reports.screen import screen
+    from vdu_bench.reports.tables.text import seeds_text
+
+    rows: dict[str, list[Cell]] = {}
+    for cell in cells:
+        rows.setdefault(cell.name.rpartition("/")[0], []).append(cell)
+    lines = []
+    for name, own in rows.items():
+        guesses = [plan.cells[cell.name] for cell in own if cell.name in plan.cells]
+        finished = sum(cell.name in done for cell in own)
+        lines.append(
+            (
+                name,
+                seeds_text(sorted(cell.seed for cell in own)),
+                f"{finished} of {len(own)}",
+                f"{sum(guess.forward for guess in guesses):,}" if guesses else "-",
+                _time([guess.seconds for guess in guesses]) if guesses else "-",
+            )
+        )
+    for name, guess in plan.shared.items():
+        lines.append((name, "", "no", f"{guess.forward:,}", _time([guess.seconds])))
+    total = sum(guess.forward for guess in (*plan.cells.values(), *plan.shared.values()))
+    notes = [f"{len(done)} of {len(cells)} cells are done, and are reused; nothing was run and nothing written"]
+    if plan.cells:
+        about = duration(plan.seconds)
+        at_once = f", {plan.at_once} cells at a time" if plan.at_once > 1 else ""
+        when = f"about {about}{at_once}" if about else "for a time that is not known"
+        notes.append(
+            f"the others: {total:,} forward evaluations of the denoiser, {when}; loading, judging and measuring come "
+            "on top"
+        )
+    notes += [f"from: {source}" for source in plan.sources]
+    print_plan(lines, [*notes, where], screen())
+
+
+def _time(seconds: Sequence[float]) -> str:
+    total = sum(seconds)
+    return "?" if math.isnan(total) else duration(total) if total else "-"

@@ -17,7 +17,7 @@ def command(*arguments: str | Path) -> None:
     subprocess.run([sys.executable, "-m", "vdu_bench", *map(str, arguments)], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "methods"], ["list", "tasks"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list", "methods"], ["list", "tasks"]], ids=" ".join)
 def test_start_up(benchmark, arguments: list[str]) -> None:
     benchmark.pedantic(command, args=arguments, rounds=7, warmup_rounds=1)
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from vdu_bench.errors import UserError
-from vdu_bench.tasks.loading import catalog, find_task, merged, read_tasks, with_overrides
+from vdu_bench.tasks.loading import catalog, find_task, read_tasks, with_overrides
 from vdu_bench.tasks.settings import read_settings
 from vdu_bench.tasks.task import Task
+from vdu_bench.tasks.task_files import merged
 
 
 def test_the_catalog_has_the_digits() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vdu_bench.tasks.loading import read_yaml_mapping
 from vdu_bench.tasks.settings import values_in
+from vdu_bench.tasks.task_files import read_yaml_mapping
 from vdu_bench.tasks.yaml_text import load_yaml
 
 

@@ -72,7 +72,7 @@ app = typer.Typer(
 
 
 ListFormat = Literal["text", "json"]
-Kind = Literal["tasks", "methods", "probes", "metrics"]
+Kind = Literal["tasks", "methods", "probes", "metrics", "sources"]
 
 Format = Annotated[ListFormat, typer.Option(help="text for people, json for programs.")]
 
@@ -223,7 +223,7 @@ def list_(
     plugin: Plugins = None,
     format: Format = "text",
 ) -> None:
-    """List tasks, methods, probes or metrics, with a line about each."""
+    """List tasks, methods, probes, metrics or sources of data, with a line about each."""
     from vdu_bench.reports.listings import listing, print_listing
 
     load_plugins(plugin)
@@ -236,19 +236,36 @@ def list_(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(autocompletion=complete_names, help="A task, a method, a probe or a metric.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=complete_names,
+            help="A task or a task file (./mine.yaml), a method, a probe, a metric or a source of data.",
+        ),
+    ],
     plugin: Plugins = None,
-    format: Format = "text",
+    format: Annotated[
+        Literal["text", "json", "yaml"],
+        typer.Option(help="text for people, json for programs; yaml, of a task, is a task file to start from."),
+    ] = "text",
 ) -> None:
-    """Everything about one task, method, probe or metric: settings with defaults, formula, source, needs."""
-    from vdu_bench.reports.listings import description, print_description
+    """Everything about one task, method, probe, metric or source: settings with defaults, formula, source, needs.
+
+    Examples:
+
+      vdu-bench show vdu
+
+      vdu-bench show digits_1 --format yaml > mine.yaml
+    """
+    from vdu_bench.reports.listings import description, print_description, task_file
 
     load_plugins(plugin)
-    facts = description(name)
-    if format == "json":
-        typer.echo(json.dumps(facts, indent=1))
+    if format == "yaml":
+        typer.echo(task_file(name), nl=False)
+    elif format == "json":
+        typer.echo(json.dumps(description(name), indent=1))
     else:
-        print_description(facts)
+        print_description(description(name))
 
 
 app.add_typer(sweeping)

@@ -18,13 +18,20 @@ from vdu_bench.probes.catalog import PROBES
 from vdu_bench.reports import ever_run
 from vdu_bench.reports.lines import print_lines
 from vdu_bench.reports.screen import screen
+from vdu_bench.reports.source_listings import source_class, source_facts, source_rows
 from vdu_bench.spec import Spec
-from vdu_bench.tasks.loading import catalog
+from vdu_bench.tasks.loading import catalog, find_task
 from vdu_bench.tasks.task import Task
+from vdu_bench.tasks.writing import task_yaml
 
 
 def listing(kind: str) -> list[dict[str, Any]]:
-    """A row for each task, method, probe or metric, read without importing any; what cannot be read is warned of."""
+    """A row for each task, method, probe, metric or source of data, read without importing torch.
+
+    What cannot be read is warned of.
+    """
+    if kind == "sources":
+        return source_rows()
     if kind == "tasks":
         return [
             {
@@ -84,17 +91,34 @@ def print_listing(kind: str, rows: list[dict[str, Any]]) -> None:
 
 def description(name: str) -> dict[str, Any]:
     """Everything about one name. Raises UserError for an unknown one."""
+    if name.endswith((".yaml", ".yml")):
+        return _task(find_task(name))
     tasks = catalog()
     if name in tasks:
-        return {"kind": "task", **tasks[name].model_dump(mode="json")}
+        return _task(tasks[name])
     if name in METHODS.entries():
         return _method(name)
     if name in PROBES.entries():
         return _probe(name)
     if name in METRICS.entries():
         return _metric(name)
-    known = [*tasks, *METHODS.entries(), *PROBES.entries(), *METRICS.entries()]
-    raise UserError(f"no task, method, probe or metric is called {name!r}{did_you_mean(name, known)}")
+    if name in SOURCES.entries():
+        options = source_class(name)
+        return {**source_facts(name), "settings": [] if options is None else _settings(options)}
+    known = [*tasks, *METHODS.entries(), *PROBES.entries(), *METRICS.entries(), *SOURCES.entries()]
+    raise UserError(f"no task, method, probe, metric or source is called {name!r}{did_you_mean(name, known)}")
+
+
+def task_file(name: str) -> str:
+    """A task as the text of a task file. Raises UserError for what is no task."""
+    tasks = {} if name.endswith((".yaml", ".yml")) else catalog()
+    if name not in tasks and description(name)["kind"] != "task":
+        raise UserError(f"{name} is no task, and a task alone is YAML; use --format json")
+    return task_yaml(tasks[name] if name in tasks else find_task(name))
+
+
+def _task(task: Task) -> dict[str, Any]:
+    return {"kind": "task", **task.model_dump(mode="json")}
 
 
 def print_description(facts: dict[str, Any]) -> None:
@@ -117,7 +141,8 @@ def print_description(facts: dict[str, Any]) -> None:
             table.add_row(setting["name"], str(setting["default"]), setting["range"], setting["about"])
         console.print()
         console.print(table)
-        owner = facts["name"] if facts["kind"] == "method" else f"task.probe_settings.{facts['name']}"
+        owners = {"probe": f"task.probe_settings.{facts['name']}", "source": "task.data"}
+        owner = owners.get(facts["kind"], facts["name"])
         console.print(Text(f"\nchange one with --set {owner}.NAME=VALUE", style="dim"))
 
 
@@ -164,7 +189,7 @@ def _settings(settings: type[Spec]) -> list[dict[str, Any]]:
     return [
         {
             "name": key,
-            "default": field.default,
+            "default": "must be given" if field.is_required() else field.default,
             "range": _range(field.annotation, field.metadata),
             "about": field.description or "",
         }

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from vdu_bench.errors import UserError, did_you_mean, warn
-from vdu_bench.registry import OURS, Registry
+from vdu_bench.registry import OURS, Entry, Registry
+from vdu_bench.tasks.extending import extended
 from vdu_bench.tasks.task import Task
-from vdu_bench.tasks.yaml_text import load_yaml
+from vdu_bench.tasks.task_files import Draft, located, merged, read_drafts
 
 FILES: Registry[Any] = Registry("task family", "vdu_bench.tasks")
 """Entry points ``family = "package:path/in/package.yaml"``."""
@@ -21,9 +22,9 @@ FILES: Registry[Any] = Registry("task family", "vdu_bench.tasks")
 def catalog() -> dict[str, Task]:
     """All tasks that are installed, by name; a family that cannot be read is warned of and left out."""
     tasks: dict[str, Task] = {}
-    for entry in sorted(FILES.entries().values(), key=lambda entry: not entry.target.startswith(OURS)):
+    for entry in _families():
         try:
-            family = read_tasks(entry.source_file().parent / entry.attribute)
+            family = read_tasks(_file_of(entry))
             for task in family:
                 if task.name in tasks:
                     raise UserError(f"two tasks are called {task.name!r}; rename the one in {entry.target}")
@@ -50,37 +51,23 @@ def find_task(name: str) -> Task:
 def read_tasks(file: Path) -> list[Task]:
     """The tasks of a file: either one task, or ``common:`` keys and ``tasks:`` that add to them.
 
+    A task may extend another (`extended`). Paths that begin with ./ or ../ are seen from the file.
+
     Raises:
-        UserError: the file cannot be read, is not YAML (the line is named) or is not a task (the key is named).
+        UserError: the file cannot be read, is not YAML (the line is named), is not a task (the key is named), or
+            extends what is no task.
     """
-    content = read_yaml_mapping(file, "task file")
-    if "tasks" not in content:
-        return [_validate(content, file, "")]
-    unknown = set(content) - {"common", "tasks"}
-    if unknown:
-        raise UserError(f"{file}: unknown key {sorted(unknown)[0]!r}; a family file has 'common' and 'tasks'")
-    common, tasks = content.get("common", {}), content["tasks"]
-    if not isinstance(common, dict) or not isinstance(tasks, dict):
-        raise UserError(f"{file}: 'common' and 'tasks' must be mappings")
-    return [
-        _validate(merged(merged(common, {"name": name}), own or {}), file, f"tasks.{name}.")
-        for name, own in tasks.items()
-    ]
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over` in it, mapping by mapping."""
-    result = dict(base)
-    for key, value in over.items():
-        old = result.get(key)
-        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return result
+    return [_task(draft) for draft in read_drafts(file)]
 
 
 def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
-    """The task with some keys changed (``{"sampler": {"steps": 50}}``). Raises UserError for a key it lacks."""
+    """The task with some keys changed (``{"sampler": {"steps": 50}}``). Raises UserError for a key it lacks.
+
+    Paths that begin with ./ or ../ are seen from the current folder.
+    """
     if not overrides:
         return task
+    overrides = located(overrides, Path.cwd())
     own, posterior = task.model_dump(), overrides.get("posterior")
     if task.posterior is None and isinstance(posterior, Mapping) and "source" not in posterior:
         # What its absence stands for can be changed in part, too.
@@ -91,23 +78,30 @@ def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
     return result.changed_from(task, overrides.get("settings_from") or ())
 
 
-def read_yaml_mapping(file: Path, what: str) -> dict[str, Any]:
-    """A YAML file's top-level mapping. Raises UserError, naming the line, for anything else."""
-    try:
-        # With the mark that some editors begin a file by, or without.
-        content = load_yaml(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"cannot read the {what} {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"the {what} {file} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise UserError(f"the {what} {file} is malformed: {where}{problem}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"the {what} {file} is malformed: it must be a mapping of keys to values")
-    return content
+def _families() -> list[Entry]:
+    """Ours first: a third party's task that takes one of their names is the one that is left out."""
+    return sorted(FILES.entries().values(), key=lambda entry: not entry.target.startswith(OURS))
+
+
+def _file_of(entry: Entry) -> Path:
+    return entry.source_file().parent / entry.attribute
+
+
+def _task(draft: Draft) -> Task:
+    whole = extended(draft, _draft_of_catalog)
+    return _validate(whole.content, whole.file, whole.prefix)
+
+
+def _draft_of_catalog(name: str) -> Draft:
+    drafts: dict[Any, Draft] = {}
+    # A family that cannot be read is warned of where the catalog is.
+    for entry in _families():
+        with suppress(UserError):
+            found = read_drafts(_file_of(entry))
+            drafts = {draft.content.get("name"): draft for draft in found} | drafts
+    if name not in drafts:
+        raise UserError(f"unknown task {name!r}{did_you_mean(name, map(str, drafts))}")
+    return drafts[name]
 
 
 def _validate(content: dict[str, Any], file: Path | None, prefix: str) -> Task:

@@ -1,0 +1,276 @@
+"""A folder of one's own images."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.datasets import ImageFolder
+
+from vdu_bench.data.catalog import data_stamp, load_data
+from vdu_bench.data.specs import DataSpec
+from vdu_bench.data.splits import DataSplits
+from vdu_bench.errors import UserError
+
+CLASSES = {"cat": 10, "dog": 20, "eel": 5}
+
+
+def picture(file: Path, value: int, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> Path:
+    """An image file of noise that is told from others by its seed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(value).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(noise).convert(mode).save(file)
+    return file
+
+
+def classes(folder: Path, counts: dict[str, int] = CLASSES, first: int = 0, **options: Any) -> Path:
+    for name, count in counts.items():
+        for number in range(count):
+            picture(folder / name / f"{number:03}.png", first := first + 1, **options)
+    return folder
+
+
+def load(folder: Path | str, data_dir: Path | None = None, **options: Any) -> DataSplits:
+    return load_data(DataSpec.model_validate({"source": "image_folder", "folder": str(folder), **options}), data_dir)
+
+
+def test_classes_files_and_labels_are_torchvision_s(tmp_path: Path) -> None:
+    splits = load(classes(tmp_path))
+    theirs = ImageFolder(str(tmp_path))
+    assert splits.train.names == tuple(theirs.classes)
+    everything = {
+        (int(label), np.asarray(image.convert("RGB")).transpose(2, 0, 1).tobytes()) for image, label in theirs
+    }
+    ours = [
+        (int(label), image.numpy().tobytes())
+        for part in (splits.train, splits.held_out)
+        for image, label in zip(part.images, part.labels(), strict=True)
+    ]
+    assert len(ours) == 35
+    assert set(ours) == everything
+
+
+def test_a_share_of_each_class_is_held_out_and_always_the_same_images(tmp_path: Path) -> None:
+    first = load(classes(tmp_path / "a"))
+    assert first.held_out.labels().bincount().tolist() == [2, 4, 1]
+    assert first.train.labels().bincount().tolist() == [8, 16, 4]
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    assert load(tmp_path / "b").digest() == first.digest()
+    assert load(tmp_path / "a", held_out=0.4).held_out.labels().bincount().tolist() == [4, 8, 2]
+    assert load(tmp_path / "a", held_out=0.001).held_out.labels().bincount().tolist() == [1, 1, 1]
+    assert load(tmp_path / "a", held_out=0.999).train.labels().bincount().tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("part", ["test", "val", "validation"])
+def test_parts_of_their_own(tmp_path: Path, part: str) -> None:
+    classes(tmp_path / "train")
+    classes(tmp_path / part, dict.fromkeys(CLASSES, 3), first=100)
+    splits = load(tmp_path)
+    assert (len(splits.train), len(splits.held_out)) == (35, 9)
+    assert torch.equal(splits.train.images, load(tmp_path / "train").train.images) is False, "nothing was split off"
+    shutil.rmtree(tmp_path / part)
+    assert (len(load(tmp_path).train), len(load(tmp_path).held_out)) == (28, 7)
+
+
+def test_the_test_part_goes_before_the_validation_part(tmp_path: Path) -> None:
+    classes(tmp_path / "train")
+    classes(tmp_path / "test", dict.fromkeys(CLASSES, 2))
+    classes(tmp_path / "val", dict.fromkeys(CLASSES, 9))
+    assert len(load(tmp_path).held_out) == 6
+
+
+def test_hidden_folders_and_files_are_nobody_s_images(tmp_path: Path) -> None:
+    classes(tmp_path)
+    before = load(tmp_path).digest()
+    for name in (".ipynb_checkpoints", "__MACOSX", ".thumbnails"):
+        picture(tmp_path / name / "a.png", 1)
+    picture(tmp_path / "cat" / ".thumbnails" / "a.png", 1)
+    picture(tmp_path / "cat" / "._000.png", 1)
+    (tmp_path / ".DS_Store").write_text("")
+    (tmp_path / "README.txt").write_text("my cats")
+    (tmp_path / "cat" / "notes.txt").write_text("my cats")
+    assert load(tmp_path).digest() == before
+
+
+def test_images_lie_at_any_depth_and_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    classes(tmp_path)
+    picture(tmp_path / "cat" / "winter" / "a.JPG", 1)
+    (tmp_path / "cat" / "up").symlink_to(tmp_path)
+    assert len(load(tmp_path).train) + len(load(tmp_path).held_out) == 36
+
+
+def test_grey_images_have_one_channel_unless_three_are_asked_for(tmp_path: Path) -> None:
+    classes(tmp_path, mode="L")
+    grey = load(tmp_path).train.images
+    assert grey.shape[1:] == (1, 8, 8)
+    assert torch.equal(load(tmp_path, channels=3).train.images, grey.expand(-1, 3, -1, -1))
+    picture(tmp_path / "eel" / "colour.png", 99)
+    assert load(tmp_path).train.images.shape[1] == 3
+    assert load(tmp_path, channels=1).train.images.shape[1] == 1
+
+
+def test_a_size_takes_the_square_in_the_middle(tmp_path: Path) -> None:
+    classes(tmp_path, size=(12, 8))
+    with pytest.raises(UserError, match=r"000\.png has 12 x 8 pixels: give the height and width of all images by data"):
+        load(tmp_path)
+    cropped = load(tmp_path, size=8).train.images
+    assert cropped.shape[1:] == (3, 8, 8)
+    whole = np.asarray(Image.open(tmp_path / "cat" / "000.png")).transpose(2, 0, 1)[:, :, 2:10]
+    everything = [*cropped, *load(tmp_path, size=8).held_out.images]
+    assert any(np.array_equal(image.numpy(), whole) for image in everything)
+    assert load(tmp_path, size=5).train.images.shape[1:] == (3, 5, 5)
+
+
+def test_transparency_palettes_and_turned_photographs_are_read(tmp_path: Path) -> None:
+    classes(tmp_path, {"cat": 2, "dog": 2}, mode="L")
+    solid = Image.new("RGBA", (8, 8), (10, 20, 30, 255))
+    solid.save(tmp_path / "cat" / "000.png")
+    solid.convert("RGB").quantize(4).save(tmp_path / "cat" / "001.png")
+    both = load(tmp_path)
+    cats = torch.cat([part.images[part.shows("cat")] for part in (both.train, both.held_out)])
+    assert cats[0, :, 0, 0].tolist() == [10, 20, 30]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees
+    half = Image.new("RGB", (8, 8), "black")
+    half.paste("white", (0, 0, 4, 8))
+    for name in ("000", "001"):
+        half.save(tmp_path / "dog" / f"{name}.png", exif=exif)
+    both = load(tmp_path)
+    dog = both.train.images[both.train.shows("dog")][0]
+    assert (dog[:, :4] == 255).all()
+    assert (dog[:, 4:] == 0).all()
+
+
+def table(folder: Path, rows: list[str], head: str = "file_name,hat,beard") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metadata.csv").write_text("\n".join([head, *rows]) + "\n")
+    return folder
+
+
+def portraits(folder: Path, count: int = 10, first: int = 0) -> Path:
+    for number in range(count):
+        picture(folder / "faces" / f"{number}.png", first + number)
+    rows = [f"faces/{number}.png,{number % 2},{'yes' if number < 3 else 'No'}" for number in range(count)]
+    return table(folder, list(reversed(rows)))
+
+
+def test_a_table_of_attributes(tmp_path: Path) -> None:
+    splits = load(portraits(tmp_path), attributes="metadata.csv")
+    assert splits.train.names == ("hat", "beard")
+    assert (len(splits.train), len(splits.held_out)) == (8, 2)
+    both = torch.cat([splits.train.concepts, splits.held_out.concepts])
+    assert both.sum(0).tolist() == [5, 3]
+    images = torch.cat([splits.train.images, splits.held_out.images])
+    third = torch.from_numpy(np.asarray(Image.open(tmp_path / "faces" / "3.png")).transpose(2, 0, 1).copy())
+    (place,) = (i for i, image in enumerate(images) if torch.equal(image, third))
+    assert both[place].tolist() == [True, False]
+    assert load(tmp_path, attributes="metadata.csv", names=["beard"]).train.names == ("beard",)
+    shuffled = (tmp_path / "metadata.csv").read_text().splitlines()
+    table(tmp_path, sorted(shuffled[1:]))
+    assert load(tmp_path, attributes="metadata.csv").digest() == splits.digest(), "the order of lines does not matter"
+
+
+def test_each_part_has_a_table_of_its_own(tmp_path: Path) -> None:
+    portraits(tmp_path / "train")
+    portraits(tmp_path / "test", 4, first=50)
+    splits = load(tmp_path, attributes="metadata.csv")
+    assert (len(splits.train), len(splits.held_out)) == (10, 4)
+
+
+TABLES = {
+    "no file_name": (["1,0,1"], "image,hat,beard", "no column 'file_name'"),
+    "no such file": (["faces/77.png,0,1"], "file_name,hat,beard", r"line 2: there is no file .*77\.png"),
+    "twice": (["faces/1.png,0,1", "faces/1.png,0,1"], "file_name,hat,beard", r"line 3: faces/1\.png comes twice"),
+    "short": (["faces/1.png,0"], "file_name,hat,beard", "line 2 has not as many values"),
+    "long": (["faces/1.png,0,1,1"], "file_name,hat,beard", "line 2 has not as many values"),
+    "text": (["faces/1.png,0,a man"], "file_name,hat,text", "text is 'a man', and a truth value is 1 or 0"),
+    "empty": ([], "file_name,hat,beard", "has no row"),
+    "alone": (["faces/1.png"], "file_name", "no column beside 'file_name'"),
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_a_malformed_table_names_the_line(tmp_path: Path, case: str) -> None:
+    rows, head, message = TABLES[case]
+    table(portraits(tmp_path), rows, head)
+    with pytest.raises(UserError, match=message) as caught:
+        load(tmp_path, attributes="metadata.csv")
+    assert "\n" not in str(caught.value)
+
+
+MISTAKES = {
+    "no folder": (lambda folder: shutil.rmtree(folder), {}, "data is not there"),
+    "a file": (lambda folder: (shutil.rmtree(folder), folder.write_text("")), {}, "data is no folder"),
+    "an empty class": (lambda folder: (folder / "fox").mkdir(), {}, "the class .*fox has no image"),
+    "one image": (lambda folder: picture(folder / "fox" / "a.png", 1), {}, "class 'fox' has one image alone"),
+    "no class": (lambda folder: [shutil.rmtree(folder / name) for name in CLASSES], {}, "has no class"),
+    "one class": (lambda folder: [shutil.rmtree(folder / name) for name in ("cat", "dog")], {}, "one class alone"),
+    "stray": (lambda folder: picture(folder / "a.png", 1), {}, r"a\.png is in no class"),
+    "not an image": (
+        lambda folder: (folder / "cat" / "a.png").write_text("no"),
+        {},
+        "cannot be read: no image",
+    ),
+    "cut short": (
+        lambda folder: (folder / "cat" / "a.png").write_bytes((folder / "cat" / "000.png").read_bytes()[:90]),
+        {},
+        r"a\.png (is damaged|cannot be read)",
+    ),
+    "deep": (lambda folder: picture(folder / "cat" / "a.tif", 1, mode="F"), {}, "more than 8 bits"),
+    "another size": (lambda folder: picture(folder / "dog" / "a.png", 1, (9, 9)), {}, "9 x 9 pixels, and others are 8"),
+    "train beside classes": (lambda folder: classes(folder / "train"), {}, "train/ beside cat/"),
+    "unknown option": (lambda _: None, {"sizes": 8}, "no option 'sizes'; did you mean 'size'"),
+    "names alone": (lambda _: None, {"names": ["hat"]}, "names: they are columns"),
+    "no table": (lambda _: None, {"attributes": "metadata.csv"}, "cannot read .*metadata.csv"),
+    "held out": (lambda _: None, {"held_out": 1.5}, "data.held_out"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_are_named_on_one_line(tmp_path: Path, case: str) -> None:
+    spoil, options, message = MISTAKES[case]
+    folder = classes(tmp_path / "data")
+    spoil(folder)
+    with pytest.raises(UserError, match=message) as caught:
+        load(folder, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_parts_that_do_not_go_together(tmp_path: Path) -> None:
+    classes(tmp_path / "train")
+    classes(tmp_path / "test", {"cat": 3, "dog": 3})
+    with pytest.raises(UserError, match="the train part has 'eel', and the test part has not"):
+        load(tmp_path)
+    classes(tmp_path / "test", CLASSES, size=(4, 4))
+    with pytest.raises(UserError, match=r"images of 8 pixels and 4 pixels: give one for all by data\.size"):
+        load(tmp_path)
+
+
+def test_where_a_relative_folder_lies(tmp_path: Path) -> None:
+    classes(tmp_path / "mine")
+    assert len(load("mine", tmp_path).train) == 28
+    with pytest.raises(UserError, match=r"looked for below --data-dir, and none is given; write \./mine"):
+        load("mine")
+
+
+def test_the_stamp_follows_the_images_and_nothing_beside_them(tmp_path: Path) -> None:
+    classes(tmp_path)
+    spec = DataSpec.model_validate({"source": "image_folder", "folder": str(tmp_path)})
+    before = data_stamp(spec, None)
+    (tmp_path / "notes.txt").write_text("x")
+    assert data_stamp(spec, None) == before
+    picture(tmp_path / "cat" / "more.png", 1)
+    after = data_stamp(spec, None)
+    assert after != before
+    (tmp_path / "fox").mkdir()
+    picture(tmp_path / "fox" / "a.png", 1)
+    assert data_stamp(spec, None) != after
+    attributes = DataSpec.model_validate({**spec.model_dump(), "attributes": "metadata.csv"})
+    before = data_stamp(attributes, None) if portraits(tmp_path) else ""
+    table(tmp_path, ["faces/1.png,0,0"])
+    assert data_stamp(attributes, None) != before

@@ -17,6 +17,7 @@ from vdu_bench.cli.compare import comparing
 from vdu_bench.cli.completion import complete_names, complete_tasks
 from vdu_bench.cli.config import blamed
 from vdu_bench.cli.export import exporting
+from vdu_bench.cli.new import creating
 from vdu_bench.cli.options import (
     Attacks,
     DataDir,
@@ -272,6 +273,7 @@ app.add_typer(sweeping)
 app.add_typer(tuning)
 app.add_typer(results)
 app.add_typer(comparing)
+app.add_typer(creating)
 app.add_typer(exporting)
 app.add_typer(storing, name="store")
 

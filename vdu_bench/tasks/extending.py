@@ -21,6 +21,10 @@ KINDS = {
 """By key of a task, which of its own keys tells what the others are, and what it is where it is not said: a mapping of
 another kind replaces the parent's, of which no key would make sense."""
 
+LISTS = ("retain", "tuning_retain")
+"""Mappings of prompts: their keys are content, and the parent's would be asked for beside one's own. As are captions'
+phrases."""
+
 SHARED = ("data", "base", "model", "judge", "second_judge")
 """What tasks of one family have in common."""
 
@@ -79,7 +83,17 @@ def _parent(asked: str, folder: Path, of_catalog: Callable[[str], Draft]) -> Dra
 
 def _merged_by_kind(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in parent.items() if key not in KINDS or not _of_another_kind(key, value, own)}
+    if isinstance(said := own.get("prompts"), Mapping) and isinstance(before := kept.get("prompts"), Mapping):
+        kept["prompts"] = _prompts_kept(before, said)
     return merged(kept, own)
+
+
+def _prompts_kept(parent: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in parent.items() if key not in LISTS or key not in own}
+    captions, said = kept.get("captions"), own.get("captions")
+    if isinstance(captions, Mapping) and isinstance(said, Mapping) and "phrases" in said:
+        kept["captions"] = {key: value for key, value in captions.items() if key != "phrases"}
+    return kept
 
 
 def _of_another_kind(key: str, parent: Any, own: Mapping[str, Any]) -> bool:

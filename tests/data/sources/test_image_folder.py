@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from data_folders import CLASSES, class_folders, picture, table
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
@@ -17,30 +18,13 @@ from vdu_bench.data.specs import DataSpec
 from vdu_bench.data.splits import DataSplits
 from vdu_bench.errors import UserError
 
-CLASSES = {"cat": 10, "dog": 20, "eel": 5}
-
-
-def picture(file: Path, value: int, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> Path:
-    """An image file of noise that is told from others by its seed."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(value).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    Image.fromarray(noise).convert(mode).save(file)
-    return file
-
-
-def classes(folder: Path, counts: dict[str, int] = CLASSES, first: int = 0, **options: Any) -> Path:
-    for name, count in counts.items():
-        for number in range(count):
-            picture(folder / name / f"{number:03}.png", first := first + 1, **options)
-    return folder
-
 
 def load(folder: Path | str, data_dir: Path | None = None, **options: Any) -> DataSplits:
     return load_data(DataSpec.model_validate({"source": "image_folder", "folder": str(folder), **options}), data_dir)
 
 
 def test_classes_files_and_labels_are_torchvision_s(tmp_path: Path) -> None:
-    splits = load(classes(tmp_path))
+    splits = load(class_folders(tmp_path))
     theirs = ImageFolder(str(tmp_path))
     assert splits.train.names == tuple(theirs.classes)
     everything = {
@@ -56,7 +40,7 @@ def test_classes_files_and_labels_are_torchvision_s(tmp_path: Path) -> None:
 
 
 def test_a_share_of_each_class_is_held_out_and_always_the_same_images(tmp_path: Path) -> None:
-    first = load(classes(tmp_path / "a"))
+    first = load(class_folders(tmp_path / "a"))
     assert first.held_out.labels().bincount().tolist() == [2, 4, 1]
     assert first.train.labels().bincount().tolist() == [8, 16, 4]
     shutil.copytree(tmp_path / "a", tmp_path / "b")
@@ -68,8 +52,8 @@ def test_a_share_of_each_class_is_held_out_and_always_the_same_images(tmp_path: 
 
 @pytest.mark.parametrize("part", ["test", "val", "validation"])
 def test_parts_of_their_own(tmp_path: Path, part: str) -> None:
-    classes(tmp_path / "train")
-    classes(tmp_path / part, dict.fromkeys(CLASSES, 3), first=100)
+    class_folders(tmp_path / "train")
+    class_folders(tmp_path / part, dict.fromkeys(CLASSES, 3), first=100)
     splits = load(tmp_path)
     assert (len(splits.train), len(splits.held_out)) == (35, 9)
     assert torch.equal(splits.train.images, load(tmp_path / "train").train.images) is False, "nothing was split off"
@@ -78,14 +62,14 @@ def test_parts_of_their_own(tmp_path: Path, part: str) -> None:
 
 
 def test_the_test_part_goes_before_the_validation_part(tmp_path: Path) -> None:
-    classes(tmp_path / "train")
-    classes(tmp_path / "test", dict.fromkeys(CLASSES, 2))
-    classes(tmp_path / "val", dict.fromkeys(CLASSES, 9))
+    class_folders(tmp_path / "train")
+    class_folders(tmp_path / "test", dict.fromkeys(CLASSES, 2))
+    class_folders(tmp_path / "val", dict.fromkeys(CLASSES, 9))
     assert len(load(tmp_path).held_out) == 6
 
 
 def test_hidden_folders_and_files_are_nobody_s_images(tmp_path: Path) -> None:
-    classes(tmp_path)
+    class_folders(tmp_path)
     before = load(tmp_path).digest()
     for name in (".ipynb_checkpoints", "__MACOSX", ".thumbnails"):
         picture(tmp_path / name / "a.png", 1)
@@ -98,14 +82,14 @@ def test_hidden_folders_and_files_are_nobody_s_images(tmp_path: Path) -> None:
 
 
 def test_images_lie_at_any_depth_and_links_to_folders_are_not_followed(tmp_path: Path) -> None:
-    classes(tmp_path)
+    class_folders(tmp_path)
     picture(tmp_path / "cat" / "winter" / "a.JPG", 1)
     (tmp_path / "cat" / "up").symlink_to(tmp_path)
     assert len(load(tmp_path).train) + len(load(tmp_path).held_out) == 36
 
 
 def test_grey_images_have_one_channel_unless_three_are_asked_for(tmp_path: Path) -> None:
-    classes(tmp_path, mode="L")
+    class_folders(tmp_path, mode="L")
     grey = load(tmp_path).train.images
     assert grey.shape[1:] == (1, 8, 8)
     assert torch.equal(load(tmp_path, channels=3).train.images, grey.expand(-1, 3, -1, -1))
@@ -115,7 +99,7 @@ def test_grey_images_have_one_channel_unless_three_are_asked_for(tmp_path: Path)
 
 
 def test_a_size_takes_the_square_in_the_middle(tmp_path: Path) -> None:
-    classes(tmp_path, size=(12, 8))
+    class_folders(tmp_path, size=(12, 8))
     with pytest.raises(UserError, match=r"000\.png has 12 x 8 pixels: give the height and width of all images by data"):
         load(tmp_path)
     cropped = load(tmp_path, size=8).train.images
@@ -127,7 +111,7 @@ def test_a_size_takes_the_square_in_the_middle(tmp_path: Path) -> None:
 
 
 def test_transparency_palettes_and_turned_photographs_are_read(tmp_path: Path) -> None:
-    classes(tmp_path, {"cat": 2, "dog": 2}, mode="L")
+    class_folders(tmp_path, {"cat": 2, "dog": 2}, mode="L")
     solid = Image.new("RGBA", (8, 8), (10, 20, 30, 255))
     solid.save(tmp_path / "cat" / "000.png")
     solid.convert("RGB").quantize(4).save(tmp_path / "cat" / "001.png")
@@ -144,12 +128,6 @@ def test_transparency_palettes_and_turned_photographs_are_read(tmp_path: Path) -
     dog = both.train.images[both.train.shows("dog")][0]
     assert (dog[:, :4] == 255).all()
     assert (dog[:, 4:] == 0).all()
-
-
-def table(folder: Path, rows: list[str], head: str = "file_name,hat,beard") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "metadata.csv").write_text("\n".join([head, *rows]) + "\n")
-    return folder
 
 
 def portraits(folder: Path, count: int = 10, first: int = 0) -> Path:
@@ -223,7 +201,7 @@ MISTAKES = {
     ),
     "deep": (lambda folder: picture(folder / "cat" / "a.tif", 1, mode="F"), {}, "more than 8 bits"),
     "another size": (lambda folder: picture(folder / "dog" / "a.png", 1, (9, 9)), {}, "9 x 9 pixels, and others are 8"),
-    "train beside classes": (lambda folder: classes(folder / "train"), {}, "train/ beside cat/"),
+    "train beside classes": (lambda folder: class_folders(folder / "train"), {}, "train/ beside cat/"),
     "unknown option": (lambda _: None, {"sizes": 8}, "no option 'sizes'; did you mean 'size'"),
     "names alone": (lambda _: None, {"names": ["hat"]}, "names: they are columns"),
     "no table": (lambda _: None, {"attributes": "metadata.csv"}, "cannot read .*metadata.csv"),
@@ -234,7 +212,7 @@ MISTAKES = {
 @pytest.mark.parametrize("case", MISTAKES)
 def test_mistakes_are_named_on_one_line(tmp_path: Path, case: str) -> None:
     spoil, options, message = MISTAKES[case]
-    folder = classes(tmp_path / "data")
+    folder = class_folders(tmp_path / "data")
     spoil(folder)
     with pytest.raises(UserError, match=message) as caught:
         load(folder, **options)
@@ -242,24 +220,24 @@ def test_mistakes_are_named_on_one_line(tmp_path: Path, case: str) -> None:
 
 
 def test_parts_that_do_not_go_together(tmp_path: Path) -> None:
-    classes(tmp_path / "train")
-    classes(tmp_path / "test", {"cat": 3, "dog": 3})
+    class_folders(tmp_path / "train")
+    class_folders(tmp_path / "test", {"cat": 3, "dog": 3})
     with pytest.raises(UserError, match="the train part has 'eel', and the test part has not"):
         load(tmp_path)
-    classes(tmp_path / "test", CLASSES, size=(4, 4))
+    class_folders(tmp_path / "test", CLASSES, size=(4, 4))
     with pytest.raises(UserError, match=r"images of 8 pixels and 4 pixels: give one for all by data\.size"):
         load(tmp_path)
 
 
 def test_where_a_relative_folder_lies(tmp_path: Path) -> None:
-    classes(tmp_path / "mine")
+    class_folders(tmp_path / "mine")
     assert len(load("mine", tmp_path).train) == 28
     with pytest.raises(UserError, match=r"looked for below --data-dir, and none is given; write \./mine"):
         load("mine")
 
 
 def test_the_stamp_follows_the_images_and_nothing_beside_them(tmp_path: Path) -> None:
-    classes(tmp_path)
+    class_folders(tmp_path)
     spec = DataSpec.model_validate({"source": "image_folder", "folder": str(tmp_path)})
     before = data_stamp(spec, None)
     (tmp_path / "notes.txt").write_text("x")

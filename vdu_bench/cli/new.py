@@ -1,0 +1,190 @@
+"""The commands that write a first file of one's own: a task, a method, a metric, a probe."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shlex
+import sys
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Annotated, Literal
+
+import typer
+
+from vdu_bench.errors import UserError, warn
+from vdu_bench.files import write_atomically
+
+creating = typer.Typer()
+new = typer.Typer(no_args_is_help=True, help="Write a file of your own to start from: a task, method, metric or probe.")
+creating.add_typer(new, name="new")
+
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
+Output = Annotated[
+    Path | None, typer.Option("--out", help="The file to write; NAME with its ending, here, if not given.")
+]
+NameOf = Annotated[str, typer.Argument(help="Its name: small letters, digits and underscores.")]
+KINDS = {"unconditional": "method", "text_to_image": "text_method"}
+
+
+@new.command()
+def task(
+    name: NameOf,
+    data: Annotated[Path, typer.Option(help="A folder with a folder of images for each class.")],
+    parent: Annotated[
+        str, typer.Option("--from", help="A task, or a task file, whose recipes are taken.")
+    ] = "digits_1",
+    forget: Annotated[
+        str | None, typer.Option(help="The class or attribute to forget; the first if not given.")
+    ] = None,
+    attributes: Annotated[
+        str | None,
+        typer.Option(help="A CSV file in the folder: file_name, and a column of 0 and 1 for each attribute."),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Height and width in pixels that images are resized to.")
+    ] = None,
+    channels: Annotated[int | None, typer.Option(help="1, grey, or 3; read from the images if not given.")] = None,
+    out: Output = None,
+    force: Force = False,
+) -> None:
+    """A task on images of your own, with the recipes of another task sized for them.
+
+    The folder is DATA/CLASS/*.png, or DATA/train/CLASS and DATA/test/CLASS. What was found in it is printed.
+
+    Examples:
+
+      vdu-bench new task pets --from digits_1 --data photos --forget cat --size 16
+
+      vdu-bench new task people --from faces_hats --data portraits --attributes metadata.csv --forget hat
+
+      vdu-bench run --task ./pets.yaml --methods vdu,esd
+    """
+    _check_name(name)
+    file = _free(out or Path(f"{name}.yaml"), force)
+    if file.suffix not in (".yaml", ".yml"):
+        raise UserError(f"--out {file}: a task file's name ends in .yaml")
+
+    from pydantic import ValidationError
+
+    from vdu_bench.data.sources.image_folder import ImageFolder
+    from vdu_bench.tasks.loading import catalog, find_task
+    from vdu_bench.tasks.own_task import own_task, seen_from
+
+    if name in catalog():
+        raise UserError(f"there is a task {name!r} already; take another name, which records go by")
+    whose = find_task(parent)
+    of_file = parent.endswith((".yaml", ".yml"))
+    options = {
+        "folder": str(data.expanduser().absolute()),
+        "attributes": attributes,
+        "size": size,
+        "channels": channels,
+    }
+    try:
+        source = ImageFolder.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
+    extends = seen_from(Path(parent), file) if of_file else parent
+    made = own_task(name, whose, extends, source, seen_from(data, file), forget)
+    _write(file, made.text(shlex.join(["vdu-bench", *sys.argv[1:]])))
+    # The file is read as everybody's is: what is wrong with it is said now.
+    find_task(str(file))
+    for line in made.found:
+        typer.echo(line)
+    for line in made.warnings:
+        warn(line)
+    path = str(file) if file.is_absolute() else f"./{file}"
+    typer.echo(f"wrote {file}; next: vdu-bench run --task {shlex.quote(path)} --methods vdu,esd")
+
+
+@new.command()
+def method(
+    name: NameOf,
+    kind: Annotated[
+        Literal["unconditional", "text_to_image"], typer.Option(help="The kind of model that it works on.")
+    ] = "unconditional",
+    out: Output = None,
+    force: Force = False,
+) -> None:
+    """A method of unlearning in one file: it runs as it is, and forgets. Change its loss.
+
+    Example:
+
+      vdu-bench new method my_method
+
+      vdu-bench run --task digits_1 --methods my_method --plugin my_method.py
+    """
+    _from_template(KINDS[kind], name, out, force)
+
+
+@new.command()
+def metric(name: NameOf, out: Output = None, force: Force = False) -> None:
+    """A metric in one file: it runs as it is. Change what it computes.
+
+    Example:
+
+      vdu-bench new metric my_metric
+
+      vdu-bench run --task digits_1 --methods vdu --plugin my_metric.py
+    """
+    _from_template("metric", name, out, force)
+
+
+@new.command()
+def probe(name: NameOf, out: Output = None, force: Force = False) -> None:
+    """A probe, an attack by relearning, and a metric of it in one file: it runs as it is. Change what it draws.
+
+    Example:
+
+      vdu-bench new probe my_probe
+
+      vdu-bench run --task digits_1 --methods vdu --plugin my_probe.py
+    """
+    _from_template("probe", name, out, force)
+
+
+def _from_template(template: str, name: str, out: Path | None, force: bool) -> None:
+    _check_name(name)
+    if not name[0].isalpha() or keyword.iskeyword(name):
+        raise UserError(f"{name!r} cannot be the name of a Python class; begin with a letter")
+
+    from vdu_bench.methods.catalog import METHODS
+    from vdu_bench.metrics.catalog import METRICS
+    from vdu_bench.probes.catalog import PROBES
+
+    for registry in (METHODS, METRICS, PROBES):
+        if name in registry.entries():
+            raise UserError(f"there is a {registry.kind} {name!r} already; take another name")
+    file = _free(out or Path(f"{name}.py"), force)
+    if file.suffix != ".py":
+        raise UserError(f"--out {file}: a plug-in's name ends in .py")
+    text = (files("vdu_bench.cli") / "templates" / f"{template}.txt").read_text(encoding="utf-8")
+    _write(file, Template(text).substitute(name=name, class_name=_class_name(name), file=file))
+    typer.echo(f"wrote {file}; its first line is the command that runs it")
+
+
+def _class_name(name: str) -> str:
+    """The class that a plug-in registers under this name: MyMethod is my_method, and A_1 is a_1."""
+    words = [word.capitalize() for word in name.split("_")]
+    return "".join(words) if all(word[:1].isalpha() for word in words) else "_".join(words)
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
+        raise UserError(f"the name {name!r} has other signs than small letters, digits and underscores")
+
+
+def _free(file: Path, force: bool) -> Path:
+    if file.exists() and not force:
+        raise UserError(f"{file} is there already; --force writes over it, --out names another")
+    return file
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        write_atomically(file, text.encode())
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
@@ -99,5 +99,5 @@ def _opened(file: Path) -> Image.Image:
         return Image.open(file)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow's own message repeats the whole path.
-        reason = "no image that Pillow can read" if isinstance(error, Image.UnidentifiedImageError) else flat(error)
+        reason = "no image that Pillow can read" if isinstance(error, UnidentifiedImageError) else flat(error)
         raise UserError(f"{file} cannot be read: {reason}; mend it or take it away") from error

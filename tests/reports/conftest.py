@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vdu_bench.measured import Estimate, MetricResult
 from vdu_bench.metrics.catalog import metric_facts
 from vdu_bench.records import Ledger, Protocol, Record, Role, Seeds, Status, Timings
+from vdu_bench.sample_grid import GridColumn, GridRow, SampleGrid
 
 LABELS = {"fd_judge": "fd_judge_2000"}
 
@@ -101,6 +102,23 @@ def all_records(tasks: Iterable[str] = ("digits_1", "digits_8"), seeds: Iterable
 def images(count: int = 16, side: int = 8, channels: int = 0) -> NDArray[np.uint8]:
     shape = (count, side, side, channels) if channels else (count, side, side)
     return np.random.default_rng(count).integers(0, 256, shape, dtype=np.uint8)
+
+
+def grid(names: Iterable[str], count: int = 5, side: int = 8, channels: int = 0, prompt: str = "") -> SampleGrid:
+    """The same noise for all; the original shows the concept in the first two, the others in the second one."""
+    columns = tuple(GridColumn(index, index < 2, prompt) for index in range(count))
+    rows = {}
+    for name in names:
+        shows = tuple(index < 2 if name == "original" else index == 1 for index in range(count))
+        junk = tuple(index == 2 for index in range(count))
+        words = tuple("1" if shown else "junk" if bad else "7" for shown, bad in zip(shows, junk, strict=True))
+        rows[name] = GridRow(images(count, side, channels), shows, junk, words)
+    return SampleGrid(columns, rows)
+
+
+@pytest.fixture(scope="session")
+def make_grid() -> Callable[..., SampleGrid]:
+    return grid
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ def records(make_record):
 
 
 @pytest.fixture(scope="module")
-def samples(make_images):
-    return {"digits_1": {"original": make_images(20), "vdu": make_images(20)}}
+def samples(make_grid):
+    return {"digits_1": make_grid(["original", "vdu"])}
 
 
 @pytest.fixture(scope="module")

@@ -226,7 +226,13 @@ def publish_run(
     from vdu_bench.reports.publish import publish
 
     publish(
-        records, out, lambda: first_samples(records, store), samples_digest(records), progress.say, task, everything
+        records,
+        out,
+        lambda: first_samples(records, store, progress.say),
+        samples_digest(records),
+        progress.say,
+        task,
+        everything,
     )
 
 

@@ -143,7 +143,8 @@ def plot(
 ) -> None:
     """Draw folders of records: forgetting against quality, bars of each metric, sample grids, sweeps.
 
-    Sample grids need the samples themselves, which are in the store of the run that made the records.
+    Sample grids need the samples themselves, which are in the store of the run that made the records. Of several tasks
+    there is also one picture of all of them, tasks_METRIC.
 
     A sweep shows how many forget images are enough. Runs with another number of them are kept apart, in one folder or
     in several inside one:
@@ -168,7 +169,7 @@ def plot(
     found, folder = read_records(*folders), (out or folders[0]) / "plots"
     written = []
     if kind == "all":
-        samples = first_samples(found, store_at(store, Progress(quiet)))
+        samples = first_samples(found, store_at(store, Progress(quiet)), _warn)
         written = write_plots(leaderboards(found), folder, samples)
     where = ", ".join(map(str, folders))
     sweeps = write_sweeps(found, folder) if kind != "data" else []
@@ -263,6 +264,11 @@ def bless(
         from vdu_bench.reports.report import write_reports
 
         found = read_records(reference)
-        grids = first_samples(found, store_at(store, Progress(quiet=True)))
+        grids = first_samples(found, store_at(store, Progress(quiet=True)), _warn)
         for file in write_reports(found, reference, grids, samples_digest=samples_digest(found)):
             typer.echo(file)
+
+
+def _warn(line: str) -> None:
+    """To standard error, also where --quiet is given: standard output is the names of the files."""
+    typer.echo(line, err=True)

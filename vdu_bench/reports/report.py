@@ -15,18 +15,14 @@ from vdu_bench.reports.comparable import by_data, by_setup, check_sweep
 
 # pandas and matplotlib cost seconds to import: they wait until something has to be written.
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from vdu_bench.reports.frontier import Frontier
     from vdu_bench.reports.tables.leaderboard import Leaderboard
+    from vdu_bench.sample_grid import SampleGrid
 
-    Samples = Mapping[str, Mapping[str, NDArray[np.uint8]]]
+    Samples = Mapping[str, SampleGrid]
 
 STAMP = "reports.json"
 """The file that says which inputs the reports beside it were made from."""
-
-_GRID_COLUMNS = 16
 
 
 def write_reports(
@@ -40,8 +36,7 @@ def write_reports(
     Args:
         records: of any number of tasks.
         out: the folder; made where it is missing.
-        samples: by variant and method, uint8 images ``[n, H, W]`` or ``[n, H, W, 3]`` of the same n noises for every
-            method of a task; the first 16 are shown.
+        samples: by variant, what is shown of its methods' samples.
         samples_digest: identifies `samples`, such as a hash of the hashes of their stages; empty for no samples.
 
     Returns:
@@ -78,6 +73,8 @@ def write_reports(
 def write_plots(boards: Iterable[Leaderboard], out: Path, samples: Samples | None = None) -> list[Path]:
     """Write ``VARIANT_tradeoff``, ``VARIANT_metrics`` and, with samples, ``VARIANT_samples``, as .png and .pdf each.
 
+    Of several boards also ``tasks_METRIC``, METRIC being the forgetting axis that they share.
+
     Args:
         boards: all boards that are to share colours and markers.
         out: the folder; made where it is missing.
@@ -86,23 +83,28 @@ def write_plots(boards: Iterable[Leaderboard], out: Path, samples: Samples | Non
     Returns:
         The files written.
     """
+    from vdu_bench.reports.method_style import method_styles
     from vdu_bench.reports.plots.bars import draw_bars
     from vdu_bench.reports.plots.grid import sample_grid
-    from vdu_bench.reports.plots.style import looks
+    from vdu_bench.reports.plots.heatmap import across_tasks, draw_heatmap
     from vdu_bench.reports.plots.tradeoff import draw_tradeoff
-    from vdu_bench.reports.tables.text import method_text
+    from vdu_bench.reports.tables.text import DESTROYED, method_text
 
     boards = list(boards)
-    styles = looks(boards)
+    styles = method_styles(row.method for board in boards for row in board.rows)
     written: list[Path] = []
     for board in boards:
         written += draw_tradeoff(board, styles, out / f"{board.variant}_tradeoff")
         written += draw_bars(board, styles, out / f"{board.variant}_metrics")
-        images = (samples or {}).get(board.variant, {})
-        rows = {method_text(row): images[row.method][:_GRID_COLUMNS] for row in board.rows if row.method in images}
-        if rows:
-            title = f"{board.variant}: forgetting {board.forget}; same noise in each column"
-            written += sample_grid(rows, out / f"{board.variant}_samples", title)
+        grid = (samples or {}).get(board.variant)
+        if grid is not None:
+            labels = {
+                row.method: method_text(row) + f" {DESTROYED}" * (row.method in board.destroyed) for row in board.rows
+            }
+            title = f"{board.variant}: forgetting {board.forget}; the same noise in each column"
+            written += sample_grid(grid, labels, styles, out / f"{board.variant}_samples", title, board.forget)
+    if (column := across_tasks(boards)) is not None:
+        written += draw_heatmap(boards, column, styles, out / f"tasks_{column.name}")
     return written
 
 
@@ -119,12 +121,12 @@ def write_sweeps(records: Iterable[Record], out: Path) -> list[Path]:
     Raises:
         UserError: variants of such a task differ in more than that.
     """
-    from vdu_bench.reports.plots.style import looks
+    from vdu_bench.reports.method_style import method_styles
     from vdu_bench.reports.plots.sweep import draw_sweep
     from vdu_bench.reports.tables.leaderboard import leaderboards
 
     records = list(records)
-    styles = looks(leaderboards(records))
+    styles = method_styles(record.row for record in records)
     written: list[Path] = []
     for setup, group in by_setup(records):
         if len({record.variant for record in group}) > 1:

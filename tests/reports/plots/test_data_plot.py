@@ -8,24 +8,9 @@ import pytest
 from amounts import SIZE, by_amount
 from matplotlib.figure import Figure
 
-import vdu_bench.reports.plots.data as module
 from vdu_bench.errors import UserError
 from vdu_bench.reports.by_data.table import data_tables
 from vdu_bench.reports.report import write_data
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are drawn."""
-    drawn: list[Figure] = []
-    real = module._figure
-
-    def kept(*arguments: object) -> Figure:
-        drawn.append(real(*arguments))
-        return drawn[-1]
-
-    monkeypatch.setattr(module, "_figure", kept)
-    return drawn
 
 
 def test_a_panel_for_each_regime_and_one_for_snapshots(tmp_path: Path, figures: list[Figure]) -> None:

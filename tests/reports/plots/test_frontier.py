@@ -11,7 +11,6 @@ import pytest
 from cells import cells
 from matplotlib.figure import Figure
 
-import vdu_bench.reports.plots.frontier as module
 from vdu_bench.records import Record
 from vdu_bench.reports.frontier import Curve, Frontier, budgets, frontier_csv, frontiers
 from vdu_bench.reports.report import write_frontier
@@ -43,20 +42,6 @@ def the(records: list[Record]) -> Frontier:
 def curve(frontier: Frontier, name: str) -> Curve:
     (one,) = [curve for curve in frontier.curves if curve.name == name]
     return one
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are drawn."""
-    drawn: list[Figure] = []
-    real = module._figure
-
-    def kept(*arguments: object) -> Figure:
-        drawn.append(real(*arguments))
-        return drawn[-1]
-
-    monkeypatch.setattr(module, "_figure", kept)
-    return drawn
 
 
 def test_a_curve_for_each_method_in_the_order_of_its_values() -> None:

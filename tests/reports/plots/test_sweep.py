@@ -9,7 +9,6 @@ import pytest
 from cells import cells
 from matplotlib.figure import Figure
 
-import vdu_bench.reports.plots.sweep as module
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record
 from vdu_bench.reports.report import write_plots, write_sweeps
@@ -25,20 +24,6 @@ def sweep(limits: Sequence[int | None] = (5, 100, None), task: str = "digits_1")
             record.forget_images, record.forget_set = limit, SIZE
             records.append(record)
     return records
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are drawn."""
-    drawn: list[Figure] = []
-    real = module._figure
-
-    def kept(*arguments: object) -> Figure:
-        drawn.append(real(*arguments))
-        return drawn[-1]
-
-    monkeypatch.setattr(module, "_figure", kept)
-    return drawn
 
 
 def test_variants_are_neither_averaged_nor_written_over_each_other(tmp_path: Path) -> None:

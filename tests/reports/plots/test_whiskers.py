@@ -11,11 +11,17 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vdu_bench.measured import Estimate, MetricResult
+from vdu_bench.reports.method_style import MethodStyle, method_styles
 from vdu_bench.reports.plots import bars, sweep, tradeoff
 from vdu_bench.reports.plots.grid import sample_grid
-from vdu_bench.reports.plots.style import LARGEST, fit_axis, fit_forgetting, looks
+from vdu_bench.reports.plots.style import LARGEST, fit_axis, fit_forgetting
 from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of, window
-from vdu_bench.reports.tables.leaderboard import leaderboards
+from vdu_bench.reports.tables.leaderboard import Leaderboard, leaderboards
+
+
+def styles(board: Leaderboard) -> dict[str, MethodStyle]:
+    return method_styles(row.method for row in board.rows)
+
 
 ANYWHERE = Window(-math.inf, math.inf)
 
@@ -110,30 +116,33 @@ def test_every_plot_has_a_dot_for_every_seed(make_records, tmp_path, painted: li
     (board,) = leaderboards(records)
     names = ("pul", "fd_judge", "junk_rate")
     found = {name: sorted(record.metrics[name].estimate.value for record in records) for name in names}
-    bars.draw_bars(board, looks([board]), tmp_path / "bars")
-    tradeoff.draw_tradeoff(board, looks([board]), tmp_path / "tradeoff")
+    bars.draw_bars(board, styles(board), tmp_path / "bars")
+    tradeoff.draw_tradeoff(board, styles(board), tmp_path / "tradeoff")
     for record in records:
         record.forget_set = 142
-    sweep.draw_sweep(leaderboards(records), looks([board]), tmp_path / "sweep")
+    sweep.draw_sweep(leaderboards(records), styles(board), tmp_path / "sweep")
     panels, (plane,), lines = (figure.axes for figure in painted)
-    moved = [panel for panel in panels if panel.get_title() == "junk_rate"]
+    moved = [panel for panel in panels if panel.get_title() == "junk rate"]
     assert seeds_drawn(moved[0], 1) == pytest.approx(found["junk_rate"])
     assert seeds_drawn(plane, 1) == pytest.approx(found["fd_judge"])
     assert seeds_drawn(plane, 2) == pytest.approx(found["pul"])
     assert [seeds_drawn(axes, 2) for axes in lines] == [pytest.approx(found["pul"]), pytest.approx(found["fd_judge"])]
 
 
-def test_bitmaps_stay_small_whatever_is_in_the_table(make_records, make_record, make_images, tmp_path) -> None:
-    """16 methods by 27 metrics, and 12 rows of noise, which no compression helps."""
+def test_bitmaps_stay_small_whatever_is_in_the_table(make_records, make_record, make_grid, tmp_path) -> None:
+    """16 methods by 27 metrics, and 12 rows of 12 samples of noise, which no compression helps."""
     records = make_records(("digits_1",), (0, 1)) + [make_record(f"m{i}", seed) for i in range(10) for seed in (0, 1)]
     for record in records:
         for index in range(15):
             fact = record.metrics["fd_judge"].model_dump() | {"label": f"another_{index}", "axis": ""}
+            fact["estimate"]["value"] += index  # the same numbers again would have no panel
             record.metrics[f"another_{index}"] = MetricResult(**fact)
     (board,) = leaderboards(records)
     assert len(board.rows) * len(board.columns) > 400
-    files = bars.draw_bars(board, looks([board]), tmp_path / "bars")
-    files += sample_grid({f"m{i}": make_images(16, 32, 3) for i in range(12)}, tmp_path / "grid", "noise")
+    files = bars.draw_bars(board, styles(board), tmp_path / "bars")
+    names = {f"m{i}": f"m{i}" for i in range(12)}
+    noise = make_grid(names, 12, 32, 3)
+    files += sample_grid(noise, names, method_styles(names), tmp_path / "grid", "noise", "1")
     for file in files:
         if file.suffix == ".png":
             assert file.stat().st_size <= LARGEST, file.name
@@ -141,12 +150,12 @@ def test_bitmaps_stay_small_whatever_is_in_the_table(make_records, make_record, 
 
 def test_a_palette_keeps_white_white_and_methods_apart(make_records, tmp_path) -> None:
     (board,) = leaderboards(make_records(("digits_1",)))
-    styles = looks([board])
-    (png, _) = bars.draw_bars(board, styles, tmp_path / "bars")
+    own = styles(board)
+    (png, _) = bars.draw_bars(board, own, tmp_path / "bars")
     pixels = np.asarray(Image.open(png).convert("RGB")).reshape(-1, 3)
     colours = {tuple(int(part) for part in colour) for colour in np.unique(pixels, axis=0)}
     assert (255, 255, 255) in colours
     for row in board.rows:
         if row.role == "contestant":
-            wanted = tuple(int(styles[row.method].color[i : i + 2], 16) for i in (1, 3, 5))
+            wanted = tuple(int(own[row.method].color[i : i + 2], 16) for i in (1, 3, 5))
             assert min(max(abs(a - b) for a, b in zip(wanted, colour, strict=True)) for colour in colours) <= 4

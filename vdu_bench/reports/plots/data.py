@@ -13,8 +13,9 @@ from matplotlib.ticker import NullLocator
 
 from vdu_bench.reports.by_data.cells import images_text
 from vdu_bench.reports.by_data.table import Amount, DataRow, DataTable, Place
+from vdu_bench.reports.method_style import MethodStyle, method_styles
 from vdu_bench.reports.plots.lines import LinePoint, draw_lines, fit_lines, legend_of, set_places
-from vdu_bench.reports.plots.style import Look, axis_label, draw, draw_limit, looks_of
+from vdu_bench.reports.plots.style import axis_label, draw, draw_limit
 from vdu_bench.reports.plots.sweep import images_of
 
 
@@ -43,7 +44,7 @@ def draw_data(table: DataTable, file: Path) -> list[Path]:
         UserError: no record says how many forget images there are, so that all of them have no place on the axis.
     """
     panels = [*_regimes(table), *_snapshots(table)]
-    looks = looks_of({row.base: row.role for row in table.rows})
+    looks = method_styles(row.base for row in table.rows)
     return draw(file, lambda: _figure(table, panels, looks))
 
 
@@ -92,7 +93,7 @@ def _snapshots(table: DataTable) -> list[_Panel]:
     return [_Panel(title, "number of posterior snapshots", labels, lines)]
 
 
-def _figure(table: DataTable, panels: list[_Panel], looks: Mapping[str, Look]) -> Figure:
+def _figure(table: DataTable, panels: list[_Panel], looks: Mapping[str, MethodStyle]) -> Figure:
     figure = Figure(figsize=(2.0 + 2.9 * len(panels), 1.0 + 2.7 * len(table.metrics)), layout="constrained")
     grid = figure.subplots(len(table.metrics), len(panels), squeeze=False, sharey="row", sharex="col")
     for metric, across in zip(table.metrics, grid, strict=True):

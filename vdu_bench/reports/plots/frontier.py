@@ -10,17 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vdu_bench.measured import Estimate
-from vdu_bench.records import Role
 from vdu_bench.reports.frontier import Curve, Frontier, Point, budgets
+from vdu_bench.reports.method_style import MethodStyle, method_styles
 from vdu_bench.reports.plots.style import (
     FORGETTING_FLOOR,
-    Look,
     axis_label,
     draw,
     draw_limit,
     fit_axis,
     fit_forgetting,
-    looks_of,
 )
 from vdu_bench.reports.plots.whiskers import Window, draw_seeds
 
@@ -35,12 +33,11 @@ def draw_frontier(frontier: Frontier, file: Path) -> list[Path]:
     points = [point for curve in frontier.curves for point in curve.points]
     if not any(point.known for point in points):
         return []
-    roles: dict[str, Role] = {curve.name: "contestant" for curve in frontier.curves}
-    looks = looks_of(roles | {point.row.method: point.row.role for point in frontier.references})
+    looks = method_styles([curve.name for curve in frontier.curves] + [one.row.method for one in frontier.references])
     return draw(file, lambda: _figure(frontier, looks))
 
 
-def _figure(frontier: Frontier, looks: Mapping[str, Look]) -> Figure:
+def _figure(frontier: Frontier, looks: Mapping[str, MethodStyle]) -> Figure:
     figure = Figure(figsize=(7.0, 4.3), layout="constrained")
     axes = figure.add_subplot()
     known = [point for curve in frontier.curves for point in curve.points if point.known]
@@ -69,7 +66,7 @@ def _shown(place: tuple[float, float]) -> tuple[float, float]:
     return place[0], max(place[1], FORGETTING_FLOOR)
 
 
-def _curve(axes: Axes, curve: Curve, look: Look, windows: tuple[Window, Window]) -> None:
+def _curve(axes: Axes, curve: Curve, look: MethodStyle, windows: tuple[Window, Window]) -> None:
     known = [point for point in curve.points if point.known]
     lost = [
         f"{point.value} {point.row.status if point.row.status != 'ok' else 'n/a'}"
@@ -102,7 +99,7 @@ def _curve(axes: Axes, curve: Curve, look: Look, windows: tuple[Window, Window])
         )
 
 
-def _reference(axes: Axes, point: Point, look: Look, windows: tuple[Window, Window]) -> None:
+def _reference(axes: Axes, point: Point, look: MethodStyle, windows: tuple[Window, Window]) -> None:
     if not point.known:
         return
     _dots(axes, point, look, windows)
@@ -121,7 +118,7 @@ def _reference(axes: Axes, point: Point, look: Look, windows: tuple[Window, Wind
     )
 
 
-def _dots(axes: Axes, point: Point, look: Look, windows: tuple[Window, Window]) -> None:
+def _dots(axes: Axes, point: Point, look: MethodStyle, windows: tuple[Window, Window]) -> None:
     draw_seeds(axes, [x for x, _ in point.dots], [y for _, y in point.dots], look.color, *windows)
 
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vdu_bench.measured import Estimate
-from vdu_bench.reports.plots.style import FORGETTING_FLOOR, Look, fit_axis, fit_forgetting
+from vdu_bench.reports.method_style import MethodStyle
+from vdu_bench.reports.plots.style import FORGETTING_FLOOR, fit_axis, fit_forgetting
 from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of
 from vdu_bench.reports.tables.leaderboard import Column, Row
 
@@ -59,7 +60,7 @@ def fit_lines(axes: Axes, column: Column, points: Sequence[LinePoint]) -> Window
     return fitted
 
 
-def draw_lines(axes: Axes, column: Column, lines: Lines, looks: Mapping[str, Look], window: Window) -> None:
+def draw_lines(axes: Axes, column: Column, lines: Lines, looks: Mapping[str, MethodStyle], window: Window) -> None:
     """The lines over a logarithmic axis, beside each other where they share a place.
 
     A run that diverged or failed is a cross at the bottom with the word, a destroyed model is crossed out.
@@ -103,7 +104,7 @@ def _make_room(axes: Axes) -> None:
 
 
 def _draw_line(
-    axes: Axes, name: str, line: Sequence[LinePoint], look: Look, dodge: float, floor: float, window: Window
+    axes: Axes, name: str, line: Sequence[LinePoint], look: MethodStyle, dodge: float, floor: float, window: Window
 ) -> None:
     reference = line[0].row.role == "reference"
     xs = [point.x * dodge for point in line]
@@ -133,7 +134,7 @@ def _draw_line(
         draw_seeds(axes, [x] * len(point.seeds), point.seeds, look.color, Window(-math.inf, math.inf), window)
 
 
-def _remark(axes: Axes, point: LinePoint, look: Look, x: float) -> None:
+def _remark(axes: Axes, point: LinePoint, look: MethodStyle, x: float) -> None:
     """A word at the lower edge on a point that has no place of its own."""
     across = axes.get_xaxis_transform()
     word = f"{point.estimate.value:.0f}" if point.known else point.row.status if point.row.status != "ok" else "n/a"

@@ -1,13 +1,13 @@
-"""What all figures share: fonts, a colour and a marker for each method, files that are the same bytes every time."""
+"""What all figures share: fonts, axes, files that are the same bytes every time."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import seaborn as sns
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -17,64 +17,24 @@ from PIL import Image
 
 from vdu_bench.files import write_atomically
 from vdu_bench.measured import Better, Estimate
-from vdu_bench.records import Role
+from vdu_bench.reports.plots.titles import in_words
 from vdu_bench.reports.plots.whiskers import Which, Window, spread, window
-from vdu_bench.reports.tables.leaderboard import REFERENCES, Column, Leaderboard
-from vdu_bench.reports.tables.text import quantity
+from vdu_bench.reports.tables.leaderboard import Column
 
 DIRECTION: dict[Better, str] = {"higher": "higher is better", "lower": "lower is better", "none": ""}
 
 FORGETTING_FLOOR = -100.0
 """In percent; what is below is drawn at the edge, so that one collapsed method does not squeeze the others."""
 
-_MARKERS = "osD^vPXp<>h"
-_REFERENCE_LOOKS = (("#000000", "*"), ("#6e6e6e", "*"), ("#b4b4b4", "*"))
 _DPI, _LOWEST_DPI = 200, 40
 """Dots per inch: as many as leave a file small enough."""
 LARGEST = 150_000
 """Bytes that a bitmap may take: plots are committed beside the records."""
 _FLAT = 4096
 """Up to how many colours a figure is drawn in plain ones, of which few are enough; photographs have more."""
-_PALETTE = 128
+_PALETTE, _KEPT = 256, 96
 # Dates and program versions would make equal figures unequal files.
 _PDF_METADATA: dict[str, Any] = {"Creator": "vdu-bench", "Producer": None, "CreationDate": None}
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a method is drawn in every figure."""
-
-    color: str
-    marker: str
-    hatch: str
-    """Of its bars; only references have one."""
-
-
-def looks(boards: Iterable[Leaderboard]) -> dict[str, Look]:
-    """A look for each method, the same for all the boards.
-
-    References are black and grey stars, the original black. The others take the eight coloured hues of the colour-blind
-    palette and eleven markers in the order of their names: 88 methods go by before two look alike.
-    """
-    return looks_of({row.method: row.role for board in boards for row in board.rows})
-
-
-def looks_of(roles: Mapping[str, Role]) -> dict[str, Look]:
-    """The looks of methods by their roles, as `looks`."""
-    # From the end of their order in tables, so that the row of real images takes no colour from the models.
-    references = sorted(
-        (method for method, role in roles.items() if role == "reference"),
-        key=lambda method: (-REFERENCES.index(method) if method in REFERENCES else 1, method),
-    )
-    others = sorted(method for method, role in roles.items() if role != "reference")
-    hues = [color for index, color in enumerate(sns.color_palette("colorblind").as_hex()) if index not in (7, 8)]
-    result = {}
-    for index, method in enumerate(references):
-        color, marker = _REFERENCE_LOOKS[min(index, len(_REFERENCE_LOOKS) - 1)]
-        result[method] = Look(color, marker, hatch="////")
-    for index, method in enumerate(others):
-        result[method] = Look(hues[index % len(hues)], _MARKERS[index % len(_MARKERS)], hatch="")
-    return result
 
 
 def draw(file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
@@ -91,7 +51,6 @@ def draw(file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png
         **sns.plotting_context("paper", font_scale=1.05),
         "font.family": "DejaVu Sans",  # ships with matplotlib, so that figures do not depend on the machine
         "pdf.fonttype": 42,
-        "hatch.linewidth": 0.6,
     }
     with rc_context(theme):
         figure = paint()
@@ -107,29 +66,57 @@ def draw(file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png
 
 
 def _bitmap(figure: Figure, dpi: int) -> bytes:
-    """As PNG, with a palette where colours are few."""
+    """As PNG, with a palette where colours are few or the file would be too large without one."""
     plain = io.BytesIO()
     figure.savefig(plain, format="png", dpi=dpi)
     # The layout that was found holds from here on; to solve it again would take as long as to draw.
     figure.set_layout_engine("none")
     image = Image.open(plain).convert("RGB")
     if image.getcolors(_FLAT) is not None:
-        image = image.quantize(_PALETTE, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        return _png(_with_palette(image))
+    full = _png(image)
+    # Photographs lose less by few colours than by half of their pixels.
+    return full if len(full) <= LARGEST else _png(_with_palette(image))
+
+
+def _with_palette(image: Image.Image) -> Image.Image:
+    """In few colours: the most frequent ones as they are, so that a method keeps its own, and the means of others."""
+    weights = np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    codes = np.asarray(image, dtype=np.uint32) @ weights
+    colors, counts = np.unique(codes, return_counts=True)
+    kept = np.sort(colors[np.lexsort((colors, -counts))[:_KEPT]])
+    rest = image.quantize(_PALETTE - len(kept), Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    nearest = np.searchsorted(kept, codes).clip(max=len(kept) - 1)
+    places = np.where(kept[nearest] == codes, nearest, np.asarray(rest) + len(kept))
+    found = Image.fromarray(places.astype(np.uint8), mode="P")
+    parts = [int(part) for code in kept for part in (code >> 16, code >> 8 & 255, code & 255)]
+    found.putpalette(parts + (rest.getpalette() or []))
+    return found
+
+
+def _png(image: Image.Image) -> bytes:
     small = io.BytesIO()
     image.save(small, format="png", optimize=True)
     return small.getvalue()
 
 
 def axis_label(column: Column) -> str:
-    """Such as ``pul (%), higher is better``."""
-    return ", ".join(filter(None, (quantity(column), DIRECTION[column.better])))
+    """Such as ``strict PUL (%), higher is better``."""
+    return ", ".join(filter(None, (in_words(column), DIRECTION[column.better])))
 
 
-def fit_axis(axes: Axes, which: Which, estimates: Sequence[Estimate], seeds: Sequence[Sequence[float]]) -> Window:
+def fit_axis(
+    axes: Axes,
+    which: Which,
+    estimates: Sequence[Estimate],
+    seeds: Sequence[Sequence[float]],
+    *,
+    always_log: bool = False,
+) -> Window:
     """Limits that hold all the estimates, with their intervals and seeds as far as these do not lie far beyond.
 
-    Logarithmic where the estimates span more than a decade. Set by hand, since an interval may reach below zero, where
-    a logarithmic axis cannot.
+    Logarithmic where the estimates span more than a decade, or `always_log` is asked for and all are above 0. Set by
+    hand, since an interval may reach below zero, where a logarithmic axis cannot.
 
     Returns:
         What is drawn in; the limits leave a margin around it.
@@ -138,7 +125,7 @@ def fit_axis(axes: Axes, which: Which, estimates: Sequence[Estimate], seeds: Seq
     axis, set_scale, set_limits = (
         getattr(axes, name) for name in (f"{which}axis", f"set_{which}scale", f"set_{which}lim")
     )
-    if min(values) > 0 and max(values) > 10 * min(values):
+    if min(values) > 0 and (always_log or max(values) > 10 * min(values)):
         set_scale("log", nonpositive="clip")
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:,g}")

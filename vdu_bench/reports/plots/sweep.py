@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from vdu_bench.errors import UserError
+from vdu_bench.reports.method_style import MethodStyle
 from vdu_bench.reports.plots.lines import LinePoint, draw_lines, fit_lines, legend_of, set_places
-from vdu_bench.reports.plots.style import Look, axis_label, draw
+from vdu_bench.reports.plots.style import axis_label, draw
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard
 from vdu_bench.reports.tables.text import method_text
 
 
-def draw_sweep(boards: Sequence[Leaderboard], looks: Mapping[str, Look], file: Path) -> list[Path]:
+def draw_sweep(boards: Sequence[Leaderboard], looks: Mapping[str, MethodStyle], file: Path) -> list[Path]:
     """A panel for each axis of the comparison, written as `file`.png and .pdf; returns what was written.
 
     A line for each method, over a logarithmic axis of forget images on which all of them stand at their number. A run
@@ -23,7 +24,7 @@ def draw_sweep(boards: Sequence[Leaderboard], looks: Mapping[str, Look], file: P
 
     Args:
         boards: the variants of one task, which agree in all but their forget images (see `check_sweep`).
-        looks: as from `vdu_bench.reports.plots.style.looks`.
+        looks: as from `vdu_bench.reports.method_style.method_styles`.
         file: without a suffix.
 
     Raises:
@@ -67,7 +68,7 @@ def _figure(
     boards: Sequence[Leaderboard],
     places: Mapping[str, int],
     panels: Mapping[Column, Mapping[str, Sequence[LinePoint]]],
-    looks: Mapping[str, Look],
+    looks: Mapping[str, MethodStyle],
 ) -> Figure:
     figure = Figure(figsize=(1.6 + 3.4 * len(panels), 3.9), layout="constrained")
     named = {method_text(row): looks[row.method] for board in boards for row in board.rows}

@@ -70,8 +70,13 @@ def spread(estimates: Sequence[Estimate], seeds: Sequence[Sequence[float]]) -> l
     return ends + [value for values in seeds for value in values]
 
 
+def ends_of(estimate: Estimate, window: Window) -> tuple[float, float] | None:
+    """From where to where an interval is drawn; None where there is none."""
+    return (window.clip(estimate.low), window.clip(estimate.high)) if has_interval(estimate) else None
+
+
 def draw_interval(axes: Axes, which: Which, estimate: Estimate, at: float, window: Window, **style: Any) -> None:
-    """The interval as a line along an axis, with caps; an arrow in place of a cap that lies beyond the window.
+    """The interval as a line along an axis; an arrow at an end that lies beyond the window.
 
     Args:
         axes: whose limits are set.
@@ -91,14 +96,22 @@ def draw_interval(axes: Axes, which: Which, estimate: Estimate, at: float, windo
     _, caps, _ = axes.errorbar(x, y, **error, linestyle="", **style)
     for side, (end, drawn) in enumerate(zip((estimate.low, estimate.high), ends, strict=True)):
         if window.beyond(end):
-            caps[side].set_visible(False)
+            if caps:
+                caps[side].set_visible(False)
             x, y = (drawn, at) if which == "x" else (at, drawn)
             arrow = _ARROWS[which][side]
             axes.plot(x, y, arrow, color=style["color"], markersize=4, zorder=style.get("zorder", 3), clip_on=False)
 
 
 def draw_seeds(
-    axes: Axes, xs: Sequence[float], ys: Sequence[float], color: str, x_window: Window, y_window: Window
+    axes: Axes,
+    xs: Sequence[float],
+    ys: Sequence[float],
+    color: str,
+    x_window: Window,
+    y_window: Window,
+    *,
+    size: float = 3.6,
 ) -> None:
     """A small, half transparent dot for each seed, under the mean; an arrow at the window's edge for one beyond."""
     places: dict[str, list[tuple[float, float]]] = {}
@@ -112,7 +125,7 @@ def draw_seeds(
             *zip(*found, strict=True),
             linestyle="",
             marker=marker,
-            markersize=3.6,
+            markersize=size,
             markerfacecolor=color,
             markeredgecolor="0.15",
             markeredgewidth=0.5,

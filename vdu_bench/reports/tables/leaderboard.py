@@ -39,6 +39,8 @@ class Column:
     title: str
     gate: Gate
     limit: Limit
+    covered_by: str
+    """Another metric that counts the same."""
 
     @property
     def shown(self) -> str:

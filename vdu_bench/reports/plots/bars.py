@@ -164,7 +164,7 @@ def _bar(
         inside = not drawn.beyond(estimate.value)
         if inside:
             draw_interval(axes, "x", estimate, position, drawn, color="0.15", capsize=1.5, elinewidth=0.8, capthick=0.8)
-        size = 6 if look.marker == "*" else 4
+        size = 6 if look.marker == "*" else 4.4
         axes.plot(
             end, position, look.marker, color=look.color, markersize=size, markeredgecolor="0.15", markeredgewidth=0.4
         )

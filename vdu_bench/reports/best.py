@@ -58,9 +58,10 @@ def best_group(
         return BestGroup()
     best = (max if better == "higher" else min)(sorted(means), key=means.__getitem__)
     others = [method for method in means if method != best]
-    competing = {
-        method: {record.seeds.sample: record for record in records if record.row == method} for method in means
-    }
+    competing: dict[str, dict[int, Record]] = {method: {} for method in means}
+    for record in records:
+        if (method := record.row) in competing:
+            competing[method][record.seeds.sample] = record
     sampled = gate in BY_SAMPLES
     by_noise = _by_noise(competing, best, others, metric, records) if sampled else None
     p_values = _by_seeds(competing, best, others, metric) if by_noise is None else by_noise
@@ -95,17 +96,20 @@ def _by_noise(
     from vdu_bench.stats.separation import separations
 
     bases = originals(records)
-    found = []
+    found: dict[str, NDArray[np.int64]] = {}
     for other in others:
-        seeds = _shared(competing, best, other)
-        pairs = [(competing[best][seed], competing[other][seed]) for seed in seeds]
+        pairs = [(competing[best][seed], competing[other][seed]) for seed in _shared(competing, best, other)]
         counts = [paired_counts(one.metrics[metric], one, two, bases, bases) for one, two in pairs]
         known = [count for count in counts if count is not None]
         if not known or len(known) < len(counts):
             return None
-        change, variance = ratio_change(np.stack(known), len(seeds))
-        found.append((*summarise(100.0 * change, 100.0**2 * variance), len(seeds)))
-    mean, scatter, sampling, shared = (np.array(part, dtype=np.float64) for part in zip(*found, strict=True))
+        found[other] = np.stack(known)
+    mean, scatter, sampling, shared = (np.empty(len(others)) for _ in range(4))
+    for seeds, places in _alike([len(found[other]) for other in others]):
+        change, variance = ratio_change(np.stack([found[others[place]] for place in places]), seeds)
+        summary = summarise(100.0 * change, 100.0**2 * variance)
+        mean[places], scatter[places], shared[places] = *summary[:2], seeds
+        sampling[places] = summary[2]
     return separations(mean, scatter, sampling, shared)
 
 
@@ -114,16 +118,23 @@ def _by_seeds(competing: Mapping[str, Mapping[int, Record]], best: str, others: 
     from vdu_bench.stats.losses import Losses, summarise, two_sided
 
     p_values = np.full(len(others), math.nan)
-    for index, other in enumerate(others):
-        seeds = _shared(competing, best, other)
-        if len(seeds) < 2:
+    shared = [_shared(competing, best, other) for other in others]
+    for count, places in _alike(list(map(len, shared))):
+        if count < 2:
             continue
-        values = [
-            [competing[method][seed].metrics[metric].estimate.value for seed in seeds] for method in (best, other)
-        ]
-        mean, scatter, _ = summarise(np.subtract(values[1], values[0]))
-        p_values[index] = two_sided(Losses(mean[None], scatter[None], None, np.array([len(seeds)])))[0]
+        old, new = (
+            [[competing[name][seed].metrics[metric].estimate.value for seed in shared[place]] for place, name in pairs]
+            for pairs in ([(place, best) for place in places], [(place, others[place]) for place in places])
+        )
+        mean, scatter, _ = summarise(np.subtract(new, old))
+        # Each pair is tested alone, and nothing pooled over them.
+        p_values[places] = two_sided(Losses(mean[:, None], scatter[:, None], None, np.array([count])))[:, 0]
     return p_values
+
+
+def _alike(counts: Sequence[int]) -> list[tuple[int, list[int]]]:
+    """The places of each number, so that those of equally many seeds are computed together."""
+    return [(one, [place for place, count in enumerate(counts) if count == one]) for one in sorted(set(counts))]
 
 
 def _shared(competing: Mapping[str, Mapping[int, Record]], best: str, other: str) -> list[int]:

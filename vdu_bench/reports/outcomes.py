@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vdu_bench.measured import MetricFacts
+from vdu_bench.bits import unpack
+from vdu_bench.measured import MetricFacts, Outcomes
 from vdu_bench.records import Record
 from vdu_bench.stats.ratio_change import joint_counts
 
@@ -42,8 +44,19 @@ def paired_counts(
         base = bases.get((record.variant, record.seeds.sample)) if facts.gate == "against_original" else record
         if base is None or facts.counts not in record.outcomes or facts.counts not in base.outcomes:
             return None
-        found = record.outcomes[facts.counts].flags
-        against = base.outcomes[facts.counts].flags
+        found, against = (_flags(one.outcomes[facts.counts]) for one in (record, base))
         flags += [found, against if facts.gate == "against_original" else np.ones_like(found)]
     # Another number of samples is another set of them.
     return joint_counts(*flags) if len(set(map(len, flags))) == 1 else None
+
+
+def _flags(outcomes: Outcomes) -> NDArray[np.bool_]:
+    return _unpacked(outcomes.bits, outcomes.n)
+
+
+@lru_cache(maxsize=1024)
+def _unpacked(bits: str, n: int) -> NDArray[np.bool_]:
+    """A table compares a few records with all others: these are unpacked once."""
+    flags = unpack(bits, n)
+    flags.flags.writeable = False
+    return flags

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from vdu_bench.measured import Estimate, Scale
@@ -53,36 +54,76 @@ def over_seeds(
     Raises:
         ValueError: there are no estimates, or the level is outside (0, 1).
     """
+    return over_seeds_of_rows([estimates], scale, [pooled], level)[0]
+
+
+def over_seeds_of_rows(
+    rows: Sequence[Sequence[Estimate]],
+    scale: Scale = "signed",
+    pools: Sequence[Pool | None] | None = None,
+    level: float = 0.95,
+) -> list[Estimate]:
+    """`over_seeds` of each row of a table, at the price of one: rows of equally many seeds are computed together.
+
+    Args:
+        rows: of each the estimates of its seeds, all of one metric.
+        scale: as `over_seeds`.
+        pools: what each row's `over_seeds` is given as `pooled`; None for nothing of any.
+        level: as `over_seeds`.
+
+    Raises:
+        ValueError: a row has no estimates, or the level is outside (0, 1).
+    """
     tail(level)
-    if not estimates:
+    if not all(rows):
         raise ValueError("there is no seed to summarise")
-    if len(estimates) == 1:
-        return estimates[0]
-    seeds = len(estimates)
-    n, total = (sum(getattr(estimate, name) for estimate in estimates) for name in ("n", "total"))
-    missing = [estimate for estimate in estimates if not math.isfinite(estimate.value)]
-    if missing:
-        why = next((f": {estimate.reason}" for estimate in missing if estimate.reason), "")
-        return Estimate(n=n, total=total, reason=f"no estimate for {len(missing)} of {seeds} seeds{why}")
-    mean = float(np.mean([estimate.value for estimate in estimates]))
-    if scale == "range":
-        low, high = (float(np.mean([getattr(estimate, end) for estimate in estimates])) for end in ("low", "high"))
-        return Estimate(value=mean, low=low, high=high, n=n, total=total, method=f"means over {seeds} seeds")
-    row = _summary(estimates, SCALES[scale])
-    if row is None:
-        return Estimate(value=mean, n=n, total=total, method="no interval: no seed is above 0")
-    low, high = map(float, interval(row, pooled, level))
-    shared = "noise of the samples" if pooled is SAMPLES_ONLY else "scatter pooled over rows"
-    how = "own scatter" if pooled is None or scatters_alone(row, pooled) else shared
-    # The row's mean is that of what the scale can hold; the one that is shown is the values'.
-    return Estimate(
-        value=mean,
-        low=min(low, mean),
-        high=max(high, mean),
-        n=n,
-        total=total,
-        method=f"{row.scale.words} over {seeds} seeds, {how}",
-    )
+    found: list[Estimate | None] = [None] * len(rows)
+    alike: dict[tuple[int, int], list[int]] = {}
+    for index, (row, pool) in enumerate(zip(rows, pools or [None] * len(rows), strict=True)):
+        if len(row) == 1:
+            found[index] = row[0]
+        elif missing := [estimate for estimate in row if not math.isfinite(estimate.value)]:
+            why = next((f": {estimate.reason}" for estimate in missing if estimate.reason), "")
+            reason = f"no estimate for {len(missing)} of {len(row)} seeds{why}"
+            found[index] = Estimate(**_counts(row), reason=reason)
+        elif scale == "range":
+            ends = {end: float(np.mean([getattr(one, end) for one in row])) for end in ("value", "low", "high")}
+            found[index] = Estimate(**ends, **_counts(row), method=f"means over {len(row)} seeds")
+        else:
+            alike.setdefault((len(row), id(pool)), []).append(index)
+    for indices in alike.values():
+        pool = pools[indices[0]] if pools else None
+        together = _together([rows[index] for index in indices], SCALES[scale], pool, level)
+        for index, estimate in zip(indices, together, strict=True):
+            found[index] = estimate
+    return [estimate for estimate in found if estimate is not None]
+
+
+def _counts(row: Sequence[Estimate]) -> dict[str, int]:
+    return {name: sum(getattr(estimate, name) for estimate in row) for name in ("n", "total")}
+
+
+def _together(rows: Sequence[Sequence[Estimate]], scale: SeedScale, pool: Pool | None, level: float) -> list[Estimate]:
+    """Of rows with equally many finite estimates each, two or more."""
+    means = np.array([[estimate.value for estimate in row] for row in rows], dtype=np.float64).mean(axis=-1)
+    placed, summary = _summary(rows, scale)
+    low, high = interval(summary, pool, level)
+    own = np.ones(len(low), dtype=bool) if pool is None else scatters_alone(summary, pool)
+    shared = "noise of the samples" if pool is SAMPLES_ONLY else "scatter pooled over rows"
+    seeds = len(rows[0])
+    made = zip(low.tolist(), high.tolist(), own.tolist(), strict=True)
+    found = []
+    for row, mean, known in zip(rows, means.tolist(), placed.tolist(), strict=True):
+        if not known:
+            found.append(Estimate(value=mean, **_counts(row), method="no interval: no seed is above 0"))
+            continue
+        lower, upper, alone = next(made)
+        how = "own scatter" if alone else shared
+        # The row's mean is that of what the scale can hold; the one that is shown is the values'.
+        ends = {"low": min(lower, mean), "high": max(upper, mean)}
+        method = f"{scale.words} over {seeds} seeds, {how}"
+        found.append(Estimate(value=mean, **ends, **_counts(row), method=method))
+    return found
 
 
 def pooled_scatter(rows: Iterable[Sequence[Estimate]], scale: Scale) -> Pool | None:
@@ -98,41 +139,42 @@ def pooled_scatter(rows: Iterable[Sequence[Estimate]], scale: Scale) -> Pool | N
     if scale == "range":
         return None
     told = [row for row in rows if len(row) > 1 and all(math.isfinite(estimate.value) for estimate in row)]
-    found = [summary for row in told if (summary := _summary(row, SCALES[scale])) is not None]
-    if len(found) < _FEWEST_ROWS:
+    found = [
+        _summary([row for row in told if len(row) == seeds], SCALES[scale])[1]
+        for seeds in sorted({len(row) for row in told})
+    ]
+    if sum(len(rows.own) for rows in found) < _FEWEST_ROWS:
         return None
-    return pool_scatter(
-        [float(row.own) for row in found], [float(row.sampling) for row in found], [row.seeds for row in found]
-    )
+    own, sampling = (np.concatenate([getattr(rows, part) for rows in found]) for part in ("own", "sampling"))
+    return pool_scatter(own, sampling, np.repeat([rows.seeds for rows in found], [len(rows.own) for rows in found]))
 
 
-def _summary(estimates: Sequence[Estimate], scale: SeedScale) -> SeedMeans | None:
-    """None where no value has a place on the scale."""
-    values = np.array([estimate.value for estimate in estimates], dtype=np.float64)
-    totals = np.array([estimate.total or estimate.n or _UNCOUNTED for estimate in estimates], dtype=np.float64)
+def _summary(rows: Sequence[Sequence[Estimate]], scale: SeedScale) -> tuple[NDArray[np.bool_], SeedMeans]:
+    """Of R rows with S estimates each: which have a place on the scale, bool ``[R]``, and what there is of those."""
+    values = np.array([[estimate.value for estimate in row] for row in rows], dtype=np.float64)
+    totals = np.array([[one.total or one.n or _UNCOUNTED for one in row] for row in rows], dtype=np.float64)
+    ends = np.array([[(estimate.low, estimate.high) for estimate in row] for row in rows], dtype=np.float64)
+    placed: NDArray[np.bool_] = np.ones(len(rows), dtype=bool)
     if scale is SCALES["positive"]:
-        if not (values > 0).any():
-            return None
+        placed = np.asarray((values > 0).any(axis=-1))
+        values, totals, ends = values[placed], totals[placed], ends[placed]
         # A zero has no logarithm; it is taken for half of the smallest number that was seen.
-        values = np.maximum(values, 0.5 * values[values > 0].min())
-    return seed_means(values, totals, _sampling(estimates, values, totals, scale), scale)
+        smallest = np.where(values > 0, values, np.inf).min(axis=-1, keepdims=True)
+        values = np.maximum(values, 0.5 * smallest)
+    return placed, seed_means(values, totals, _sampling(ends, values, totals, scale), scale)
 
 
-def _sampling(estimates: Sequence[Estimate], values: Floats, totals: Floats, scale: SeedScale) -> Floats:
-    """The variance on the scale behind each estimate's own interval, float64 ``[S]``; zeros where none has one.
+def _sampling(ends: Floats, values: Floats, totals: Floats, scale: SeedScale) -> Floats:
+    """The variance on the scale behind each estimate's own interval, float64 ``[R, S]``; zeros in a row without any.
 
     From the longer side: at an end of the range the other one has no length. Those without an interval are taken to be
-    as uncertain as the others.
+    as uncertain as the others of their row. `ends` are float64 ``[R, S, 2]``.
     """
-    sides = []
-    for end in ("low", "high"):
-        ends = np.array([getattr(estimate, end) for estimate in estimates], dtype=np.float64)
-        outside = ends <= 0 if scale is SCALES["positive"] else np.zeros(len(ends), dtype=bool)
-        known = np.isfinite(ends) & ~outside
-        length = scale.forward(np.where(known, ends, values), totals) - scale.forward(values, totals)
-        sides.append(np.where(known, np.abs(length), np.nan))
-    known = np.asarray(~np.isnan(sides).all(axis=0))
-    if not known.any():
-        return np.zeros(len(values))
-    errors = np.max(np.nan_to_num(sides), axis=0) / norm.isf(_OWN_TAIL)
-    return np.where(known, errors**2, float((errors[known] ** 2).mean()))
+    outside = ends <= 0 if scale is SCALES["positive"] else np.zeros(ends.shape, dtype=bool)
+    there = np.isfinite(ends) & ~outside
+    places, counts = values[..., None], totals[..., None]
+    lengths = np.abs(scale.forward(np.where(there, ends, places), counts) - scale.forward(places, counts))
+    known = there.any(axis=-1)
+    variances = (np.where(there, lengths, 0.0).max(axis=-1) / norm.isf(_OWN_TAIL)) ** 2
+    usual = variances.sum(axis=-1, keepdims=True) / np.maximum(1, known.sum(axis=-1, keepdims=True))
+    return np.where(known, variances, usual)

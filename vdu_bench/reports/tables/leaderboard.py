@@ -184,7 +184,8 @@ def _leaderboard(records: Sequence[Record]) -> Leaderboard:
 
 
 def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
-    found = {name: Column.of(name, result) for record in records for name, result in record.metrics.items()}
+    facts = {name: result for record in records for name, result in record.metrics.items()}
+    found = {name: Column.of(name, result) for name, result in facts.items()}
     titles = [column.title for column in found.values()]
     # A title that two metrics have tells neither apart, and their labels do.
     told = [replace(one, title="") if titles.count(one.title) > 1 else one for one in found.values()]

@@ -40,21 +40,28 @@ def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
         name: result for row in rows for record in row for name, result in record.metrics.items()
     }
     found: list[dict[str, Estimate]] = [{} for _ in rows]
+    statuses = [worst(row) for row in rows]
     for name, fact in facts.items():
         seeds = [_estimates(row, name) for row in rows]
-        pool = _pool(rows, seeds, fact)
-        for row, estimates, result in zip(rows, seeds, found, strict=True):
-            if (status := worst(row)) != "ok":
-                result[name] = Estimate(reason=f"{status} with at least one seed")
+        pool = _pool(rows, statuses, seeds, fact)
+        told: list[int] = []
+        for index, (status, estimates) in enumerate(zip(statuses, seeds, strict=True)):
+            if status != "ok":
+                found[index][name] = Estimate(reason=f"{status} with at least one seed")
             elif len(estimates) == 1:
-                result[name] = estimates[0]
+                found[index][name] = estimates[0]
             elif estimates:
-                # Brings scipy, a second to import, which a table of one seed can do without.
-                from vdu_bench.stats.scatter import SAMPLES_ONLY
-                from vdu_bench.stats.seeds import over_seeds
+                told.append(index)
+        if told:
+            # Brings scipy, a second to import, which a table of one seed can do without.
+            from vdu_bench.stats.scatter import SAMPLES_ONLY
+            from vdu_bench.stats.seeds import over_seeds_of_rows
 
-                known = {"contestant": pool, "reference": SAMPLES_ONLY, "external": None}
-                result[name] = over_seeds(estimates, fact.scale, known[row[0].role])
+            known = {"contestant": pool, "reference": SAMPLES_ONLY, "external": None}
+            pools = [known[rows[index][0].role] for index in told]
+            means = over_seeds_of_rows([seeds[index] for index in told], fact.scale, pools)
+            for index, estimate in zip(told, means, strict=True):
+                found[index][name] = estimate
     return found
 
 
@@ -85,11 +92,16 @@ def _estimates(row: Sequence[Record], metric: str) -> list[Estimate]:
     return [Estimate(reason="not measured") if result is None else result.estimate for result in found]
 
 
-def _pool(rows: Sequence[Sequence[Record]], seeds: Sequence[Sequence[Estimate]], fact: MetricFacts) -> Pool | None:
+def _pool(
+    rows: Sequence[Sequence[Record]],
+    statuses: Sequence[Status],
+    seeds: Sequence[Sequence[Estimate]],
+    fact: MetricFacts,
+) -> Pool | None:
     competing = [
         estimates
-        for row, estimates in zip(rows, seeds, strict=True)
-        if row[0].role == "contestant" and worst(row) == "ok" and len(estimates) > 1
+        for row, status, estimates in zip(rows, statuses, seeds, strict=True)
+        if row[0].role == "contestant" and status == "ok" and len(estimates) > 1
     ]
     if fact.group == "cost" or not competing:
         return None

@@ -44,6 +44,7 @@ from vdu_bench.cli.options import (
     tasks_named,
     the_task,
 )
+from vdu_bench.cli.page import paging
 from vdu_bench.cli.plain_output import make_output_plain
 from vdu_bench.cli.results import results
 from vdu_bench.cli.run import run
@@ -272,6 +273,7 @@ def show(
 app.add_typer(sweeping)
 app.add_typer(tuning)
 app.add_typer(results)
+app.add_typer(paging)
 app.add_typer(comparing)
 app.add_typer(creating)
 app.add_typer(exporting)

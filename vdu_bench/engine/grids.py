@@ -60,6 +60,27 @@ def first_samples(
     return grids
 
 
+def samples_at(store: Store, address: str, indices: Sequence[int]) -> NDArray[np.uint8] | None:
+    """Some samples of a stage: uint8 ``[n, H, W]`` (grey) or ``[n, H, W, 3]``; None where the store does not have them.
+
+    Args:
+        store: where.
+        address: of the stage, `Record.stages`.
+        indices: which samples, from 0; there may be fewer, and those beyond are left out.
+    """
+    file = store.root / "images" / address[:32] / IMAGES
+    if not file.exists():
+        return None
+    from safetensors import safe_open
+
+    with safe_open(file, framework="numpy") as archive:
+        stored = archive.get_slice("forget")
+        length = stored.get_shape()[0]
+        # One by one, since what is asked for are a few of thousands.
+        images = np.stack([stored[index] for index in indices if index < length])
+    return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
+
+
 def samples_digest(records: Sequence[Record]) -> str:
     """What the sample grids are drawn from, as one string."""
     return json.dumps([record.stages.get("samples", "") for record in records])

@@ -1,0 +1,38 @@
+"""The libraries that run in the page, from packages on this machine: nothing is fetched, now or when it is opened."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from vdu_bench.errors import UserError
+from vdu_bench.reports.page.packing import packed_text
+
+_MEND = "a page takes vdu-bench[page]: pip install 'vdu-bench[page]'"
+
+
+@cache
+def plotting() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that leaves ``vegaEmbed`` behind, packed. Takes seconds.
+
+    Raises:
+        UserError: vl-convert is not installed.
+    """
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise UserError(_MEND) from error
+    return packed_text(vl_convert.javascript_bundle("globalThis.vegaEmbed = vegaEmbed;"))
+
+
+@cache
+def tables() -> str:
+    """DataTables with its extensions, an ES module whose default is ``DataTable``, packed.
+
+    Raises:
+        UserError: itables is not installed.
+    """
+    try:
+        return packed_text((files("itables") / "html" / "dt_bundle.js").read_text("utf-8"))
+    except ModuleNotFoundError as error:
+        raise UserError(_MEND) from error

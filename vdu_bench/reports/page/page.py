@@ -1,0 +1,124 @@
+"""The page itself: one HTML file."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from vdu_bench import __version__
+from vdu_bench.files import write_atomically
+from vdu_bench.records import Record, read_records
+from vdu_bench.reports.comparable import by_variant
+from vdu_bench.reports.families import scales
+from vdu_bench.reports.method_style import method_styles
+from vdu_bench.reports.page import libraries
+from vdu_bench.reports.page.amounts import amounts_data
+from vdu_bench.reports.page.boards import board_data
+from vdu_bench.reports.page.details import Samples, details_data
+from vdu_bench.reports.page.packing import packed
+from vdu_bench.reports.tables.leaderboard import leaderboards
+
+SCRIPTS = ("data.js", "marks.js", "board.js", "charts.js", "figures.js", "amounts.js", "details.js", "main.js")
+"""In the order in which they stand in the page, where they are one module."""
+
+
+def write_page(folders: Sequence[Path], out: Path, samples: Samples, title: str) -> Path:
+    """Read folders of records and write ``index.html``; returns the file.
+
+    Args:
+        folders: of records, read together.
+        out: the folder of the page; made where it is missing.
+        samples: where the cells' images are from.
+        title: what the page is called.
+
+    Raises:
+        UserError: as `read_records` and `leaderboards`, and where a library of the page is not installed.
+        OSError: when `out` cannot be written.
+    """
+    libraries.tables()  # what is not installed is said before anything is read
+    with ThreadPoolExecutor(1) as beside, _no_collector():
+        beside.submit(libraries.plotting)
+        text = page_text(read_records(*folders), samples, title)
+    return write_atomically(out / "index.html", text.encode())
+
+
+def page_text(records: Sequence[Record], samples: Samples, title: str) -> str:
+    """The whole page: the same text for the same records, samples and versions of the libraries.
+
+    Args:
+        records: of any number of tasks.
+        samples: as `write_page`.
+        title: as `write_page`.
+
+    Raises:
+        UserError: as `leaderboards`, and where a library of the page is not installed.
+    """
+    groups = dict(by_variant(records))
+    boards = leaderboards(records)
+    amounts, scale = amounts_data(records), scales(records)
+    tables: list[dict[str, Any]] = []
+    chunks: dict[str, str] = {}
+    listed = []
+    for index, board in enumerate(boards):
+        group = groups[board.variant]
+        data = board_data(board, group)
+        if (table := amounts.get(board.variant)) is not None:
+            if table not in tables:
+                tables.append(table)
+            data["amounts"] = f"amounts-{tables.index(table)}"
+        chunks[f"board-{index}"] = packed(data)
+        chunks[f"details-{index}"] = packed(details_data(board, group, samples))
+        listed.append({"variant": board.variant, "scale": scale[board.variant], "rows": len(board.rows)})
+    for index, table in enumerate(tables):
+        chunks[f"amounts-{index}"] = packed(table)
+    styles = method_styles({row.method for board in boards for row in board.rows})
+    chunks["index"] = packed(
+        {
+            "boards": listed,
+            "styles": {row: [style.color, style.dark, style.marker] for row, style in styles.items()},
+        }
+    )
+    script = "\n".join(map(_asset, SCRIPTS))
+    return _template("page.html").render(
+        title=title,
+        version=__version__,
+        records=len(records),
+        boards=listed,
+        seeds=sorted({record.seeds.sample for record in records}),
+        chunks=chunks,
+        plotting=libraries.plotting(),
+        tables=libraries.tables(),
+        style=_asset("page.css"),
+        script=script,
+        script_digest=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _asset(name: str) -> str:
+    return (files("vdu_bench.reports.page") / "assets" / name).read_text("utf-8")
+
+
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    return environment.from_string(_asset(name))
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without Python's collector of circles, which would go over thousands of records again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

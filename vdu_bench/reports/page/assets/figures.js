@@ -90,9 +90,10 @@ function tradeoffSpec(board, rows, axes, theme, width) {
       { mark: { type: "rule", strokeWidth: 1.4, aria: false }, encoding: { ...place, x: { ...place.x, field: "x0" }, x2: { field: "x1" }, color, opacity: faded } },
       { mark: { type: "rule", strokeWidth: 1.4, aria: false }, encoding: { ...place, y: { ...place.y, field: "y0" }, y2: { field: "y1" }, color, opacity: faded } },
       { data: { values: dots }, mark: { type: "circle", size: 13, aria: false }, encoding: { ...place, color, opacity: { ...faded, condition: { ...faded.condition, value: 0.45 } } } },
+      // Names lie under the points, which are what is pointed at.
+      ...labelLayers(points, scales, place, theme, width - 70),
       { mark: { type: "point", filled: true, size: 150, strokeWidth: 1, cursor: "pointer" }, encoding: { ...place, ...markEncoding(theme) } },
       { transform: [{ filter: "datum.lost" }], mark: { type: "point", shape: "M-1,-1L1,1M1,-1L-1,1", size: 300, strokeWidth: 1.4, stroke: theme.text, aria: false, cursor: "pointer" }, encoding: { ...place, tooltip: { field: "tip" } } },
-      ...labelLayers(points, scales, place, theme, width - 70),
     ],
   };
 }

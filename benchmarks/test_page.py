@@ -1,0 +1,73 @@
+"""A page of ten thousand records: how long it takes to make, and to open."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REFERENCE = Path(__file__).parents[1] / "results" / "reference" / "records" / "digits_1"
+TASKS, STRENGTHS, SEEDS = 40, 23, 5
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """10,000 records: 40 tasks, 50 rows, 5 seeds; real ones of digits, each number moved by some 5 %."""
+    rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("many")
+    texts = {method: (REFERENCE / method / "seed0.json").read_text() for method in ("original", "retrain", "real")}
+    swept = {method: (REFERENCE / method / "seed0.json").read_text() for method in ("vdu", "esd")}
+    rows = [(method, None) for method in texts] + [(method, steps) for method in swept for steps in range(STRENGTHS)]
+    rows.append(("finetune", None))
+    texts |= swept | {"finetune": (REFERENCE / "finetune" / "seed0.json").read_text()}
+    for task in range(TASKS):
+        for method, steps in rows:
+            for seed in range(SEEDS):
+                record = json.loads(texts[method])
+                record["task"], record["seeds"]["sample"] = f"task_{task}", seed
+                if steps is not None:
+                    record["settings"]["steps"] = record["method_changes"]["steps"] = steps + 1
+                for metric in record["metrics"].values():
+                    if metric["estimate"].get("value") is not None:
+                        metric["estimate"]["value"] *= rng.normal(1.0, 0.05)
+                file = folder / "records" / f"task_{task}" / f"{method}+{steps}" / f"seed{seed}.json"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(json.dumps(record))
+    return folder
+
+
+def test_make_and_open(benchmark, many: Path, tmp_path: Path) -> None:
+    """The timed rounds are the whole command; opening is until the table and all figures are drawn."""
+    command = [sys.executable, "-m", "vdu_bench", "page", str(many), "--out", str(tmp_path), "--store", str(tmp_path)]
+    benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=3)
+    page = tmp_path / "index.html"
+    benchmark.extra_info["page, MB"] = page.stat().st_size / 1e6
+    if chromium := shutil.which("chromium"):
+        benchmark.extra_info["opened, seconds"] = _opened(chromium, page)
+    print("\n" + "; ".join(f"{key}: {value:.1f}" for key, value in benchmark.extra_info.items()))
+
+
+def _opened(chromium: str, page: Path) -> float:
+    from selenium import webdriver
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    drawn = """
+        return document.querySelector('main').getAttribute('aria-busy') === 'false'
+          && [...document.querySelectorAll('.canvas')].every(one => one.dataset.ready)"""
+    try:
+        started = time.perf_counter()
+        driver.get(page.as_uri())
+        WebDriverWait(driver, 60, 0.05).until(lambda one: one.execute_script(drawn))
+        return time.perf_counter() - started
+    finally:
+        driver.quit()

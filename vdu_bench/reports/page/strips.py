@@ -17,6 +17,8 @@ _SHOWN = 6
 """How many of them, at most, are such that the original shows the concept."""
 _LARGEST = 48
 """Pixels on a sample's longer side."""
+_TINY = 16
+"""Pixels on the longer side of samples that are kept without loss."""
 
 
 def chosen(shown: NDArray[np.bool_]) -> list[int]:
@@ -34,7 +36,7 @@ def chosen(shown: NDArray[np.bool_]) -> list[int]:
 def strip(images: Images) -> str:
     """A ``data:`` address of the images side by side, without gaps.
 
-    As PNG where the samples are small, and as WebP, at a quality that a strip needs, of photographs.
+    Without loss, as PNG, where samples are tiny; of others as PNG or WebP, whichever is smaller.
 
     Args:
         images: uint8 ``[n, H, W]`` or ``[n, H, W, 3]``.
@@ -44,13 +46,17 @@ def strip(images: Images) -> str:
     whole = Image.new(parts[0].mode, (width * len(parts), height))
     for index, part in enumerate(parts):
         whole.paste(part, (index * width, 0))
-    found = []
-    for form, settings in (("PNG", {"optimize": True}), ("WEBP", {"quality": 80, "method": 4})):
-        content = io.BytesIO()
-        whole.save(content, format=form, **settings)
-        found.append((len(content.getvalue()), form.lower(), content.getvalue()))
-    _, form, smallest = min(found)
-    return f"data:image/{form};base64,{b64encode(smallest).decode()}"
+    # Of so few pixels each one is seen.
+    forms = ("PNG",) if max(width, height) <= _TINY else ("PNG", "WEBP")
+    found = [(_encoded(whole, form), form) for form in forms]
+    smallest, form = min(found, key=lambda one: len(one[0]))
+    return f"data:image/{form.lower()};base64,{b64encode(smallest).decode()}"
+
+
+def _encoded(image: Image.Image, form: str) -> bytes:
+    content = io.BytesIO()
+    image.save(content, format=form, **({"optimize": True} if form == "PNG" else {"quality": 80, "method": 4}))
+    return content.getvalue()
 
 
 def _shrunk(image: Image.Image) -> Image.Image:

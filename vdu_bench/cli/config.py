@@ -28,7 +28,7 @@ def read_config(context: Any, file: Path | None) -> Path | None:
     """
     if file is None:
         return None
-    from vdu_bench.tasks.loading import read_yaml_mapping
+    from vdu_bench.tasks.task_files import read_yaml_mapping
 
     options = {name: one for one in context.command.params for name in _names(one) if name not in ("config", "help")}
     defaults: dict[str, Any] = {}

@@ -87,7 +87,7 @@ def known_records(folders: Iterable[Path], store: Store) -> list[Known]:
     files = [file for folder in folders for file in sorted((folder / "records").glob("**/seed*.json"))]
     own = [(file.stat().st_mtime, file) for file in (store.root / "record").glob("*/record.json")]
     files += [file for _, file in sorted(own, reverse=True)[:NEWEST]]
-    found = []
+    found: list[Known] = []
     for file in files:
         with suppress(OSError, ValueError):
             plain = json.loads(file.read_bytes())
@@ -210,8 +210,8 @@ def _trainings(missing: Sequence[Cell], store: Store) -> list[tuple[str, str, in
             found[f"{task.family}/base"] = (f"{task.family}: base model", task.family, count)
         again = task.retrain_recipe(cell.seed)
         if cell.needs_retrained and again is not None:
-            plain = {"recipe": again.model_dump(mode="json"), "without": task.forget}
-            if not store.digests({"retrain": plain}, task.family):
+            without = {"recipe": again.model_dump(mode="json"), "without": task.forget}
+            if not store.digests({"retrain": without}, task.family):
                 name = f"{task.family}: retrain model without {task.forget}, train seed {again.training.seed}"
                 found[name] = (name, task.family, count)
     return list(found.values())

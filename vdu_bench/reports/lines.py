@@ -21,7 +21,7 @@ WORK = {"embedded": "minutes", "small": "hours", "full": "a GPU"}
 
 _COLUMNS: dict[str, list[tuple[str, Callable[[Row], str]]]] = {
     "tasks": [
-        ("model", lambda row: SHORT.get(row["model"], row["model"])),
+        ("model", lambda row: str(SHORT.get(row["model"], row["model"]))),
         ("takes", lambda row: ", ".join(["data"] * (row["data"] == "outside") + [WORK.get(row["scale"], "")])),
         ("run", lambda row: "yes" if row["run"] else "-"),
     ],

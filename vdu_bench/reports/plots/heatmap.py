@@ -131,8 +131,8 @@ def _sides(axes: Axes, boards: Sequence[Leaderboard], names: Sequence[str], look
     rows = {row.method: row for board in boards for row in board.rows}
     axes.set_xlim(-0.5, len(boards) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xticks(range(len(boards)), [board.variant.replace("-", "-\n") for board in boards], fontsize="small")
-    axes.set_xticks(axes.get_xticks(), axes.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
+    titles = [board.variant.replace("-", "-\n") for board in boards]
+    axes.set_xticks(range(len(boards)), titles, fontsize="small", rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), [method_text(rows[name]) for name in names])
     axes.tick_params(length=0)
     axes.tick_params(axis="y", pad=16)

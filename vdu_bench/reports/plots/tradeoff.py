@@ -63,7 +63,8 @@ def draw_tradeoff(board: Leaderboard, looks: Mapping[str, MethodStyle], file: Pa
     points = [
         _Point(
             row,
-            *(row.estimates.get(column.name, Estimate()) for column in (quality, forgetting)),
+            row.estimates.get(quality.name, Estimate()),
+            row.estimates.get(forgetting.name, Estimate()),
             row.method in board.destroyed,
         )
         for row in board.rows

@@ -20,11 +20,14 @@ TASKS, STRENGTHS, SEEDS = 40, 23, 5
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """10,000 records: 40 tasks, 50 rows, 5 seeds; real ones of digits, each number moved by some 5 %."""
     rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("many")
-    texts = {method: (REFERENCE / method / "seed0.json").read_text() for method in ("original", "retrain", "real")}
-    swept = {method: (REFERENCE / method / "seed0.json").read_text() for method in ("vdu", "esd")}
+    texts = {
+        method: (REFERENCE / method / "seed0.json").read_text(encoding="utf-8")
+        for method in ("original", "retrain", "real")
+    }
+    swept = {method: (REFERENCE / method / "seed0.json").read_text(encoding="utf-8") for method in ("vdu", "esd")}
     rows = [(method, None) for method in texts] + [(method, steps) for method in swept for steps in range(STRENGTHS)]
     rows.append(("finetune", None))
-    texts |= swept | {"finetune": (REFERENCE / "finetune" / "seed0.json").read_text()}
+    texts |= swept | {"finetune": (REFERENCE / "finetune" / "seed0.json").read_text(encoding="utf-8")}
     for task in range(TASKS):
         for method, steps in rows:
             for seed in range(SEEDS):
@@ -37,7 +40,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
                         metric["estimate"]["value"] *= rng.normal(1.0, 0.05)
                 file = folder / "records" / f"task_{task}" / f"{method}+{steps}" / f"seed{seed}.json"
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(json.dumps(record))
+                file.write_text(json.dumps(record), encoding="utf-8")
     return folder
 
 

@@ -38,7 +38,9 @@ def all_prompts(prompts: PromptSpec) -> list[str]:
 def series(tmp_path_factory: pytest.TempPathFactory, tiny_latent_recipe: LatentRecipe) -> list[Path]:
     """Four checkpoints of one small pipeline, as CompVis' v1-1 to v1-4 are of one; the last is whole."""
     root = tmp_path_factory.mktemp("series")
-    words = sorted({word for name in NAMES for prompt in all_prompts(prompts_of(name)) for word in prompt.split()})
+    words = sorted(
+        {word for name in NAMES for prompt in all_prompts(prompts_of(name)) for word in prompt.lower().split()}
+    )
     encoder = tiny_latent_recipe.text_encoder
     recipe = tiny_latent_recipe.model_copy(
         update={"text_encoder": TextEncoderRecipe(network=encoder.network, max_tokens=77)}

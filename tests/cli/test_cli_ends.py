@@ -31,7 +31,7 @@ from vdu_bench.registry import Entry, import_plugin
 def test_the_command_says_what_ended_it(
     error: BaseException, status: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def app(**_: object) -> None:
+    def app(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(command, "app", app)
@@ -58,7 +58,7 @@ def test_a_reader_that_has_gone_is_no_fault(arguments: str) -> None:
 
 
 def test_another_error_of_the_system_is_a_bug_and_shown_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    def app(**_: object) -> None:
+    def app(*_: object, **__: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file", "x")
 
     monkeypatch.setattr(command, "app", app)

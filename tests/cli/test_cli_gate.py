@@ -105,7 +105,7 @@ def test_bless_then_check_passes(
 
 MISTAKES = {
     "no records": (["check", "--records", "nowhere"], "nowhere is not a folder of records"),
-    "no reference": (["check", "--reference", "nowhere"], "nowhere is not a folder of records"),
+    "no reference": (["check", "--reference", "nowhere"], "there is no reference at nowhere"),
     "an empty folder": (["check", "--records", "empty"], "no records under"),
     "itself": (["check", "--records", "reference"], "are the same folder"),
     "an unknown metric": (["check", "--tolerance", "fd_juge=5%"], "did you mean 'fd_judge'"),

@@ -59,7 +59,7 @@ def test_a_method_a_metric_and_a_probe_of_one_s_own_run(tiny_file: Path) -> None
     assert record.status == "ok"
     assert 0 <= record.metrics["my_rate"].estimate.value <= 100
     assert 0 <= record.metrics["attack_rate"].estimate.value <= 100
-    assert record.probes["attack"].ledger.forget_images == 6
+    assert record.probes["attack"]["forget_images"] == 6
 
 
 @pytest.mark.parametrize(

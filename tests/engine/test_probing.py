@@ -43,7 +43,7 @@ def recorded(task: Task, root: Path) -> Record:
 @pytest.mark.usefixtures("retry")
 def test_its_images_are_a_stage(tiny_task: Task, tmp_path: Path) -> None:
     record = recorded(tiny_task, tmp_path)
-    stages = {name: record.stages[name] for name in ("samples", "original_samples", "retry", "original_relearn")}
+    stages = {name: record.stages[name] for name in ("samples", "original_samples", "retry", "original_retry")}
     assert len(set(stages.values())) == 4
     artifact, _ = read_artifact(tmp_path / "images" / stages["retry"][:32])
     assert artifact is not None

@@ -95,6 +95,10 @@ def test_a_column_sorts_by_the_keyboard(page: Page) -> None:
 
     head = page.header("junk rate").find_element("css selector", "[tabindex='0']")
     head.send_keys(Keys.ENTER)
+    # The driver does not wait for what a key does, as it does for a click.
+    page.settle(
+        "return document.querySelector('table.board th[aria-sort=ascending]')?.textContent.includes('junk rate')"
+    )
     found = numbers(page.column("junk rate"))
     assert found == sorted(found)
 

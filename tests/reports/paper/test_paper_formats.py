@@ -164,6 +164,6 @@ def test_options_that_do_not_go_together(layout: str, form: str | None, publishe
 def test_each_layout_has_a_default() -> None:
     assert [format_of(layout, None, None) for layout in ("leaderboard", "paper", "long")] == [
         "terminal",
-        "markdown",
+        "terminal",
         "csv",
     ]

@@ -33,6 +33,6 @@ def tables() -> str:
         UserError: itables is not installed.
     """
     try:
-        return packed_text((files("itables") / "html" / "dt_bundle.js").read_text("utf-8"))
+        return packed_text((files("itables") / "html" / "dt_bundle.js").read_text(encoding="utf-8"))
     except ModuleNotFoundError as error:
         raise UserError(_MEND) from error

@@ -104,7 +104,7 @@ def page_text(records: Sequence[Record], samples: Samples, title: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return (files("vdu_bench.reports.page") / "assets" / name).read_text("utf-8")
+    return (files("vdu_bench.reports.page") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _template(name: str) -> jinja2.Template:

@@ -54,7 +54,7 @@ def test_the_readme_shows_the_paper_s_table_of_them(records: list[Record]) -> No
     table = render_table(records, "paper", "markdown")
     rows = [line for line in table.splitlines() if line.startswith("|")]
     readme = (ROOT / "README.md").read_text()
-    shown = readme.split("table results/mnist_small --layout paper -->\n")[1].split("<!-- end -->")[0]
+    shown = readme.split("table results/mnist_small --layout paper --format markdown -->\n")[1].split("<!-- end -->")[0]
     assert [line for line in shown.splitlines() if line.startswith("|")] == rows
     assert "75.06" in shown
     assert "68.96" in shown

@@ -41,15 +41,15 @@ def test_the_method_in_the_readme_runs(tiny_file: Path, tmp_path: Path, monkeypa
         sys,
         "argv",
         [
-            *("vdu-bench", "run", "-q", "--task", str(tiny_file), "--methods", "weight_decayed_ascent"),
-            *("--set", "weight_decayed_ascent.steps=2", "--plugin", str(tmp_path / "my_method.py")),
+            *("vdu-bench", "run", "-q", "--task", str(tiny_file), "--methods", "my_method"),
+            *("--set", "my_method.steps=2", "--plugin", str(tmp_path / "my_method.py")),
             *("--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")),
         ],
     )
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 0
-    record = json.loads((tmp_path / "out/records/tiny/weight_decayed_ascent+steps=2/seed0.json").read_text())
+    record = json.loads((tmp_path / "out/records/tiny/my_method+steps=2/seed0.json").read_text())
     assert record["status"] == "ok"
     assert record["ledger"]["forget_images"] > 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import run_cells
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.metrics.gap import NO_PEER
 from vdu_bench.records import Record
 from vdu_bench.tasks.loading import with_overrides
 from vdu_bench.tasks.task import Task
@@ -49,7 +51,10 @@ def test_attacks_are_stages_that_add_to_a_record(task: Task, tmp_path: Path) -> 
         assert other.probes["relearn"]["forget_images"] == 2
         assert {"relearn", "original_relearn", "retrain_relearn"} <= set(other.stages)
         assert other.matrices["relearn_rate"].columns == ["0", "1", "2"]
-    assert "relearn_rate" not in attacked["real"].metrics or attacked["real"].metrics["relearn_rate"].estimate.reason
+        assert math.isfinite(other.metrics["gap_kid"].estimate.value) == (method != "retrain")
+        assert "gap_kid" not in one.metrics, "nothing is compared without an attack"
+    assert attacked["real"].metrics["relearn_rate"].estimate.reason, "no model is behind real images"
+    assert attacked["retrain"].metrics["gap_kid"].estimate.reason == NO_PEER, "it was trained once"
     assert attacked["original"].stages["relearn"] == attacked["finetune"].stages["original_relearn"]
     assert attacked["retrain"].stages["relearn"] == attacked["finetune"].stages["retrain_relearn"]
 
@@ -92,3 +97,9 @@ def test_a_task_has_attacks_of_its_own(task: Task, tiny_faces_task: Task, tmp_pa
     with pytest.raises(UserError, match="tiny_hats cannot be put under rephrase: its prompts have no rephrased"):
         under_attack([tiny_faces_task], ["rephrase"], tmp_path)
     assert own.changes == task.changes, "attacks add to a record, and make no other"
+
+
+def test_of_two_trainings_each_is_held_against_the_other(task: Task, tmp_path: Path) -> None:
+    twice = with_overrides(task, {"retrain_seeds": 2})
+    records = {record.method: record for record in run(twice, ["resample"], tmp_path, methods=())}
+    assert records["retrain"].metrics["gap_fd"].estimate.value > 0, "two trainings are never the same"

@@ -14,7 +14,7 @@ from vdu_bench.errors import UserError
 results = typer.Typer()
 
 TableFormat = Literal["terminal", "markdown", "csv", "latex", "json"]
-Layout = Literal["leaderboard", "paper", "data", "long"]
+Layout = Literal["leaderboard", "paper", "data", "robustness", "long"]
 CheckFormat = Literal["terminal", "json", "github", "junit"]
 PlotKind = Literal["all", "forget-images", "data"]
 Scale = Literal["embedded", "small", "full"]
@@ -35,7 +35,8 @@ def table(
         typer.Option(
             help="leaderboard: for each task a row a method, all metrics; paper: a row a method, forgetting and u-FID "
             "of all tasks beside each other and beside what is published; data: a row a method, forgetting and "
-            "distance by how much data it may see; long: a tidy row a task, method, seed and metric."
+            "distance by how much data it may see; robustness: what attacks bring back; long: a tidy row a task, "
+            "method, seed and metric."
         ),
     ] = "leaderboard",
     format: Annotated[
@@ -85,7 +86,7 @@ def table(
         ),
     ] = False,
 ) -> None:
-    """Print the tables of folders of records: leaderboards, the paper's table, the one by data, or tidy rows.
+    """Print the tables of folders of records: leaderboards, the paper's, by data, what comes back, or tidy rows.
 
     A column's best mean is [bold]bold[/bold]; † marks what a paired test at 95 % does not tell from it; ⊗ a model
     beyond the task's quality limit, which competes for nothing; ◇ the Pareto front. LaTeX needs booktabs alone.
@@ -100,13 +101,15 @@ def table(
 
       vdu-bench table results --layout data
 
+      vdu-bench table results --layout robustness
+
       vdu-bench table results --task digits_1 --metrics pul_strict,fd_judge,nfe_forward --sort fd_judge
 
       vdu-bench table results --layout long --format csv > long.csv
     """
     from vdu_bench.records import read_records
     from vdu_bench.reports.families import of_scale, of_tasks
-    from vdu_bench.reports.layouts import format_of, render_table
+    from vdu_bench.reports.layouts import format_of, render_table, robustness_metrics
     from vdu_bench.reports.publish import print_data_table, print_leaderboard, print_paper_table
 
     viewed = "--metrics" if metrics is not None else "--sort" if sort is not None else ""
@@ -124,7 +127,7 @@ def table(
     elif layout == "data":
         print_data_table(found, settings)
     else:
-        print_leaderboard(found, settings, chosen, sort)
+        print_leaderboard(found, settings, robustness_metrics(found) if layout == "robustness" else chosen, sort)
 
 
 @results.command()
@@ -143,6 +146,8 @@ def plot(
 ) -> None:
     """Draw folders of records: forgetting against quality, bars of each metric, sample grids, sweeps.
 
+    Of models that were put under attack there are the curves of what comes back, VARIANT_METRIC_curve.
+
     Sample grids need the samples themselves, which are in the store of the run that made the records. Of several tasks
     there is also one picture of all of them, tasks_METRIC.
 
@@ -160,7 +165,7 @@ def plot(
     from vdu_bench.engine.grids import first_samples
     from vdu_bench.engine.progress import Progress
     from vdu_bench.records import read_records
-    from vdu_bench.reports.report import write_data, write_plots, write_sweeps
+    from vdu_bench.reports.report import write_courses, write_data, write_plots, write_sweeps
     from vdu_bench.reports.tables.leaderboard import leaderboards
 
     folders = records or [RESULTS]
@@ -170,7 +175,7 @@ def plot(
     written = []
     if kind == "all":
         samples = first_samples(found, store_at(store, Progress(quiet)), _warn)
-        written = write_plots(leaderboards(found), folder, samples)
+        written = [*write_plots(leaderboards(found), folder, samples), *write_courses(found, folder)]
     where = ", ".join(map(str, folders))
     sweeps = write_sweeps(found, folder) if kind != "data" else []
     if kind == "forget-images" and not sweeps:

@@ -92,8 +92,8 @@ class Cell:
 
     @property
     def compared(self) -> bool:
-        """Whether its model is set beside the one that never knew the concept: under attack, where there is one."""
-        return bool(self.task.attacks) and self.task.recipe is not None and not self.of_real
+        """Whether its model is set beside the one that never knew the concept."""
+        return self.task.compared and not self.of_real
 
     @property
     def needs_posterior(self) -> bool:

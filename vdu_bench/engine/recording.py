@@ -71,6 +71,7 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
         second=second_readings(shop, task, original["samples"], drawn.get("samples", original["samples"])),
         held_out_rows=None if real is None else real.rows,
         retrained=_read(shop, task, gold) if gold else None,
+        peer=_peer(cell, shop, gold) if gold else None,
     )
     judges = {"judge": judge(shop, task), "second_judge": second_judge(shop, task)}
     facts["stages"] |= {kind: artifact.address for kind, artifact in judges.items() if artifact is not None}
@@ -108,6 +109,19 @@ def _gold(cell: Cell, shop: Workshop) -> dict[str, Artifact]:
     """By probe, what the model draws that never knew the concept."""
     model = Weights(retrained(shop, cell.task, cell.seed))
     return _drawn(shop, cell.task, model, cell.seed, f"{cell.task.name}/retrain/seed{cell.seed}")
+
+
+def _peer(cell: Cell, shop: Workshop, gold: dict[str, Artifact]) -> Samples | None:
+    """The samples that a cell's are held against: the retrained model's, and of its own row another training's."""
+    task = cell.task
+    if not cell.needs_retrained:
+        return _read(shop, task, {"samples": gold["samples"]})
+    if task.retrain_seeds == 1:
+        return None
+    another = Weights(retrained(shop, task, cell.seed + 1))
+    label = f"{task.name}/another training/seed{cell.seed}"
+    drawn = images(shop, task, another, "samples", probes_of(shop, task)["samples"], cell.seed, label)
+    return _read(shop, task, {"samples": drawn})
 
 
 def _read(shop: Workshop, task: Task, drawn: dict[str, Artifact]) -> Samples:

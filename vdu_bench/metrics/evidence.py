@@ -152,6 +152,7 @@ class Evidence:
         held_out_rows: of the row of real images, int64 ``[N]``, the samples' positions among the held-out images; None
             of all others.
         retrained: what the model that never knew the concept gives from the same noise, where it is compared with.
+        peer: the samples of that model; of its own row those of another training, where there is one.
     """
 
     task: Task
@@ -168,6 +169,7 @@ class Evidence:
     second: SecondReadings | None = field(default=None, kw_only=True)
     held_out_rows: Tensor | None = None
     retrained: Samples | None = field(default=None, kw_only=True)
+    peer: Samples | None = field(default=None, kw_only=True)
     forget_index: int = field(init=False)
 
     def __post_init__(self) -> None:

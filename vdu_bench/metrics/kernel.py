@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from torch import Tensor
 from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
 
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.metrics.metric import Measurement, Metric, unknown, without_interval
 from vdu_bench.seeds import derive_seed
 
+TOO_FEW = "a kernel distance needs two images on each side"
 SUBSETS = 10
 LARGEST = 1000
 
@@ -36,18 +38,27 @@ class KernelDistance(Metric):
         if evidence.reference.missing:
             return unknown(evidence.reference.missing)
         found, real = evidence.after.retain.features, evidence.balanced_reference
-        size = min(len(found), len(real), LARGEST)
-        if size < 2:
-            return unknown("a kernel distance needs two images on each side", len(found))
-        # Where no subset leaves an image out, all are the same.
-        subsets = 1 if size == len(found) == len(real) else SUBSETS
-        value = kid_features_to_metric(
-            found.double(),
-            real.double(),
-            kid_kernel_poly_gamma=1 / float(real.double().square().sum(1).mean()),
-            kid_subsets=subsets,
-            kid_subset_size=size,
-            rng_seed=derive_seed(evidence.seed, "metric", "kid") % 2**32,
-            verbose=False,
-        )[KEY_METRIC_KID_MEAN]
+        if min(len(found), len(real)) < 2:
+            return unknown(TOO_FEW, len(found))
+        value = kernel_distance(found, real, derive_seed(evidence.seed, "metric", "kid"))
         return Measurement(without_interval(value, len(found), "its spread comes from seeds"))
+
+
+def kernel_distance(found: Tensor, other: Tensor, seed: int) -> float:
+    """The unbiased kernel distance of features, float ``[N, F]`` and ``[M, F]``, at least two of each, as above.
+
+    s is the mean of x'x over `other`. Pairs of subsets are drawn by `seed`.
+    """
+    size = min(len(found), len(other), LARGEST)
+    found, other = found.double(), other.double()
+    measured = kid_features_to_metric(
+        found,
+        other,
+        kid_kernel_poly_gamma=1 / float(other.square().sum(1).mean()),
+        # Where no subset leaves an image out, all are the same.
+        kid_subsets=1 if size == len(found) == len(other) else SUBSETS,
+        kid_subset_size=size,
+        rng_seed=seed % 2**32,
+        verbose=False,
+    )
+    return float(measured[KEY_METRIC_KID_MEAN])

@@ -11,6 +11,7 @@ from vdu_bench.records import Record
 FORMATS = {
     "leaderboard": ("terminal", "markdown", "csv", "latex", "json"),
     "paper": ("terminal", "markdown", "latex", "csv"),
+    "robustness": ("terminal", "markdown", "csv", "latex", "json"),
     "data": ("terminal", "markdown", "latex", "csv"),
     "long": ("csv", "json"),
 }
@@ -67,6 +68,8 @@ def render_table(
         from vdu_bench.reports.by_data.formats import render_data
 
         return render_data(records, form, settings)
+    if layout == "robustness":
+        metrics = robustness_metrics(records)
     if layout == "long":
         from vdu_bench.reports.tables.frames import render_long
 
@@ -74,3 +77,17 @@ def render_table(
     from vdu_bench.reports.tables.render import render
 
     return render(records, form, settings, metrics, sort)
+
+
+def robustness_metrics(records: Sequence[Record]) -> list[str]:
+    """What stands in the table of what comes back: how much is gone at first sight, and all that an attack measured.
+
+    In the order of their groups. Raises UserError where no model of the records was put under attack.
+    """
+    facts = {name: result for record in records for name, result in record.metrics.items()}
+    attacked = [name for name, result in facts.items() if result.group == "robustness"]
+    if not attacked:
+        raise UserError("no model of these records was put under attack; `vdu-bench run --attacks all ...` does it")
+    seen = [name for name, result in facts.items() if result.axis == "forgetting"]
+    first = sorted(seen, key=lambda name: (facts[name].rank, name))[:1]
+    return [*first, *sorted(attacked, key=lambda name: (facts[name].rank, name))]

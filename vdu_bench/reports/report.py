@@ -62,6 +62,7 @@ def write_reports(
     }
     written = [write_atomically(out / name, text.encode()) for name, text in texts.items()]
     written += write_plots(boards, out / "plots", samples)
+    written += write_courses(records, out / "plots")
     stamp = {
         "inputs": _digest(records, samples_digest),
         "files": {file.relative_to(out).as_posix(): _sha256(file.read_bytes()) for file in written},
@@ -157,6 +158,26 @@ def write_data(records: Iterable[Record], out: Path) -> list[Path]:
             (table,) = data_tables(group)
             written += draw_data(table, out / f"{setup}_data")
     return written
+
+
+def write_courses(records: Iterable[Record], out: Path) -> list[Path]:
+    """Write ``VARIANT_METRIC_curve`` as .png and .pdf for each metric whose matrices go over an attacker's effort.
+
+    Args:
+        records: of any number of tasks.
+        out: the folder; made where it is missing.
+
+    Returns:
+        The files written; none where no model was put under such an attack.
+    """
+    from vdu_bench.reports.courses import all_courses
+    from vdu_bench.reports.plots.courses import draw_courses
+
+    return [
+        file
+        for courses in all_courses(records)
+        for file in draw_courses(courses, out / f"{courses.variant}_{courses.metric}_curve")
+    ]
 
 
 def write_frontier(frontier: Frontier, out: Path) -> list[Path]:

@@ -159,6 +159,11 @@ class Task(Spec):
         return self.recipe.model_copy(update={"training": seeded})
 
     @property
+    def compared(self) -> bool:
+        """Whether models are set beside the one that never knew the concept: under attack, where there is one."""
+        return bool(self.attacks) and self.recipe is not None
+
+    @property
     def posterior_source(self) -> AnyPosterior:
         """What `posterior` says, or what its absence stands for."""
         if self.posterior is not None:

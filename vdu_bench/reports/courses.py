@@ -1,0 +1,102 @@
+"""How a number grows with somebody's effort: the matrices of records whose columns are numbers, by method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vdu_bench.measured import Better, MetricResult
+from vdu_bench.records import Record
+from vdu_bench.reports.comparable import by_variant
+
+
+@dataclass(frozen=True)
+class Course:
+    """One method's way.
+
+    Attributes:
+        row: the method, as tables call it.
+        role: the record's.
+        means: over the seeds, one for each effort; NaN where no seed has it.
+        seeds: each seed's own, in the same order.
+    """
+
+    row: str
+    role: str
+    means: tuple[float, ...]
+    seeds: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Courses:
+    """All methods' ways of one variant, by one metric.
+
+    Attributes:
+        variant: the task's name, with what was changed of it.
+        metric: whose matrix it is.
+        title: what print calls it.
+        unit: of the numbers.
+        better: which way is better.
+        efforts: rising.
+        series: by what somebody had, each method's way; references first.
+    """
+
+    variant: str
+    metric: str
+    title: str
+    unit: str
+    better: Better
+    efforts: tuple[int, ...]
+    series: dict[str, list[Course]]
+
+
+def all_courses(records: Iterable[Record]) -> list[Courses]:
+    """Of each variant and metric that has such matrices, in the order of the records and of the metrics' ranks."""
+    found = []
+    for _, group in by_variant(list(records)):
+        names = {name for record in group for name, matrix in record.matrices.items() if _numeric(matrix.columns)}
+        ranked = sorted(names, key=lambda name: (_facts(group, name).rank, name))
+        found += [_courses(group, name) for name in ranked]
+    return found
+
+
+def _numeric(columns: Sequence[str]) -> bool:
+    return len(columns) > 1 and all(column.isdigit() for column in columns)
+
+
+def _facts(group: Sequence[Record], name: str) -> MetricResult:
+    return next(record.metrics[name] for record in group if name in record.metrics)
+
+
+def _courses(group: Sequence[Record], name: str) -> Courses:
+    facts = _facts(group, name)
+    held = [record for record in group if name in record.matrices]
+    efforts = sorted({int(column) for record in held for column in record.matrices[name].columns})
+    rows = list(dict.fromkeys(row for record in held for row in record.matrices[name].rows))
+    unit = held[0].matrices[name].unit
+    series = {row: _series(held, name, row, efforts) for row in rows}
+    return Courses(group[0].variant, name, facts.title or facts.label, unit, facts.better, tuple(efforts), series)
+
+
+def _series(held: Sequence[Record], name: str, row: str, efforts: Sequence[int]) -> list[Course]:
+    found = []
+    methods = dict.fromkeys(record.row for record in sorted(held, key=lambda record: record.role != "reference"))
+    for method in methods:
+        own = [record for record in held if record.row == method and row in record.matrices[name].rows]
+        seeds = [_way(record, name, row, efforts) for record in own]
+        if seeds:
+            values = np.array(seeds)
+            known = ~np.isnan(values)
+            sums, counts = np.where(known, values, 0).sum(0), known.sum(0)
+            means = [float(total) / count if count else math.nan for total, count in zip(sums, counts, strict=True)]
+            found.append(Course(method, own[0].role, tuple(means), tuple(map(tuple, seeds))))
+    return found
+
+
+def _way(record: Record, name: str, row: str, efforts: Sequence[int]) -> list[float]:
+    matrix = record.matrices[name]
+    values = dict(zip(map(int, matrix.columns), matrix.after[matrix.rows.index(row)], strict=True))
+    return [values.get(effort, math.nan) for effort in efforts]

@@ -1,0 +1,67 @@
+"""What comes back with an attacker's effort: a curve for each method, with the model that never knew as the floor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vdu_bench.reports.courses import Course, Courses
+from vdu_bench.reports.method_style import MethodStyle, method_styles
+from vdu_bench.reports.plots.style import draw
+
+
+def draw_courses(courses: Courses, file: Path) -> list[Path]:
+    """A panel for each series, written as `file`.png and .pdf; returns what was written.
+
+    A line is the mean over the seeds, which stand as faint dots. References are dashed. Efforts stand at equal
+    distances, since each is a few times the one before.
+    """
+    looks = method_styles(course.row for ways in courses.series.values() for course in ways)
+    return draw(file, lambda: _figure(courses, looks))
+
+
+def _figure(courses: Courses, looks: Mapping[str, MethodStyle]) -> Figure:
+    count = len(courses.series)
+    figure = Figure(figsize=(1.6 + 3.2 * count, 3.6), layout="constrained")
+    panels = figure.subplots(1, count, sharey=True, squeeze=False)[0]
+    for axes, (name, ways) in zip(panels, courses.series.items(), strict=True):
+        for course in ways:
+            _line(axes, course, looks[course.row])
+        axes.set_title(name, fontsize="medium")
+        axes.set_xticks(range(len(courses.efforts)), [f"{effort:,}" for effort in courses.efforts])
+        axes.set_xlabel("steps of the attacker")
+    panels[0].set_ylabel(f"{courses.title} ({courses.unit})" if courses.unit else courses.title)
+    if courses.unit == "%":
+        # Nothing to 100 where all is near 0; and 0 always stands in the picture, for it is what is hoped for.
+        most = max(
+            (v for ways in courses.series.values() for one in ways for v in one.means if math.isfinite(v)), default=0
+        )
+        panels[0].set_ylim(-0.03 * max(most, 10), 1.08 * max(most, 10))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", frameon=False)
+    direction = {"lower": "; lower is better", "higher": "; higher is better"}.get(courses.better, "")
+    figure.suptitle(f"{courses.variant}: {courses.title}{direction}")
+    return figure
+
+
+def _line(axes: Axes, course: Course, look: MethodStyle) -> None:
+    places = range(len(course.means))
+    reference = course.role == "reference"
+    if len(course.seeds) > 1:
+        for seed in course.seeds:
+            axes.plot(places, seed, linestyle="none", marker=".", markersize=4, color=look.color, alpha=0.35)
+    axes.plot(
+        places,
+        course.means,
+        color=look.color,
+        marker=look.marker,
+        markersize=5,
+        linestyle="--" if reference else "-",
+        linewidth=1.6 if reference else 1.2,
+        label=course.row,
+        zorder=3 if reference else 2,
+    )

@@ -22,7 +22,7 @@ class Rephrase(Attack):
     """
 
     supports = ("text_to_image",)
-    needs = ()
+    needs = ("rephrased",)
     attack = True
 
     class Settings(Spec):

@@ -103,7 +103,7 @@ def test_models_are_put_under_attack(results: vdu_bench.Results, root: Path, tin
     assert "resample_rate" not in plain["gradient_ascent"].metrics
     assert 0 <= attacked["gradient_ascent"].metrics["resample_rate"].estimate.value <= 100
     # What the folder's records have already is kept where nothing else is said, for a model from elsewhere too.
-    model = vdu_bench.Results([attacked["gradient_ascent"]], root / "store").export(root / "model")
+    vdu_bench.Results([attacked["gradient_ascent"]], root / "store").export(root / "model")
     judged = {record.row: record for record in vdu_bench.evaluate(few, root / "model", "mine", **places)}
     assert judged["mine"].metrics["resample_rate"].estimate.value == pytest.approx(
         attacked["gradient_ascent"].metrics["resample_rate"].estimate.value

@@ -104,7 +104,8 @@ def test_from_a_folder_of_images_to_a_model_in_diffusers(environment: Path, tmp_
     records = {file.parent.name: json.loads(file.read_text()) for file in place.glob("results/records/pets_quick/*/*")}
     assert {"original", "retrain", "real", "vdu"} == set(records)
     assert {record["status"] for record in records.values()} == {"ok"}
-    assert records["vdu"]["metrics"]["pul"]["estimate"]["value"] is not None
+    # So poor a model may show no cat, of which nothing could be forgotten; all of its samples are judged.
+    assert 0 <= records["vdu"]["metrics"]["junk_rate"]["estimate"]["value"] <= 100
     typed(page)
     written = (place / "site" / "index.html").read_text()
     assert "pets_quick" in written

@@ -20,23 +20,25 @@ def normal_isf(upper: float) -> float:
 
 def t_isf(upper: ArrayLike, freedom: ArrayLike) -> Floats:
     """The same of Student's t, float64 ``[...]``; `freedom` is above 0, and infinite for the normal distribution."""
-    upper, freedom = np.asarray(upper, dtype=np.float64), np.asarray(freedom, dtype=np.float64)
-    finite = np.isfinite(freedom)
-    return -np.where(finite, special.stdtrit(np.where(finite, freedom, 1.0), upper), special.ndtri(upper))
+    tails, degrees = np.asarray(upper, dtype=np.float64), np.asarray(freedom, dtype=np.float64)
+    finite = np.isfinite(degrees)
+    return -np.where(finite, special.stdtrit(np.where(finite, degrees, 1.0), tails), special.ndtri(tails))
 
 
 def t_sf(at: ArrayLike, freedom: ArrayLike) -> Floats:
     """The probability that Student's t lies above `at`, float64 ``[...]``; `freedom` as of `t_isf`, `at` any number."""
-    at, freedom = np.asarray(at, dtype=np.float64), np.asarray(freedom, dtype=np.float64)
-    finite = np.isfinite(freedom)
-    return np.where(finite, special.stdtr(np.where(finite, freedom, 1.0), -at), special.ndtr(-at))
+    below, degrees = -np.asarray(at, dtype=np.float64), np.asarray(freedom, dtype=np.float64)
+    finite = np.isfinite(degrees)
+    return np.where(finite, special.stdtr(np.where(finite, degrees, 1.0), below), special.ndtr(below))
 
 
 def chi2_isf(upper: ArrayLike, freedom: ArrayLike) -> Floats:
     """Where the upper tail of chi-squared begins that has this probability, float64 ``[...]``; `freedom` above 0."""
-    return np.asarray(special.chdtri(freedom, upper), dtype=np.float64)
+    tails, degrees = np.asarray(upper, dtype=np.float64), np.asarray(freedom, dtype=np.float64)
+    return np.asarray(special.chdtri(degrees, tails))
 
 
 def chi2_ppf(lower: ArrayLike, freedom: ArrayLike) -> Floats:
     """Where its lower tail ends that has this probability, float64 ``[...]``."""
-    return 2.0 * np.asarray(special.gammaincinv(0.5 * np.asarray(freedom, dtype=np.float64), lower), dtype=np.float64)
+    tails, degrees = np.asarray(lower, dtype=np.float64), np.asarray(freedom, dtype=np.float64)
+    return 2.0 * np.asarray(special.gammaincinv(0.5 * degrees, tails))

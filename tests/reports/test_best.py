@@ -12,7 +12,7 @@ from scipy.stats import ttest_rel
 
 from vdu_bench.measured import Outcomes
 from vdu_bench.records import Record
-from vdu_bench.reports.best import BestGroup, best_group
+from vdu_bench.reports.best import BestGroup, Rivals, best_group
 from vdu_bench.reports.tables.leaderboard import leaderboards
 
 REPEATS = 150
@@ -151,7 +151,7 @@ def test_the_truly_best_is_in_the_group(seeds: int, scatter: float, share: float
                 hits = base & (rng.random(len(base)) < survive)
                 means[record.method] += 100 * (1 - hits.sum() / base.sum()) / seeds
             record.outcomes["forget"] = Outcomes.of(hits)
-        inside += len(methods(best_group("pul", "higher", "against_original", means, records)))
+        inside += len(methods(best_group("pul", "higher", "against_original", means, Rivals.of(records))))
     found = inside / len(contestants) / REPEATS
     print(f"{seeds} seeds, scatter {scatter}: {found:.3f}")
     assert found == pytest.approx(share, abs=0.045)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vdu_bench.measured import Better, Gate
 from vdu_bench.records import Record
-from vdu_bench.reports.outcomes import BY_SAMPLES, originals, paired_counts
+from vdu_bench.reports.outcomes import BY_SAMPLES, Originals, originals, paired_counts
 from vdu_bench.stats.holm import holm
 from vdu_bench.stats.ratio_change import ratio_change
 
@@ -36,9 +36,24 @@ class BestGroup:
     """Why there is no better test than this one; empty for the metric's own."""
 
 
-def best_group(
-    metric: str, better: Better, gate: Gate, means: Mapping[str, float], records: Sequence[Record]
-) -> BestGroup:
+@dataclass(frozen=True)
+class Rivals:
+    """The records of a table as its columns' comparisons need them: a table has many columns."""
+
+    by_row: Mapping[str, Mapping[int, Record]]
+    """By row and sample seed."""
+    originals: Originals
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Rivals:
+        """Those of one variant, with the original's."""
+        found: dict[str, dict[int, Record]] = {}
+        for record in records:
+            found.setdefault(record.row, {})[record.seeds.sample] = record
+        return cls(found, originals(records))
+
+
+def best_group(metric: str, better: Better, gate: Gate, means: Mapping[str, float], rivals: Rivals) -> BestGroup:
     """Compare each contestant with the best one, at 95 % after Holm's adjustment over these comparisons.
 
     What is gated by its samples, as PUL is, is compared sample by sample over the initial noise that all methods share,
@@ -51,19 +66,16 @@ def best_group(
         better: which direction is.
         gate: how a loss of it is tested.
         means: of those that compete, by row, as the table shows them; what is not finite does not compete.
-        records: those that the means are of, and the original's.
+        rivals: of the records that the means are of, and the original's.
     """
     means = {method: mean for method, mean in means.items() if math.isfinite(mean)}
     if better == "none" or len(means) < 2:
         return BestGroup()
     best = (max if better == "higher" else min)(sorted(means), key=means.__getitem__)
     others = [method for method in means if method != best]
-    competing: dict[str, dict[int, Record]] = {method: {} for method in means}
-    for record in records:
-        if (method := record.row) in competing:
-            competing[method][record.seeds.sample] = record
+    competing = {method: rivals.by_row.get(method, {}) for method in means}
     sampled = gate in BY_SAMPLES
-    by_noise = _by_noise(competing, best, others, metric, records) if sampled else None
+    by_noise = _by_noise(competing, best, others, metric, rivals.originals) if sampled else None
     p_values = _by_seeds(competing, best, others, metric) if by_noise is None else by_noise
     known = np.isfinite(p_values)
     adjusted = np.ones(len(others))
@@ -88,14 +100,13 @@ def _by_noise(
     best: str,
     others: Sequence[str],
     metric: str,
-    records: Sequence[Record],
+    bases: Originals,
 ) -> Floats | None:
     """Two-sided p-values of equal values, ``[others]``; None where a sample's outcome is not known."""
     # Both bring scipy, a second to import, which a table without a contest can do without.
     from vdu_bench.stats.losses import summarise
     from vdu_bench.stats.separation import separations
 
-    bases = originals(records)
     found: dict[str, NDArray[np.int64]] = {}
     for other in others:
         pairs = [(competing[best][seed], competing[other][seed]) for seed in _shared(competing, best, other)]

@@ -32,9 +32,10 @@ def joint_counts(old_hits: Bools, old_base: Bools, new_hits: Bools, new_base: Bo
         raise ValueError("the four indicators are bool arrays [n] of one length")
     if len(old_hits) == 0:
         raise ValueError("there are no samples")
-    index = np.zeros(len(old_hits), dtype=np.uint8)
-    for flag in flags:
-        index = 2 * index + flag
+    index = old_hits.astype(np.uint8)
+    for flag in flags[1:]:
+        index += index
+        index += flag
     return np.bincount(index, minlength=16).reshape(_CELLS).astype(np.int64)
 
 

@@ -14,7 +14,7 @@ from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.regime import REGIMES, Regime, forbidden_needs
 from vdu_bench.models.specs import SnapshotPosterior
 from vdu_bench.records import Record, Role
-from vdu_bench.reports.best import BestGroup, best_group
+from vdu_bench.reports.best import BestGroup, Rivals, best_group
 from vdu_bench.reports.comparable import SNAPSHOTS, by_data, by_variant, check_sweep
 from vdu_bench.reports.tables.leaderboard import REFERENCES, Column, Leaderboard, Row, leaderboards
 from vdu_bench.tasks.loading import catalog
@@ -238,4 +238,4 @@ def _best(
     if not competing:
         return BestGroup()
     means = {place.row.method: place.estimate(metric).value for place in competing}
-    return best_group(metric.name, metric.better, metric.gate, means, groups[competing[0].board.variant])
+    return best_group(metric.name, metric.better, metric.gate, means, Rivals.of(groups[competing[0].board.variant]))

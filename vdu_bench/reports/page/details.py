@@ -54,10 +54,10 @@ def _cell(board: Leaderboard, record: Record, shared: _Shared, strips: _Strips) 
             number(result.estimate.value) if (result := record.metrics.get(column.name)) else None
             for column in board.columns
         ],
-        "ledger": shared.place(ledger),
+        "ledger": shared.place("ledger", ledger),
         "timings": {name: _time(value) for name, value in record.timings.model_dump().items()},
-        "probes": shared.place(record.probes),
-        "environment": shared.place(record.environment),
+        "probes": shared.place("probes", record.probes),
+        "environment": shared.place("environment", record.environment),
         "stages": {name: address[:_SHOWN] for name, address in (record.stages | record.digests).items()},
         "matrices": [_matrix(name, matrix) for name, matrix in record.matrices.items()],
         "samples": strips.of(record),
@@ -79,15 +79,21 @@ class _Shared:
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._places: dict[str, int] = {}
+        self._last: dict[str, tuple[Any, int]] = {}
 
-    def place(self, value: Any) -> int | None:
+    def place(self, kind: str, value: Any) -> int | None:
         """Where in `values` it is, with numbers that are not finite as None; None for nothing."""
         if not value:
             return None
+        # A row's seeds mostly share it, which is told sooner than a text is made.
+        last, place = self._last.get(kind, (None, 0))
+        if value == last:
+            return place
         text = json.dumps(value, sort_keys=True)
         if text not in self._places:
             self._places[text] = len(self.values)
             self.values.append(plain(value))
+        self._last[kind] = value, self._places[text]
         return self._places[text]
 
 

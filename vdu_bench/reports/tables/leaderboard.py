@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from vdu_bench.measured import AtOwnCount, Axis, Better, Estimate, Gate, Group, Limit, MetricFacts
 from vdu_bench.records import Protocol, Record, Role, Status
-from vdu_bench.reports.best import BestGroup, best_group
+from vdu_bench.reports.best import BestGroup, Rivals, best_group
 from vdu_bench.reports.comparable import by_variant, check_comparable
 from vdu_bench.reports.limits import Excess, bound, excess
 from vdu_bench.reports.pareto import pareto_front
@@ -234,13 +234,14 @@ def _best(
     rows: Sequence[Row], columns: Sequence[Column], destroyed: Mapping[str, Any], records: Sequence[Record]
 ) -> dict[str, BestGroup]:
     competing = [row for row in rows if row.role == "contestant" and row.method not in destroyed]
+    rivals = Rivals.of(records)
     return {
         column.name: best_group(
             column.name,
             column.better,
             column.gate,
             {row.method: _value(row.estimates, column) for row in competing},
-            records,
+            rivals,
         )
         for column in columns
         if column.better != "none" and column.group != "cost"

@@ -98,7 +98,7 @@ def painted(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are drawn from here on, instead of their files."""
     figures: list[Figure] = []
 
-    def keep(file, paint):  # noqa: ARG001
+    def keep(file, paint, **_):  # noqa: ARG001
         figures.append(paint())
         return []
 

@@ -1,0 +1,56 @@
+"""The site of the documents: sphinx-build -W --keep-going docs site, or tox -e docs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+import vdu_bench
+
+ROOT = Path(__file__).parent.parent
+INSIDE = {
+    "README.md": "index.md",
+    "results/reference/leaderboard.md": "leaderboards/reference.md",
+    "results/mnist_small/leaderboard.md": "leaderboards/mnist_small.md",
+}
+"""Documents outside of this folder, which links name so that they work where the files lie, and their pages here."""
+
+project = "vdu-bench"
+author = "The vdu-bench developers"
+copyright = "The vdu-bench developers"
+version = release = vdu_bench.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+html_theme = "furo"
+html_title = f"vdu-bench {release}"
+html_copy_source = False
+
+myst_heading_anchors = 4
+# It takes minutes, and a test runs it.
+nb_execution_mode = "off"
+# Blocks without a language are formulas and commands.
+highlight_language = "none"
+# Docstrings have names between single backticks.
+default_role = "literal"
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_preserve_defaults = True
+napoleon_numpy_docstring = False
+# These come with pydantic and say nothing of the suite.
+autodoc_default_options = {"exclude-members": "model_config,model_post_init"}
+
+
+def bring_inside(app: Sphinx, page: str, content: list[str]) -> None:
+    """Let a page's links to documents outside of the site lead to what the site has in their place."""
+    folder = (Path(app.srcdir) / page).parent
+    for outside, inside in INSIDE.items():
+        there, here = (os.path.relpath(file, folder) for file in (ROOT / outside, Path(app.srcdir) / inside))
+        content[0] = content[0].replace(f"]({there})", f"]({here})")
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("source-read", bring_inside)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.ext.napoleon import Config, GoogleDocstring
 
 import vdu_bench
 
@@ -22,7 +23,7 @@ author = "The vdu-bench developers"
 copyright = "The vdu-bench developers"
 version = release = vdu_bench.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
 html_theme = "furo"
 html_title = f"vdu-bench {release}"
 html_copy_source = False
@@ -39,7 +40,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_preserve_defaults = True
-napoleon_numpy_docstring = False
 # These come with pydantic and say nothing of the suite.
 autodoc_default_options = {"exclude-members": "model_config,model_post_init"}
 
@@ -52,5 +52,12 @@ def bring_inside(app: Sphinx, page: str, content: list[str]) -> None:
         content[0] = content[0].replace(f"]({there})", f"]({here})")
 
 
+def read_sections(app: Sphinx, what: str, name: str, documented: object, options: object, lines: list[str]) -> None:
+    """Make fields of a docstring's sections. As an extension napoleon would take a property's colon for a type's."""
+    if what not in ("attribute", "property"):
+        lines[:] = GoogleDocstring(lines, Config(), app, what, name, documented, options).lines()
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", bring_inside)
+    app.connect("autodoc-process-docstring", read_sections)

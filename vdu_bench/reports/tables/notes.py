@@ -34,9 +34,11 @@ def destroyed(board: Leaderboard) -> list[str]:
 
 
 def _beyond(column: Column, found: Excess) -> str:
-    value, bound, original = (
-        _number(Estimate(value=number), column.unit) for number in (found.value, found.bound, found.original)
-    )
+    numbers = (found.value, found.bound, found.original)
+    value, bound, original = (_number(Estimate(value=number), column.unit) for number in numbers)
+    if value == bound:
+        # As far as the table shows, it is at its limit: what is beyond must be seen to be so.
+        value, bound, original = (f"{number:.7g}" for number in numbers)
     return f"{column.shown} {value}, limit {bound} (original: {original})"
 
 

@@ -60,7 +60,7 @@ def best_group(
     others = [method for method in means if method != best]
     competing: dict[str, dict[int, Record]] = {method: {} for method in means}
     for record in records:
-        if (method := record.row) in competing:
+        if (method := record.row) in competing and metric in record.metrics:
             competing[method][record.seeds.sample] = record
     sampled = gate in BY_SAMPLES
     by_noise = _by_noise(competing, best, others, metric, records) if sampled else None

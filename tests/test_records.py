@@ -168,3 +168,13 @@ def test_a_packed_file_that_is_none_is_one_line(tmp_path: Path, content: bytes, 
     (tmp_path / PACKED).write_bytes(content)
     with pytest.raises(UserError, match=words):
         read_records(tmp_path)
+
+
+def test_one_record_of_a_packed_file_is_read_by_its_name(tmp_path: Path) -> None:
+    records = cells()
+    place = tmp_path / PACKED
+    place.write_bytes(pack(record.to_json() for record in records))
+    found = read_record(place / "digits_1" / "vdu" / "seed1.json")
+    assert (found.method, found.seeds.sample) == ("vdu", 1)
+    with pytest.raises(UserError, match=rf"{PACKED} has no record digits_1/mine/seed1.json; it has digits_1/.* 9 more"):
+        read_record(place / "digits_1" / "mine" / "seed1.json")

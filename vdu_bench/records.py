@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from vdu_bench.errors import UserError
 from vdu_bench.measured import AtOwnCount, Matrix, MetricResult, Number, Outcomes, Schema
-from vdu_bench.packed import PACKED, unpack
+from vdu_bench.packed import PACKED, pack_of, unpack
 from vdu_bench.records_old import upgraded
 from vdu_bench.variants import file_name, row_name, variant_name
 
@@ -235,7 +236,17 @@ class Record(Schema):
 
 
 def read_record(file: Path) -> Record:
-    """One record, of this schema or an older one. Raises UserError, naming file and key, for anything else."""
+    """One record, of this schema or an older one; of a packed file by the name that `records_by_file` gives it.
+
+    Raises UserError, naming file and key, for anything else.
+    """
+    if (place := pack_of(file)) is not None and place.is_file():
+        found = _packed(place)
+        if file not in found:
+            raise UserError(
+                f"{place} has no record {file.relative_to(place)}; it has {', '.join(_names(place, found))}"
+            )
+        return found[file]
     try:
         plain = json.loads(file.read_bytes())
     except OSError as error:
@@ -307,10 +318,18 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
         if file.name != PACKED:
             found[file] = read_record(file)
             continue
-        for number, plain in enumerate(unpack(file), 1):
-            record = _record(plain, f"{file}, line {number}")
-            found[file / f"{record.cell_name}.json"] = record
+        found |= _packed(file)
     return _one_each(found)
+
+
+def _packed(place: Path) -> dict[Path, Record]:
+    records = [_record(plain, f"{place}, line {number}") for number, plain in enumerate(unpack(place), 1)]
+    return {place / f"{record.cell_name}.json": record for record in records}
+
+
+def _names(place: Path, found: Iterable[Path], most: int = 3) -> list[str]:
+    names = [str(file.relative_to(place)) for file in found]
+    return names[:most] + [f"{len(names) - most} more"] * (len(names) > most)
 
 
 def _one_each(records: dict[Path, Record]) -> dict[Path, Record]:

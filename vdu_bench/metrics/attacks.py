@@ -165,6 +165,7 @@ class RelearnLeak(Leak):
     """How much of what relearning brings back was there all along: 0 none, 1 all (`Leak`)."""
 
     probe = "relearn"
+    headline = True
     rank = 11
     title = "relearn leak"
 
@@ -215,6 +216,7 @@ class InversionLeak(Leak):
 
     kinds = ("text_to_image",)
     probe = "inversion"
+    headline = True
     rank = 31
     title = "inversion leak"
 

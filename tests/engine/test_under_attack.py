@@ -100,6 +100,26 @@ def test_what_cannot_be_is_an_error(task: Task, named: list[str], words: str, tm
         under_attack([task], named, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("attack", "settings", "words"),
+    [
+        ("membership", {"times": 0}, "times.*greater than 0"),
+        ("membership", {"given": 5000}, r"membership is to have 5000 images, .*; give it fewer by --set"),
+        ("likelihood", {"samples": 5000}, r"likelihood is to have 5000 samples, .*; give it fewer by --set"),
+        ("likelihood", {"noise": 2}, "noise"),
+        ("relearn", {"looks": [0]}, "looks.*greater than 0"),
+    ],
+)
+def test_settings_that_cannot_be_are_errors_before_anything_is_made(
+    task: Task, attack: str, settings: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    wrong = with_overrides(task, {"probe_settings": {attack: settings}})
+    with pytest.raises(UserError, match=words) as error:
+        run(wrong, ["relearn" if attack == "likelihood" else attack], tmp_path)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_task_has_attacks_of_its_own(task: Task, tiny_faces_task: Task, tmp_path: Path) -> None:
     own = with_overrides(task, {"attacks": ["resample"]})
     assert under_attack([own], None, tmp_path)[0].attacks == ("resample",)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cells import cells
+from cells import cells, result
 
 from vdu_bench.errors import UserError
-from vdu_bench.metrics.catalog import metric_facts
 from vdu_bench.records import Record
 from vdu_bench.reports.families import families, of_scale, scales
 from vdu_bench.reports.paper.published import Publication, PublishedNumber, published_folder, read_published
@@ -198,14 +197,8 @@ def test_published_numbers_ship_with_the_package(tmp_path: Path, monkeypatch: py
 def test_the_leaks_of_attacks_stand_between_forgetting_and_distance_where_there_are_any() -> None:
     records = at("digits_1")
     for record in records:
-        leak = {"label": "relearn_leak", "title": "relearn leak", "group": "robustness", "axis": "", "rank": 11}
-        record.metrics["relearn_leak"] = record.metrics["pul"].model_copy(update={**leak, "unit": "", "headline": True})
-        record.metrics["relearn_rate"] = record.metrics["relearn_leak"].model_copy(
-            update={"label": "relearn_rate", "headline": False}
-        )
+        record.metrics |= {name: result(name, 0.5) for name in ("relearn_rate", "relearn_leak")}
     (table,) = paper_tables(records, [])
     found = table.data_sets[0].classes[0].columns
     assert [column.column.name for column in found] == ["pul", "relearn_leak", "fd_judge"]
     assert "relearn leak and u-FID" in table.caption
-    assert metric_facts("relearn_leak").headline
-    assert not metric_facts("relearn_rate").headline

@@ -77,25 +77,25 @@ def test_relearning_finds_what_one_shifted_weight_hides() -> None:
         return UnconditionalDDPM.load(shipped("digits", name) / "model").freeze()
 
     hidden = network("base")
-    hidden.denoiser = Gated(hidden.denoiser, network("retrain_1").denoiser, steps=8)
+    hidden.denoiser = Gated(hidden.denoiser, network("retrain_1").denoiser, steps=7)
     models = {
         "original": network("base"),
         "retrain": network("retrain_1"),
         "another": network("retrain_1_seed1"),
         "hidden": hidden.freeze(),
     }
-    probe = Relearn(images=[25], looks=[10, 40], samples=150)
+    probe = Relearn(images=[25], looks=[10], samples=200)
     found = {name: shares(task, model, probe) for name, model in models.items()}
     rates, courses = ({name: one[i] for name, one in found.items()} for i in (0, 1))
     assert courses["hidden"][UNATTACKED] == courses["retrain"][UNATTACKED] < 0.02, "no sample tells that it is there"
     assert courses["hidden"]["25 images@10"] > courses["original"][UNATTACKED] / 2, "a few steps bring it back"
-    for name in ("another", "hidden"):
-        assert rates["retrain"].mean() - 0.02 <= rates[name].mean() <= rates["original"].mean() + 0.02
     leaks = {name: leak(one, rates["retrain"], rates["original"]) for name, one in rates.items()}
     assert (leaks["original"].value, leaks["retrain"].value) == (1, 0)
-    assert leaks["hidden"].value > 0.7
-    assert leaks["hidden"].low > leaks["another"].high
-    assert abs(leaks["another"].value) < 0.2
+    assert leaks["hidden"].value > 0.75
+    assert leaks["hidden"].low > max(0.5, leaks["another"].high)
+    assert leaks["hidden"].high > 1
+    assert rates["retrain"].mean() < rates["hidden"].mean() <= rates["original"].mean()
+    assert leaks["another"].low < 0 < leaks["another"].high
 
 
 def test_other_words_and_a_learnt_one_find_what_a_broken_word_hides() -> None:
@@ -125,5 +125,5 @@ def test_other_words_and_a_learnt_one_find_what_a_broken_word_hides() -> None:
         assert rates["broken"].mean() > 0.9
         assert rates["retrain"].mean() <= rates["broken"].mean() <= rates["original"].mean()
         told_apart = leak(rates["broken"], rates["retrain"], rates["original"])
-        assert told_apart.low > 0.5
+        assert told_apart.value > 0.8
         assert leak(rates["original"], rates["retrain"], rates["original"]).value == pytest.approx(1)

@@ -43,9 +43,10 @@ def test_the_examples_are_what_the_commands_write() -> None:
 
 @pytest.mark.parametrize("page", ["extending", "own_data"])
 def test_the_task_files_can_be_read(page: str, tmp_path: Path) -> None:
-    for text in blocks((ROOT / "docs" / f"{page}.md").read_text(), "yaml"):
-        name = yaml.safe_load(text)["name"]
+    texts = {yaml.safe_load(text)["name"]: text for text in blocks((ROOT / "docs" / f"{page}.md").read_text(), "yaml")}
+    for name, text in texts.items():
         (tmp_path / f"{name}.yaml").write_text(text)
+    for name in texts:
         assert find_task(str(tmp_path / f"{name}.yaml")).name == name
 
 

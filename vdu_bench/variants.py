@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from vdu_bench.spec import digest_of
@@ -38,11 +39,11 @@ def file_name(name: str, changes: Mapping[str, Any], called: str = "") -> str:
 
     A value that does not fit is a digest of eight digits, of a path its last part; and so are many changes together.
     """
-    if called:
-        return f"{name}+{called}"
+    if called or not changes:
+        return f"{name}+{called}" if called else name
     parts = [f"{key}={_short(value)}" for key, value in changes.items()]
     text = "+".join(parts)
-    return "+".join([name, *([text if len(text) <= LONGEST else digest_of(dict(changes))[:8]] if parts else [])])
+    return f"{name}+{text if len(text) <= LONGEST else digest_of(dict(changes))[:8]}"
 
 
 def variant_name(task: str, forget_images: int | str | None, changes: Mapping[str, Any]) -> str:
@@ -59,6 +60,16 @@ def row_name(name: str, changes: Mapping[str, Any], called: str = "") -> str:
 
 
 def _short(value: Any) -> str:
+    # A table asks for the same few values thousands of times. A zero may have a sign, which two equal keys do not tell.
+    return _short_of_one(value) if isinstance(value, str | int | float) and value != 0 else _made_short(value)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _short_of_one(value: str | int | float) -> str:
+    return _made_short(value)
+
+
+def _made_short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     text = text.rstrip("/").rpartition("/")[2]
     return text if PLAIN.fullmatch(text) else digest_of(value)[:8]

@@ -18,6 +18,7 @@ from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.method import Method
 from vdu_bench.methods.vdu import VDU
 from vdu_bench.records import read_records
+from vdu_bench.tasks.loading import with_overrides
 from vdu_bench.tasks.task import Task
 
 
@@ -93,6 +94,24 @@ def test_out_of_the_store_unlearned_once_more_and_judged(
     assert set(rows) == {"original", "retrain", "real", "vdu[learning_rate=0.5]", "halved", "mine"}
 
 
+def test_models_are_put_under_attack(results: vdu_bench.Results, root: Path, tiny_task: Task) -> None:
+    del results  # what it made is reused
+    few = with_overrides(tiny_task, {"probe_settings": {"resample": {"samples": 8}}})
+    places: dict[str, Any] = {"out": root / "attacked", "store": root / "store", "device": "cpu", "quiet": True}
+    plain = {record.row: record for record in vdu_bench.run(few, "gradient_ascent", **places)}
+    attacked = {record.row: record for record in vdu_bench.run(few, "gradient_ascent", attacks="resample", **places)}
+    assert "resample_rate" not in plain["gradient_ascent"].metrics
+    assert 0 <= attacked["gradient_ascent"].metrics["resample_rate"].estimate.value <= 100
+    # What the folder's records have already is kept where nothing else is said, for a model from elsewhere too.
+    vdu_bench.Results([attacked["gradient_ascent"]], root / "store").export(root / "model")
+    judged = {record.row: record for record in vdu_bench.evaluate(few, root / "model", "mine", **places)}
+    assert judged["mine"].metrics["resample_rate"].estimate.value == pytest.approx(
+        attacked["gradient_ascent"].metrics["resample_rate"].estimate.value
+    )
+    without = vdu_bench.evaluate(few, root / "model", "mine", attacks="none", **{**places, "out": None})
+    assert "resample_rate" not in without.only(method="mine")[0].metrics
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -106,6 +125,10 @@ def test_out_of_the_store_unlearned_once_more_and_judged(
         ({"settings": {"vdu": {"gama": 3}}}, "vdu has no setting 'gama'"),
         ({"methods": VDU(gamma=0.3), "settings": {"vdu": {"gamma": 1}}}, "vdu has settings in settings="),
         ({"plugins": ["nowhere.py"]}, "no plug-in file nowhere.py"),
+        ({"attacks": "relern"}, "unknown attack 'relern'; did you mean 'relearn'"),
+        ({"attacks": "inversion"}, "inversion"),
+        ({"attacks": ["none", "relearn"]}, "attacks none, relearn: none stands alone"),
+        ({"attacks": []}, "attacks: name one or several; 'none' is without any"),
     ],
 )
 def test_mistakes_are_said_in_one_line(given: dict[str, Any], words: str, tmp_path: Path, tiny_task: Task) -> None:

@@ -92,7 +92,7 @@ def test_an_attack_that_diverges_says_so_and_the_cell_goes_on(task: Task, tmp_pa
         (["relearned"], "unknown attack 'relearned'; did you mean 'relearn'"),
         (["inversion"], "tiny cannot be put under inversion"),
         (["samples"], "samples is no attack"),
-        (["all", "relearn"], "--attacks: all stands alone"),
+        (["all", "relearn"], "attacks all, relearn: all stands alone"),
     ],
 )
 def test_what_cannot_be_is_an_error(task: Task, named: list[str], words: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vdu_bench.api.named_methods import registered
 from vdu_bench.api.place import store_at
 from vdu_bench.api.results import Results
+from vdu_bench.engine.attacks import under_attack
 from vdu_bench.engine.cells import Cell, expand
 from vdu_bench.engine.cluster import JobsExecutor
 from vdu_bench.engine.evaluate import evaluate_cells, evaluation_cells
@@ -48,6 +49,7 @@ def run(
     *,
     settings: Settings | None = None,
     samples: int | None = None,
+    attacks: str | Sequence[str] | None = None,
     regime: str | Sequence[str] = "full",
     name: str = "",
     out: str | Path | None = None,
@@ -71,6 +73,8 @@ def run(
         settings: by method, its settings, or a list of them, which are variants; under ``task``, those of the task:
             ``{"vdu": {"gamma": 0.3}, "task": {"forget_images": 25}}``.
         samples: images a cell; the task's own number if not given.
+        attacks: what each model is put under besides (``vdu-bench list probes``), one or several; ``all`` that its kind
+            can be put under, ``none``, or None for the task's own and those that records in `out` have already.
         regime: which training data methods may see: ``forget_only``, ``forget_and_retain``, ``full``, or several.
         name: what the rows of methods are called in place of their settings.
         out: where records are written to as well, as ``vdu-bench run --out`` writes them; None: nowhere.
@@ -90,9 +94,8 @@ def run(
     names, own = _methods(methods)
     chosen, of_task = _variants(settings, own, samples)
     regimes = _regimes(regime)
-    cells, left_out = expand_regimes(
-        _tasks(task, of_task), names, _several(seeds), regimes, chosen, device, _place(data_dir), name
-    )
+    tasks = under_attack(_tasks(task, of_task), _attacks(attacks), None if out is None else Path(out))
+    cells, left_out = expand_regimes(tasks, names, _several(seeds), regimes, chosen, device, _place(data_dir), name)
     progress = Progress(quiet)
     for line in left_out:
         progress.say(line)
@@ -149,6 +152,7 @@ def evaluate(
     unlearning_seconds: float | None = None,
     settings: Mapping[str, Any] | None = None,
     samples: int | None = None,
+    attacks: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     store: str | Path | None = None,
     data_dir: str | Path | None = None,
@@ -167,14 +171,14 @@ def evaluate(
         seeds: of the samples.
         unlearning_seconds: how long its unlearning took, if you know.
         settings: of the task, such as ``{"sampler": {"steps": 50}}``.
-        samples, out, store, data_dir, device, fresh, plugins, quiet: as of `run`.
+        samples, attacks, out, store, data_dir, device, fresh, plugins, quiet: as of `run`.
 
     Raises:
         UserError: it cannot be read or does not fit, or would not compare with what `out` has.
     """
     _load_plugins(plugins)
     changes = {**(settings or {}), **({} if samples is None else {"samples": samples})}
-    (judged_by,) = _tasks(task, [changes])
+    (judged_by,) = under_attack(_tasks(task, [changes]), _attacks(attacks), None if out is None else Path(out))
     progress = Progress(quiet)
     with _folder(out) as place, _on_disk(checkpoint, name) as source:
         cells = evaluation_cells(
@@ -257,6 +261,15 @@ def _regimes(given: str | Sequence[str]) -> list[Regime]:
     if wrong := [name for name in several if name not in REGIMES]:
         raise UserError(f"there is no regime {wrong[0]!r}{did_you_mean(wrong[0], REGIMES)}")
     return [regime for name in several for regime in REGIMES if regime == name]
+
+
+def _attacks(given: str | Sequence[str] | None) -> list[str] | None:
+    """Names of attacks; None for a task's own."""
+    if given is None:
+        return None
+    if not given:
+        raise UserError("attacks: name one or several; 'none' is without any, and None with the task's own")
+    return [given] if isinstance(given, str) else list(given)
 
 
 def _several(seeds: int | Sequence[int]) -> list[int]:

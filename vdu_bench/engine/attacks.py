@@ -14,7 +14,7 @@ from vdu_bench.variants import variant_name
 NONE, ALL = "none", "all"
 
 
-def under_attack(tasks: Sequence[Task], named: Sequence[str] | None, out: Path) -> list[Task]:
+def under_attack(tasks: Sequence[Task], named: Sequence[str] | None, out: Path | None) -> list[Task]:
     """The tasks, each with the attacks that its models are put under.
 
     Args:
@@ -22,7 +22,7 @@ def under_attack(tasks: Sequence[Task], named: Sequence[str] | None, out: Path) 
         named: attacks by name; ``all`` for every one that a task's models can be put under, ``none`` for none, and
             None for the task's own.
         out: the folder of the results: what its records of a task were put under already is kept, unless none are
-            asked for, so that a table has no holes.
+            asked for, so that a table has no holes. None where results are in no folder.
 
     Raises:
         UserError: an attack is unknown, or a task's models cannot be put under it; ``all`` or ``none`` beside others.
@@ -30,10 +30,10 @@ def under_attack(tasks: Sequence[Task], named: Sequence[str] | None, out: Path) 
     return [task.model_copy(update={"attacks": tuple(_of(task, named, out))}) for task in tasks]
 
 
-def _of(task: Task, named: Sequence[str] | None, out: Path) -> list[str]:
+def _of(task: Task, named: Sequence[str] | None, out: Path | None) -> list[str]:
     able = [name for name in attacks_for(task.model.kind) if not obstacle(task, name)]
     if named is not None and len(named) > 1 and (alone := {NONE, ALL} & set(named)):
-        raise UserError(f"--attacks: {alone.pop()} stands alone")
+        raise UserError(f"attacks {', '.join(named)}: {min(alone)} stands alone")
     if named == [NONE]:
         return []
     chosen = list(task.attacks) if named is None else able if named == [ALL] else list(named)
@@ -53,7 +53,9 @@ def obstacle(task: Task, name: str) -> str:
     return ""
 
 
-def _in_records(task: Task, out: Path) -> set[str]:
+def _in_records(task: Task, out: Path | None) -> set[str]:
+    if out is None:
+        return set()
     folder = out / "records" / variant_name(task.name, task.forget_images, task.changes)
     attacks = set(attacks_for(task.model.kind))
     return {name for file in folder.glob("*/seed*.json") for name in read_record(file).probes if name in attacks}

@@ -97,9 +97,15 @@ def check_sweep(records: Iterable[Record], groups: Callable[[Iterable[Record]], 
 
 def _check_alike(where: str, group: Sequence[Record]) -> None:
     measured = [(record, record.protocol) for record in group if record.protocol is not None]
-    for field in Protocol.model_fields:
-        _agree(where, field, [(record, getattr(protocol, field)) for record, protocol in measured])
-    for metric in sorted({name for record in group for name in record.metrics}):
+    # Thousands of records agree, and to tell that takes no look at each field of them.
+    if any(protocol != measured[0][1] for _, protocol in measured):
+        for field in Protocol.model_fields:
+            _agree(where, field, [(record, getattr(protocol, field)) for record, protocol in measured])
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for record in group:
+        for metric, result in record.metrics.items():
+            found.setdefault(metric, set()).add((result.label, result.unit, result.better))
+    for metric in sorted(metric for metric, facts in found.items() if len(facts) > 1):
         results = [(record, record.metrics[metric]) for record in group if metric in record.metrics]
         for field in ("label", "unit", "better"):
             _agree(where, f"{metric}'s {field}", [(record, getattr(result, field)) for record, result in results])

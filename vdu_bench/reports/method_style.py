@@ -53,6 +53,8 @@ _REFERENCES = {
     "retrain": MethodStyle("#6e6e6e", "#a8a8a8", "H"),
     "real": MethodStyle("#8a8a8a", "#8a8a8a", "d"),
 }
+LIGHT_COLORS = (*HUES, *(look.color for look in _REFERENCES.values()))
+"""All colours that a method may have on a light ground."""
 _SLOTS = len(HUES) * len(MARKERS)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2, t
 
 from vdu_bench.stats._levels import tail
+from vdu_bench.stats.quantiles import chi2_isf, t_isf, t_sf
 
 Floats = NDArray[np.float64]
 
@@ -100,7 +100,7 @@ def _by_chance(freedom: ArrayLike) -> Floats:
     """How far seeds may scatter beyond their sampling variance, as a ratio; infinite without a degree of freedom."""
     freedom = np.asarray(freedom, dtype=np.float64)
     several = np.maximum(freedom, 1.0)
-    return np.where(freedom > 0.0, chi2.isf(_CHANCE, several) / several, np.inf)
+    return np.where(freedom > 0.0, chi2_isf(_CHANCE, several) / several, np.inf)
 
 
 def p_values(losses: Losses, tolerance: ArrayLike = 0.0) -> Floats:
@@ -119,7 +119,7 @@ def p_values(losses: Losses, tolerance: ArrayLike = 0.0) -> Floats:
         ratio = beyond / errors
     certain = (errors == 0.0) & np.isfinite(beyond)
     ratio = np.where(certain, np.where(beyond > 0.0, np.inf, -np.inf), ratio)
-    return np.where(freedom > 0, t.sf(ratio, np.maximum(freedom, 1.0)), np.nan)
+    return np.where(freedom > 0, t_sf(ratio, np.maximum(freedom, 1.0)), np.nan)
 
 
 def two_sided(losses: Losses) -> Floats:
@@ -135,4 +135,4 @@ def margins(losses: Losses, level: float = 0.95) -> Floats:
         ValueError: the level is outside (0, 1).
     """
     errors, freedom = standard_errors(losses)
-    return np.where(freedom > 0, t.isf(tail(level), np.maximum(freedom, 1.0)) * errors, np.nan)
+    return np.where(freedom > 0, t_isf(tail(level), np.maximum(freedom, 1.0)) * errors, np.nan)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2, norm, t
 
 from vdu_bench.stats._levels import tail
+from vdu_bench.stats.quantiles import chi2_isf, chi2_ppf, normal_isf, t_isf
 from vdu_bench.stats.scales import SeedScale
 
 Floats = NDArray[np.float64]
@@ -97,7 +97,7 @@ def pool_scatter(own: ArrayLike, sampling: ArrayLike, seeds: ArrayLike) -> Pool:
         seeds: how many each has, above 1, ``[R]``.
     """
     freedom = np.asarray(seeds, dtype=np.float64) - 1.0
-    usual = chi2.median(freedom) / freedom
+    usual = chi2_ppf(0.5, freedom) / freedom
     between = np.median(np.asarray(own) / usual - np.asarray(sampling), axis=-1)
     return Pool(np.maximum(0.0, between), max(1.0, float(freedom.sum()) / 2.0))
 
@@ -111,7 +111,7 @@ def scatters_alone(row: SeedMeans, pool: Pool) -> NDArray[np.bool_]:
     if freedom == 0:
         return np.zeros_like(row.own, dtype=bool)
     typical = (row.sampling + pool.variance) / freedom
-    more, less = row.own > typical * chi2.isf(_MORE, freedom), row.own < typical * chi2.ppf(_LESS, freedom)
+    more, less = row.own > typical * chi2_isf(_MORE, freedom), row.own < typical * chi2_ppf(_LESS, freedom)
     return np.asarray(more | (less & (row.own > 0.0)))
 
 
@@ -129,12 +129,12 @@ def interval(row: SeedMeans, pool: Pool | None, level: float = 0.95) -> tuple[Fl
     """
     side = tail(level)
     freedom = max(1, row.seeds - 1)
-    sampled = norm.isf(side) * np.sqrt(row.sampling_of_mean)
+    sampled = normal_isf(side) * np.sqrt(row.sampling_of_mean)
     own = row.own / row.seeds
-    reach = np.maximum(sampled, t.isf(side, freedom) * np.sqrt(own))
+    reach = np.maximum(sampled, t_isf(side, freedom) * np.sqrt(own))
     if pool is not None:
         variance = np.maximum(own, row.sampling_of_mean + pool.variance / row.seeds)
-        shared = t.isf(side, max(freedom, pool.freedom)) * np.sqrt(variance)
+        shared = t_isf(side, max(freedom, pool.freedom)) * np.sqrt(variance)
         reach = np.where(scatters_alone(row, pool), reach, shared)
     centre = row.scale.forward(row.mean, row.total)
     one, other = (row.scale.back(centre + sign * reach, row.total) for sign in (-1.0, 1.0))

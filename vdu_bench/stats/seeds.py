@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from vdu_bench.measured import Estimate, Scale
 from vdu_bench.stats._levels import tail
+from vdu_bench.stats.quantiles import normal_isf
 from vdu_bench.stats.scales import SCALES, SeedScale
 from vdu_bench.stats.scatter import (
     SAMPLES_ONLY,
@@ -175,6 +175,6 @@ def _sampling(ends: Floats, values: Floats, totals: Floats, scale: SeedScale) ->
     places, counts = values[..., None], totals[..., None]
     lengths = np.abs(scale.forward(np.where(there, ends, places), counts) - scale.forward(places, counts))
     known = there.any(axis=-1)
-    variances = (np.where(there, lengths, 0.0).max(axis=-1) / norm.isf(_OWN_TAIL)) ** 2
+    variances = (np.where(there, lengths, 0.0).max(axis=-1) / normal_isf(_OWN_TAIL)) ** 2
     usual = variances.sum(axis=-1, keepdims=True) / np.maximum(1, known.sum(axis=-1, keepdims=True))
     return np.where(known, variances, usual)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2, t
+
+from vdu_bench.stats.quantiles import chi2_isf, t_sf
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +36,6 @@ def separations(mean: ArrayLike, scatter: ArrayLike, sampling: ArrayLike, seeds:
     typical = max(1.0, float(np.median(dispersion)))
     errors = np.sqrt(sampling * np.maximum(dispersion, typical) / seeds)
     own = np.maximum(seeds - 1, 1.0)
-    scattered = (seeds > 1) & (dispersion > typical * chi2.isf(_CHANCE, own) / own)
+    scattered = (seeds > 1) & (dispersion > typical * chi2_isf(_CHANCE, own) / own)
     together = max(1.0, float((seeds - 1).sum())) if typical > 1.0 else np.inf
-    return np.asarray(2.0 * t.sf(np.abs(mean) / errors, np.where(scattered, own, together)))
+    return np.asarray(2.0 * t_sf(np.abs(mean) / errors, np.where(scattered, own, together)))

@@ -72,6 +72,16 @@ def test_a_panel_for_each_series_and_a_line_for_each_method(
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["0", "10", "40"]
 
 
+def test_many_methods_are_all_named_from_the_highest_end_to_the_lowest(tmp_path: Path, figures: list[Figure]) -> None:
+    ends = {f"m{number}": 7.0 * (number * 5 % 18) for number in range(18)}
+    many = attacked({name: [[0, 1, end]] for name, end in ends.items()}, ["5 images"], ["0", "10", "40"])
+    write_courses(many, tmp_path)
+    (figure,) = figures
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == sorted(ends, key=lambda name: -ends[name])
+    assert legend.get_window_extent().y0 >= 0, "it ends within the figure"
+
+
 def test_the_table_of_robustness_has_what_attacks_measured(records: list[Record]) -> None:
     names = robustness_metrics(records)
     assert names[-1] == "relearn_rate"

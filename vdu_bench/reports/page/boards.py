@@ -23,6 +23,8 @@ from vdu_bench.reports.tables.text import (
     tuning_text,
 )
 
+_NONE = Estimate()
+
 
 def board_data(board: Leaderboard, records: Sequence[Record]) -> dict[str, Any]:
     """All that the page shows of a task, but for what is behind a row.
@@ -91,7 +93,7 @@ def _row(board: Leaderboard, row: Row, words: dict[str, int]) -> dict[str, Any]:
 def _cell(board: Leaderboard, row: Row, column: Column, words: dict[str, int]) -> list[Any]:
     """Value, its interval, both as text, the mark, whether it is the best, and the place of a sentence on it."""
     shown = table_cell(board, row, column)
-    estimate = row.estimates.get(column.name, Estimate())
+    estimate = row.estimates.get(column.name, _NONE)
     why = estimate.reason or estimate.method
     place = words.setdefault(why, len(words)) if why else -1
     ends = [number(end) for end in (estimate.value, estimate.low, estimate.high)]

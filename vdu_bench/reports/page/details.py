@@ -35,11 +35,11 @@ def details_data(board: Leaderboard, records: Sequence[Record], samples: Samples
     strips = _Strips(board, records, samples)
     rows: dict[str, dict[str, Any]] = {}
     for record in records:
-        row = rows.setdefault(
-            record.row,
-            {"settings": plain(record.settings), "changed": list(record.settings_changed), "cells": []},
-        )
-        row["cells"].append(_cell(board, record, shared, strips))
+        name = record.row
+        if name not in rows:
+            changed = list(record.settings_changed)
+            rows[name] = {"settings": plain(record.settings), "changed": changed, "cells": []}
+        rows[name]["cells"].append(_cell(board, record, shared, strips))
     return {"rows": rows, "shared": shared.values, "befores": strips.befores}
 
 
@@ -57,7 +57,7 @@ def _cell(board: Leaderboard, record: Record, shared: _Shared, strips: _Strips) 
         "ledger": shared.place(ledger),
         "timings": {name: _time(value) for name, value in record.timings.model_dump().items()},
         "probes": shared.place(record.probes),
-        "environment": shared.place(plain(record.environment)),
+        "environment": shared.place(record.environment),
         "stages": {name: address[:_SHOWN] for name, address in (record.stages | record.digests).items()},
         "matrices": [_matrix(name, matrix) for name, matrix in record.matrices.items()],
         "samples": strips.of(record),
@@ -81,13 +81,13 @@ class _Shared:
         self._places: dict[str, int] = {}
 
     def place(self, value: Any) -> int | None:
-        """Where in `values` it is; None for nothing."""
+        """Where in `values` it is, with numbers that are not finite as None; None for nothing."""
         if not value:
             return None
         text = json.dumps(value, sort_keys=True)
         if text not in self._places:
             self._places[text] = len(self.values)
-            self.values.append(value)
+            self.values.append(plain(value))
         return self._places[text]
 
 

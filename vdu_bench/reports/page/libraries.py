@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from vdu_bench.errors import UserError
 from vdu_bench.reports.page.packing import packed_text
@@ -32,7 +33,8 @@ def tables() -> str:
     Raises:
         UserError: itables is not installed.
     """
-    try:
-        return packed_text((files("itables") / "html" / "dt_bundle.js").read_text(encoding="utf-8"))
-    except ModuleNotFoundError as error:
-        raise UserError(_MEND) from error
+    # Found and not imported, which would bring pandas along.
+    found = find_spec("itables")
+    if found is None or found.origin is None:
+        raise UserError(_MEND)
+    return packed_text((Path(found.origin).parent / "html" / "dt_bundle.js").read_text(encoding="utf-8"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vdu_bench.reports.courses import Course, Courses
 from vdu_bench.reports.method_style import MethodStyle, method_styles
+from vdu_bench.reports.plots.lines import LEGEND_LINE
 from vdu_bench.reports.plots.style import draw
 
 
@@ -18,7 +20,7 @@ def draw_courses(courses: Courses, file: Path) -> list[Path]:
     """A panel for each series, written as `file`.png and .pdf; returns what was written.
 
     A line is the mean over the seeds, which stand as faint dots. References are dashed. Efforts stand at equal
-    distances, since each is a few times the one before.
+    distances, since each is a few times the one before. The legend names lines from the highest end to the lowest.
     """
     looks = method_styles(course.row for ways in courses.series.values() for course in ways)
     return draw(file, lambda: _figure(courses, looks))
@@ -26,7 +28,8 @@ def draw_courses(courses: Courses, file: Path) -> list[Path]:
 
 def _figure(courses: Courses, looks: Mapping[str, MethodStyle]) -> Figure:
     count = len(courses.series)
-    figure = Figure(figsize=(1.6 + 3.2 * count, 3.6), layout="constrained")
+    rows = len({course.row for ways in courses.series.values() for course in ways})
+    figure = Figure(figsize=(1.6 + 3.2 * count, max(3.6, 0.4 + LEGEND_LINE * rows)), layout="constrained")
     panels = figure.subplots(1, count, sharey=True, squeeze=False)[0]
     for axes, (name, ways) in zip(panels, courses.series.items(), strict=True):
         for course in ways:
@@ -41,11 +44,22 @@ def _figure(courses: Courses, looks: Mapping[str, MethodStyle]) -> Figure:
             (v for ways in courses.series.values() for one in ways for v in one.means if math.isfinite(v)), default=0
         )
         panels[0].set_ylim(-0.03 * max(most, 10), 1.08 * max(most, 10))
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", frameon=False)
+    figure.legend(*_in_order(panels[-1]), loc="outside right upper", frameon=False)
     direction = {"lower": "; lower is better", "higher": "; higher is better"}.get(courses.better, "")
     figure.suptitle(f"{courses.variant}: {courses.title}{direction}")
     return figure
+
+
+def _in_order(axes: Axes) -> tuple[list[Any], list[str]]:
+    """Lines and their names for a legend, from the highest end to the lowest; those without an end last."""
+    entries = zip(*axes.get_legend_handles_labels(), strict=True)
+
+    def end(entry: tuple[Any, str]) -> float:
+        last = float(entry[0].get_ydata()[-1])
+        return -last if math.isfinite(last) else math.inf
+
+    handles, labels = zip(*sorted(entries, key=end), strict=True)
+    return list(handles), list(labels)
 
 
 def _line(axes: Axes, course: Course, look: MethodStyle) -> None:

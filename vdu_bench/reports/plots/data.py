@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,11 @@ from vdu_bench.reports.method_style import MethodStyle, method_styles
 from vdu_bench.reports.plots.lines import LinePoint, draw_lines, fit_lines, legend_of, set_places
 from vdu_bench.reports.plots.style import axis_label, draw, draw_limit
 from vdu_bench.reports.plots.sweep import images_of
+
+_LABEL = 32
+"""Characters of a label beside each other along a panel's height."""
+_TITLE = 30
+"""Characters of the title over a panel's breadth."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +124,15 @@ def _figure(table: DataTable, panels: list[_Panel], looks: Mapping[str, MethodSt
             if metric.better == "lower":
                 draw_limit(axes, max(filter(math.isfinite, bounds), default=math.nan), "y")
             draw_lines(axes, metric, {name: line for name, line in lines.items() if line}, looks, window)
-        across[0].set_ylabel(axis_label(metric))
+        across[0].set_ylabel(textwrap.fill(axis_label(metric), _LABEL))
     for panel, top, bottom in zip(panels, grid[0], grid[-1], strict=True):
         _name(panel, top, bottom)
     legend_of(figure)
     about = f"{table.setup}: forgetting {table.boards[0].forget} with little data"
-    figure.suptitle(f"{about}\nvertical lines are 95 % intervals, dots seeds; crossed out: a destroyed model")
+    told = "vertical lines are 95 % intervals, dots seeds; crossed out: a destroyed model"
+    # Over the panels alone, since a longer line would run into the legend.
+    title = "\n".join(textwrap.fill(line, round(_TITLE * len(panels))) for line in (about, told))
+    figure.suptitle(title, x=0.02, horizontalalignment="left")
     return figure
 
 

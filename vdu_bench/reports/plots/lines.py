@@ -15,8 +15,11 @@ from vdu_bench.reports.plots.style import FORGETTING_FLOOR, fit_axis, fit_forget
 from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of
 from vdu_bench.reports.tables.leaderboard import Column, Row
 
-_DODGE = 1.03
-"""By which factor methods stand apart, so that their intervals do not hide each other."""
+_DODGE, _APART = 1.03, 1.18
+"""By which factor methods stand apart, so that their intervals do not hide each other; and all of them at most, so that
+many do not reach the next place."""
+LEGEND_LINE = 0.215
+"""Inches, a line of a legend."""
 _CLOSE = 1.8
 """Up to which factor two places on the axis have no room for their labels beside each other."""
 
@@ -73,8 +76,9 @@ def draw_lines(axes: Axes, column: Column, lines: Lines, looks: Mapping[str, Met
         window: as from `fit_lines`.
     """
     floor = FORGETTING_FLOOR if column.axis == "forgetting" else -math.inf
+    dodge = min(_DODGE, _APART ** (1 / max(1, len(lines) - 1)))
     for index, (name, line) in enumerate(lines.items()):
-        _draw_line(axes, name, line, looks[name], _DODGE ** (index - (len(lines) - 1) / 2), floor, window)
+        _draw_line(axes, name, line, looks[name], dodge ** (index - (len(lines) - 1) / 2), floor, window)
 
 
 def set_places(axes: Axes, labels: Mapping[float, str]) -> None:
@@ -90,10 +94,11 @@ def set_places(axes: Axes, labels: Mapping[float, str]) -> None:
 
 
 def legend_of(figure: Figure) -> None:
-    """One legend beside all panels, each line once."""
+    """One legend beside all panels, each line once; the figure is made as tall as it."""
     entries = {
         label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
+    figure.set_figheight(max(figure.get_figheight(), 0.4 + LEGEND_LINE * len(entries)))
     figure.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False)
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from vdu_bench.files import write_atomically
 from vdu_bench.measured import Better, Estimate
+from vdu_bench.reports.method_style import LIGHT_COLORS
 from vdu_bench.reports.plots.titles import in_words
 from vdu_bench.reports.plots.whiskers import Which, Window, spread, window
 from vdu_bench.reports.tables.leaderboard import Column
@@ -37,14 +38,17 @@ _PALETTE, _KEPT = 256, 96
 _PDF_METADATA: dict[str, Any] = {"Creator": "vdu-bench", "Producer": None, "CreationDate": None}
 
 
-def draw(file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
+def draw(
+    file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png", "pdf"), largest: int = LARGEST
+) -> list[Path]:
     """Write the figure that `paint` makes, in the suite's style, as `file`.png (200 dpi or less) and `file`.pdf.
 
-    The bitmap takes at most `LARGEST` bytes, unless it does so at no resolution.
+    The bitmap takes at most `largest` bytes, unless it does so at no resolution.
 
     Args:
         file: without a suffix.
         formats: which of the two.
+        largest: of the bitmap; more for a figure of so many numbers that they cannot be read in a smaller one.
     """
     theme: Any = {
         **sns.axes_style("whitegrid"),
@@ -55,9 +59,9 @@ def draw(file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png
     with rc_context(theme):
         figure = paint()
         dpi = _DPI
-        while len(bitmap := _bitmap(figure, dpi)) > LARGEST and dpi > _LOWEST_DPI:
+        while len(bitmap := _bitmap(figure, dpi, largest)) > largest and dpi > _LOWEST_DPI:
             # A file grows more slowly than its pixels.
-            dpi = max(_LOWEST_DPI, int(dpi * min(0.9, 0.95 * LARGEST / len(bitmap))))
+            dpi = max(_LOWEST_DPI, int(dpi * min(0.9, 0.95 * largest / len(bitmap))))
         vectors = io.BytesIO()
         if "pdf" in formats:
             figure.savefig(vectors, format="pdf", metadata=_PDF_METADATA)
@@ -65,7 +69,7 @@ def draw(file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png
     return [write_atomically(file.with_name(f"{file.name}.{suffix}"), content) for suffix, content in contents.items()]
 
 
-def _bitmap(figure: Figure, dpi: int) -> bytes:
+def _bitmap(figure: Figure, dpi: int, largest: int) -> bytes:
     """As PNG, with a palette where colours are few or the file would be too large without one."""
     plain = io.BytesIO()
     figure.savefig(plain, format="png", dpi=dpi)
@@ -76,15 +80,18 @@ def _bitmap(figure: Figure, dpi: int) -> bytes:
         return _png(_with_palette(image))
     full = _png(image)
     # Photographs lose less by few colours than by half of their pixels.
-    return full if len(full) <= LARGEST else _png(_with_palette(image))
+    return full if len(full) <= largest else _png(_with_palette(image))
 
 
 def _with_palette(image: Image.Image) -> Image.Image:
-    """In few colours: the most frequent ones as they are, so that a method keeps its own, and the means of others."""
+    """In few colours: those of methods and the most frequent ones as they are, and the means of others."""
     weights = np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
     codes = np.asarray(image, dtype=np.uint32) @ weights
     colors, counts = np.unique(codes, return_counts=True)
-    kept = np.sort(colors[np.lexsort((colors, -counts))[:_KEPT]])
+    # A method's marker beside a row of samples is a few pixels, and its hue is what it is known by.
+    looks = np.array([int(color[1:], 16) for color in LIGHT_COLORS], dtype=np.uint32)
+    order = np.lexsort((colors, -counts, ~np.isin(colors, looks)))
+    kept = np.sort(colors[order[:_KEPT]])
     rest = image.quantize(_PALETTE - len(kept), Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     nearest = np.searchsorted(kept, codes).clip(max=len(kept) - 1)
     places = np.where(kept[nearest] == codes, nearest, np.asarray(rest) + len(kept))

@@ -267,7 +267,7 @@ def _front(rows: Sequence[Row], columns: Sequence[Column], destroyed: Mapping[st
 
 
 def _value(estimates: Mapping[str, Estimate], column: Column) -> float:
-    return estimates.get(column.name, Estimate()).value
+    return estimates[column.name].value if column.name in estimates else math.nan
 
 
 def _order(row: Row, columns: Sequence[Column], destroyed: bool) -> tuple[int, float, str]:

@@ -1,15 +1,21 @@
-"""What documents and code point to is there, down to the heading."""
+"""What documents and code point to is there, down to the heading, and what they show is what the command makes."""
 
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
+from vdu_bench.cli.main import main
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+MADE = re.compile(r"<!-- made by: (vdu-bench [^\n]*) -->\n(.*?)<!-- end -->", re.DOTALL)
+SHOWN = [(page, *block) for page in PAGES for block in MADE.findall(page.read_text())]
 
 
 def anchors(page: Path) -> set[str]:
@@ -38,3 +44,55 @@ def test_documents_that_the_code_names_are_there() -> None:
     named = {name for file in files for name in re.findall(r"docs/[\w/]+\.md", file.read_text())}
     assert "docs/protocol/gate.md" in named
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+DOCS = ROOT / "docs"
+
+
+def listed(page: Path) -> list[Path]:
+    """The pages in a page's tables of contents."""
+    trees = re.findall(r"```{toctree}\n(.*?)```", page.read_text(), re.DOTALL)
+    names = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+    found = [
+        [file for file in (page.parent / f"{name}.md", page.parent / f"{name}.ipynb") if file.exists()]
+        for name in names
+    ]
+    assert all(found), dict(zip(names, found, strict=True))
+    return [files[0] for files in found]
+
+
+def test_every_page_is_in_one_table_of_contents() -> None:
+    waiting, reached = [DOCS / "index.md"], []
+    while waiting:
+        page = waiting.pop()
+        reached.append(page)
+        waiting += listed(page) if page.suffix == ".md" else []
+    assert sorted(reached) == sorted([*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb")])
+
+
+def test_the_index_links_what_its_table_of_contents_hides() -> None:
+    index = DOCS / "index.md"
+    linked = {(DOCS / target).resolve() for target in LINK.findall(index.read_text())}
+    assert {page.resolve() for page in listed(index)} == linked
+
+
+def tables(text: str) -> list[str]:
+    """The Markdown tables in a text, whole: rows that follow each other."""
+    return re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("page", "command", "shown"), SHOWN, ids=[page.name for page, *_ in SHOWN])
+def test_a_table_is_what_the_command_beside_it_prints(
+    page: Path, command: str, shown: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", shlex.split(command))
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    assert tables(shown), page
+    assert set(tables(shown)) <= set(tables(capsys.readouterr().out))
+
+
+def test_the_readme_shows_a_table_and_mnist_one_beside_published_numbers() -> None:
+    assert {page.name for page, *_ in SHOWN} >= {"README.md", "mnist.md"}

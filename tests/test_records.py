@@ -9,7 +9,8 @@ from cells import cells
 
 from vdu_bench.errors import UserError
 from vdu_bench.measured import Estimate, MetricResult
-from vdu_bench.records import SCHEMA_VERSION, Record, Timings, read_record, read_records
+from vdu_bench.packed import PACKED, pack
+from vdu_bench.records import SCHEMA_VERSION, Record, Timings, read_record, read_records, run_files
 
 OLD = json.loads((Path(__file__).parent / "old_records" / "schema_1.json").read_text())
 
@@ -127,3 +128,53 @@ def read_plain(folder: Path, plain: dict) -> Record:
     file = folder / "seed0.json"
     file.write_text(json.dumps(plain))
     return read_record(file)
+
+
+def test_a_packed_file_is_read_beside_loose_ones_and_twice_the_same_cell_is_named(tmp_path: Path) -> None:
+    records = cells()
+    loose = tmp_path / "records" / "seed0.json"
+    loose.parent.mkdir()
+    loose.write_text(records[0].to_json())
+    (tmp_path / PACKED).write_bytes(pack(record.to_json() for record in records[1:]))
+    assert sorted(one.to_json() for one in read_records(tmp_path)) == sorted(one.to_json() for one in records)
+    assert set(run_files(tmp_path)) == {loose, tmp_path / PACKED}
+    records[1].metrics["pul"].estimate.value = -1.0
+    loose.write_text(records[1].to_json())
+    with pytest.raises(UserError, match=rf"seed0.json and .*{PACKED}/digits_1/.* are records of the same cell"):
+        read_records(tmp_path)
+
+
+def test_packed_files_of_folders_below_are_not_a_run_s_own(tmp_path: Path) -> None:
+    below = tmp_path / "reference"
+    below.mkdir()
+    (below / PACKED).write_bytes(pack([made_up().to_json()]))
+    assert len(read_records(tmp_path)) == 1
+    (tmp_path / "records").mkdir()
+    with pytest.raises(UserError, match="no records"):
+        read_records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"not compressed", "cannot read"),
+        (pack(["{}"])[:-6], "cannot read"),
+        (pack([json.dumps({"schema_version": 99})]), "line 1 is of schema 99"),
+        (pack(["{}"]), "line 1 is not a record"),
+    ],
+    ids=["plain", "cut", "newer", "other"],
+)
+def test_a_packed_file_that_is_none_is_one_line(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / PACKED).write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        read_records(tmp_path)
+
+
+def test_one_record_of_a_packed_file_is_read_by_its_name(tmp_path: Path) -> None:
+    records = cells()
+    place = tmp_path / PACKED
+    place.write_bytes(pack(record.to_json() for record in records))
+    found = read_record(place / "digits_1" / "vdu" / "seed1.json")
+    assert (found.method, found.seeds.sample) == ("vdu", 1)
+    with pytest.raises(UserError, match=rf"{PACKED} has no record digits_1/mine/seed1.json; it has digits_1/.* 9 more"):
+        read_record(place / "digits_1" / "mine" / "seed1.json")

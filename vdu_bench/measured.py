@@ -93,8 +93,8 @@ class MetricFacts(Terse):
     better: Better
     """Which direction is an improvement; ``none`` for what is reported without a judgement."""
     group: Group
-    """What it is about: whether the concept is gone, what else the model lost, what comes back when somebody tries,
-    what it took. Columns of a table stand together by it, in this order."""
+    """What it is about: whether the concept is gone, what else the model lost, what comes back when somebody tries
+    and how far it is from a model that never knew, what it took. Columns stand together by it, in this order."""
     gate: Gate
     """What a loss is tested against. ``scatter``: that of the seeds. ``sampled``: a share, in percent, of samples that
     are outcomes, against their noise. ``against_original``: 100 (1 - n / n of the original) of outcomes, likewise.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from vdu_bench.errors import UserError
 from vdu_bench.measured import AtOwnCount, Matrix, MetricResult, Number, Outcomes, Schema
+from vdu_bench.packed import PACKED, pack_of, unpack
 from vdu_bench.records_old import upgraded
 from vdu_bench.variants import file_name, row_name, variant_name
 
@@ -234,29 +236,41 @@ class Record(Schema):
 
 
 def read_record(file: Path) -> Record:
-    """One record, of this schema or an older one. Raises UserError, naming file and key, for anything else."""
-    try:
-        return Record.model_validate(_plain(file))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{file} is not a record of schema {SCHEMA_VERSION}: {key}: {first['msg']}") from error
+    """One record, of this schema or an older one; of a packed file by the name that `records_by_file` gives it.
 
-
-def _plain(file: Path) -> Any:
-    """A record's JSON, made into this schema's. Raises UserError."""
+    Raises UserError, naming file and key, for anything else.
+    """
+    if (place := pack_of(file)) is not None and place.is_file():
+        found = _packed(place)
+        if file not in found:
+            raise UserError(
+                f"{place} has no record {file.relative_to(place)}; it has {', '.join(_names(place, found))}"
+            )
+        return found[file]
     try:
         plain = json.loads(file.read_bytes())
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
     except ValueError as error:
         raise UserError(f"{file} is not a record of schema {SCHEMA_VERSION}: not JSON: {error}") from error
+    return _record(plain, str(file))
+
+
+def _record(plain: Any, place: str) -> Record:
+    """The record of a JSON of this schema or an older one. Raises UserError, naming the place and the key."""
     version = plain.get("schema_version") if isinstance(plain, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UserError(
-            f"{file} is of schema {version}, and this version of the suite reads up to {SCHEMA_VERSION}: update it"
+            f"{place} is of schema {version}, and this version of the suite reads up to {SCHEMA_VERSION}: update it"
         )
-    return upgraded(plain, version) if isinstance(version, int) and 1 <= version < SCHEMA_VERSION else plain
+    try:
+        if isinstance(version, int) and 1 <= version < SCHEMA_VERSION:
+            plain = upgraded(plain, version)
+        return Record.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(f"{place} is not a record of schema {SCHEMA_VERSION}: {key}: {first['msg']}") from error
 
 
 def read_records(*folders: Path) -> list[Record]:
@@ -267,8 +281,22 @@ def read_records(*folders: Path) -> list[Record]:
     return sorted(_one_each(found).values(), key=lambda record: record.order)
 
 
+def run_files(folder: Path) -> list[Path]:
+    """The files that hold a run's records, sorted: ``records/**/seed*.json``, and `PACKED`, which is many in one."""
+    return sorted([*(folder / "records").glob("**/seed*.json"), *folder.glob(PACKED)])
+
+
+def record_files(folder: Path) -> list[Path]:
+    """Those of a run's folder (`run_files`), or all under any other one."""
+    if (folder / "records").is_dir() or (folder / PACKED).is_file():
+        return run_files(folder)
+    return sorted([*folder.glob("**/seed*.json"), *folder.glob(f"**/{PACKED}")])
+
+
 def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Record]:
-    """All records of a run's folder (``records/**/seed*.json``), or under any other one, by file; files are sorted.
+    """All records of a folder (`record_files`), by file.
+
+    A record of a packed file goes by the name of that file with the cell's behind it, as if it were a folder.
 
     Args:
         folder: what to search.
@@ -280,13 +308,28 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder of records; `vdu-bench run --out {folder} ...` makes one")
-    own = folder / "records"
-    files = sorted((own if own.is_dir() else folder).glob("**/seed*.json"))
+    files = record_files(folder)
     if without is not None:
         files = [file for file in files if not file.resolve().is_relative_to(without.resolve())]
     if not files:
         raise UserError(f"no records under {folder}; `vdu-bench run --out {folder} ...` makes some")
-    return _one_each({file: read_record(file) for file in files})
+    found: dict[Path, Record] = {}
+    for file in files:
+        if file.name != PACKED:
+            found[file] = read_record(file)
+            continue
+        found |= _packed(file)
+    return _one_each(found)
+
+
+def _packed(place: Path) -> dict[Path, Record]:
+    records = [_record(plain, f"{place}, line {number}") for number, plain in enumerate(unpack(place), 1)]
+    return {place / f"{record.cell_name}.json": record for record in records}
+
+
+def _names(place: Path, found: Iterable[Path], most: int = 3) -> list[str]:
+    names = [str(file.relative_to(place)) for file in found]
+    return names[:most] + [f"{len(names) - most} more"] * (len(names) > most)
 
 
 def _one_each(records: dict[Path, Record]) -> dict[Path, Record]:

@@ -22,6 +22,7 @@ from vdu_bench.tasks.task import Task
 SMALL = {
     "relearn": {"images": [2], "looks": [1, 2], "samples": 8, "batch_size": 2},
     "resample": {"samples": 8},
+    "membership": {"times": 2, "noises": 1},
 }
 
 
@@ -52,15 +53,22 @@ def test_attacks_are_stages_that_add_to_a_record(task: Task, tmp_path: Path) -> 
         assert {"relearn", "original_relearn", "retrain_relearn"} <= set(other.stages)
         assert other.matrices["relearn_rate"].columns == ["0", "1", "2"]
         assert math.isfinite(other.metrics["gap_kid"].estimate.value) == (method != "retrain")
+        assert math.isfinite(other.metrics["gap_likelihood"].estimate.low) == (method != "retrain")
         assert "gap_kid" not in one.metrics, "nothing is compared without an attack"
     assert attacked["real"].metrics["relearn_rate"].estimate.reason, "no model is behind real images"
     assert attacked["retrain"].metrics["gap_kid"].estimate.reason == NO_PEER, "it was trained once"
     assert attacked["original"].stages["relearn"] == attacked["finetune"].stages["original_relearn"]
     assert attacked["retrain"].stages["relearn"] == attacked["finetune"].stages["retrain_relearn"]
 
-    more = {record.method: record for record in run(task, ["resample"], tmp_path)}
+    own, other = (attacked[method].stages["likelihood_peer_on_peer"] for method in ("original", "finetune"))
+    assert own == other, "the retrained model's losses are taken once"
+    assert attacked["finetune"].probes["likelihood"]["forward"] == 4 * 10 * task.samples
+
+    more = {record.method: record for record in run(task, ["membership", "resample"], tmp_path)}
     assert more["finetune"].stages["relearn"] == attacked["finetune"].stages["relearn"], "what is there is kept"
-    assert {"relearn_rate", "resample_rate"} <= set(more["finetune"].metrics)
+    assert {"relearn_rate", "resample_rate", "mia_auc"} <= set(more["finetune"].metrics)
+    assert 0 < more["original"].metrics["mia_auc"].estimate.low < more["original"].metrics["mia_auc"].estimate.high < 1
+    assert more["finetune"].probes["membership"]["held_out_images"] > 10
     assert "relearn_rate" in run(task, None, tmp_path)[-1].metrics
     assert "relearn_rate" not in run(task, ["none"], tmp_path)[-1].metrics
 
@@ -69,8 +77,13 @@ def test_an_attack_that_diverges_says_so_and_the_cell_goes_on(task: Task, tmp_pa
     wild = with_overrides(task, {"probe_settings": {"relearn": {**SMALL["relearn"], "learning_rate": 1e30}}})
     records = run(wild, ["relearn"], tmp_path)
     assert {record.status for record in records} == {"ok"}
-    assert records[-1].metrics["relearn_rate"].estimate.reason
-    assert records[-1].metrics["relearn_leak"].estimate.reason
+    for record in (one for one in records if one.method != "real"):
+        (line,) = (line for line in record.warnings if "diverged" in line)
+        assert line.startswith(f"{record.method}: relearn diverged, and says nothing of the model: ")
+        assert "not finite" in line
+        for metric in ("relearn_rate", "relearn_leak", "relearn_to_half"):
+            assert record.metrics[metric].estimate.reason.startswith("relearn diverged: ")
+            assert "not finite" in record.metrics[metric].estimate.reason
 
 
 @pytest.mark.parametrize(
@@ -87,12 +100,32 @@ def test_what_cannot_be_is_an_error(task: Task, named: list[str], words: str, tm
         under_attack([task], named, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("attack", "settings", "words"),
+    [
+        ("membership", {"times": 0}, "times.*greater than 0"),
+        ("membership", {"given": 5000}, r"membership is to have 5000 images, .*; give it fewer by --set"),
+        ("likelihood", {"samples": 5000}, r"likelihood is to have 5000 samples, .*; give it fewer by --set"),
+        ("likelihood", {"noise": 2}, "noise"),
+        ("relearn", {"looks": [0]}, "looks.*greater than 0"),
+    ],
+)
+def test_settings_that_cannot_be_are_errors_before_anything_is_made(
+    task: Task, attack: str, settings: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    wrong = with_overrides(task, {"probe_settings": {attack: settings}})
+    with pytest.raises(UserError, match=words) as error:
+        run(wrong, ["relearn" if attack == "likelihood" else attack], tmp_path)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_task_has_attacks_of_its_own(task: Task, tiny_faces_task: Task, tmp_path: Path) -> None:
     own = with_overrides(task, {"attacks": ["resample"]})
     assert under_attack([own], None, tmp_path)[0].attacks == ("resample",)
     assert under_attack([own], ["none"], tmp_path)[0].attacks == ()
     every = under_attack([own, tiny_faces_task], ["all"], tmp_path)
-    assert every[0].attacks == ("redraw_further", "relearn", "relearn_blind", "resample")
+    assert every[0].attacks == ("membership", "redraw_further", "relearn", "relearn_blind", "resample")
     assert "rephrase" not in every[1].attacks, "it has no lists of other words"
     with pytest.raises(UserError, match="tiny_hats cannot be put under rephrase: its prompts have no rephrased"):
         under_attack([tiny_faces_task], ["rephrase"], tmp_path)
@@ -103,3 +136,4 @@ def test_of_two_trainings_each_is_held_against_the_other(task: Task, tmp_path: P
     twice = with_overrides(task, {"retrain_seeds": 2})
     records = {record.method: record for record in run(twice, ["resample"], tmp_path, methods=())}
     assert records["retrain"].metrics["gap_fd"].estimate.value > 0, "two trainings are never the same"
+    assert records["retrain"].metrics["gap_likelihood"].estimate.n == task.samples

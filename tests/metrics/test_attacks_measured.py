@@ -139,6 +139,18 @@ def test_what_is_not_there_has_a_reason(task: Task) -> None:
     assert RelearnToHalf().compute(planted(task, nothing, nothing)).estimate.reason == NO_LOOKS
 
 
+def test_an_attack_that_diverged_says_why(task: Task) -> None:
+    whole = drawn("relearn", before="xxxx", n5__10="xxxx", n5__40="xxxx")
+    failed = Samples(
+        {"samples": {"forget": NOTHING, "retain": NOTHING}, "relearn": {}}, {"relearn": "the loss is not finite"}
+    )
+    why = "relearn diverged: the loss is not finite"
+    assert RelearnRate().compute(planted(task, whole, failed)).estimate.reason == why
+    assert RelearnToHalf().compute(planted(task, whole, failed)).estimate.reason == why
+    for sides in ((whole, failed, whole), (whole, whole, failed), (failed, whole, whole)):
+        assert RelearnLeak().compute(planted(task, *sides)).estimate.reason == why
+
+
 def test_they_are_measured_where_the_attack_is_asked_for(task: Task, tiny_task: Task) -> None:
     assert InversionRate.applies(task)
     assert not InversionRate.applies(task.model_copy(update={"attacks": ("relearn",)}))

@@ -8,8 +8,8 @@ import pytest
 import torch
 from planted import evidence, shown
 
-from vdu_bench.metrics.evidence import Evidence, Readings, Samples
-from vdu_bench.metrics.gap import NO_PEER, GapFrechet, GapKernel
+from vdu_bench.metrics.evidence import Evidence, Losses, Readings, Samples
+from vdu_bench.metrics.gap import NO_LOSSES, NO_PEER, GapFrechet, GapKernel, GapLikelihood
 from vdu_bench.tasks.task import Task
 
 GENERATOR = torch.Generator().manual_seed(3)
@@ -25,8 +25,8 @@ def drawn(features: torch.Tensor, retain: torch.Tensor | None = None) -> Samples
     return Samples({"samples": {name: readings(values) for name, values in sides.items()}})
 
 
-def beside(task: Task, after: Samples, peer: Samples | None) -> Evidence:
-    return evidence(task, after, after, peer=peer)
+def beside(task: Task, after: Samples, peer: Samples | None, losses: Losses | None = None) -> Evidence:
+    return evidence(task, after, after, peer=peer, losses={} if losses is None else {"likelihood": losses})
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_both_sets_of_prompts_count(task: Task) -> None:
 
 
 def test_what_cannot_be_has_a_reason(task: Task, tiny_task: Task) -> None:
-    for metric in (GapFrechet(), GapKernel()):
+    for metric in (GapFrechet(), GapKernel(), GapLikelihood()):
         assert metric.compute(beside(task, drawn(FEATURES), None)).estimate.reason == NO_PEER
         assert metric.applies(task)
         assert not metric.applies(tiny_task), "nothing is compared without an attack"
@@ -62,3 +62,34 @@ def test_what_cannot_be_has_a_reason(task: Task, tiny_task: Task) -> None:
     estimate = GapFrechet().compute(beside(task, few, few)).estimate
     assert math.isnan(estimate.value)
     assert "do not fix a covariance" in estimate.reason
+    assert GapLikelihood().compute(beside(task, few, few)).estimate.reason == NO_LOSSES
+    failed = Samples(few.by_probe, {"likelihood": "a denoising loss is not finite"})
+    assert GapLikelihood().compute(beside(task, failed, few)).estimate.reason == (
+        "likelihood diverged: a denoising loss is not finite"
+    )
+    assert not GapLikelihood.applies(task.model_copy(update={"probes": ()}))
+
+
+def test_likelihood_is_compared_both_ways_over_both_sets_of_prompts(task: Task) -> None:
+    noise = torch.arange(6.0) / 100
+    losses = {
+        f"{who} on {whose}/{name}": value + noise * (name == "forget") * (who != whose)
+        for (who, whose), value in {
+            ("own", "own"): 0.2,
+            ("peer", "own"): 0.5,
+            ("own", "peer"): 0.4,
+            ("peer", "peer"): 0.3,
+        }.items()
+        for name in ("forget", "retain")
+    }
+    losses = {name: torch.as_tensor(value).expand(6) for name, value in losses.items()}
+    side = drawn(FEATURES)
+    found = GapLikelihood().compute(beside(task, side, side, losses)).estimate
+    # (0.3 + 0.1) / 2, and half of the noise's mean; in hundredths.
+    assert found.value == pytest.approx(20 + 100 * float(noise.mean()) / 2)
+    assert found.low < found.value < found.high
+    assert found.n == 6
+    turned = {name.replace("own", "x").replace("peer", "own").replace("x", "peer"): v for name, v in losses.items()}
+    assert GapLikelihood().compute(beside(task, side, side, turned)).estimate.value == pytest.approx(found.value)
+    equal = dict.fromkeys(losses, torch.rand(6, generator=GENERATOR))
+    assert GapLikelihood().compute(beside(task, side, side, equal)).estimate.value == pytest.approx(0)

@@ -51,8 +51,8 @@ def weights_of(model: DiffusionModel) -> list[torch.Tensor]:
 
 def test_every_attack_is_found_by_kind_and_says_that_it_is_one() -> None:
     text = {"inversion", "prompt_search", "redraw_further", "relearn", "relearn_blind", "rephrase", "resample"}
-    assert set(attacks_for("text_to_image")) == text
-    assert set(attacks_for("unconditional")) == text - {"inversion", "prompt_search", "rephrase"}
+    assert set(attacks_for("text_to_image")) == {*text, "membership"}
+    assert set(attacks_for("unconditional")) == {*text, "membership"} - {"inversion", "prompt_search", "rephrase"}
     for name in text:
         assert issubclass(PROBES.get(name), Attack)
         assert PROBES.get(name).attack
@@ -64,7 +64,7 @@ def test_every_attack_is_found_by_kind_and_says_that_it_is_one() -> None:
     ("name", "words"),
     [
         ("relearned", "unknown attack 'relearned'; did you mean 'relearn'"),
-        ("redraw", "redraw is no attack: every cell is looked at so"),
+        ("redraw", "redraw is no attack, and is there without being asked for"),
         ("inversion", "digits cannot be put under inversion: it does not take unconditional models"),
     ],
 )

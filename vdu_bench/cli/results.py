@@ -249,6 +249,10 @@ def bless(
     reports: Annotated[
         bool, typer.Option("--reports", help="Make the tables and plots of the whole reference again too.")
     ] = False,
+    packed: Annotated[
+        bool,
+        typer.Option("--packed", help="Keep all records in one compressed file, records.jsonl.gz; it then stays so."),
+    ] = False,
     store: StoreOption = None,
 ) -> None:
     """Make new records the reference, and say what that changes, cell by cell.
@@ -258,7 +262,7 @@ def bless(
     """
     from vdu_bench.reports.gate.blessing import apply_blessing, plan_blessing
 
-    blessing = plan_blessing(reference, records, prune)
+    blessing = plan_blessing(reference, records, prune, packed)
     apply_blessing(blessing)
     for line in blessing.lines:
         typer.echo(line)

@@ -12,6 +12,9 @@ from typing import Any
 
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.store import MANIFEST, Store
+from vdu_bench.errors import UserError
+from vdu_bench.packed import PACKED, unpack
+from vdu_bench.records import run_files
 
 NEWEST = 200
 """Records of the store that are looked at."""
@@ -84,15 +87,15 @@ def duration(seconds: float) -> str:
 
 def known_records(folders: Iterable[Path], store: Store) -> list[Known]:
     """The finished records of folders of results, and the newest of the store; what cannot be read is left out."""
-    files = [file for folder in folders for file in sorted((folder / "records").glob("**/seed*.json"))]
+    files = [file for folder in folders for file in run_files(folder)]
     own = [(file.stat().st_mtime, file) for file in (store.root / "record").glob("*/record.json")]
     files += [file for _, file in sorted(own, reverse=True)[:NEWEST]]
     found: list[Known] = []
     for file in files:
-        with suppress(OSError, ValueError):
-            plain = json.loads(file.read_bytes())
-            if isinstance(plain, dict) and plain.get("status") == "ok" and plain.get("probes"):
-                found.append(plain)
+        with suppress(OSError, ValueError, UserError):
+            for plain in unpack(file) if file.name == PACKED else [json.loads(file.read_bytes())]:
+                if isinstance(plain, dict) and plain.get("status") == "ok" and plain.get("probes"):
+                    found.append(plain)
     return found
 
 

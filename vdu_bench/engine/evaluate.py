@@ -24,7 +24,7 @@ from vdu_bench.files import digest_of_file
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.regime import Regime
 from vdu_bench.models.files.external_files import ExternalFiles, find_external
-from vdu_bench.records import Record, records_by_file
+from vdu_bench.records import Record, records_by_file, run_files
 from vdu_bench.spec import digest_of
 from vdu_bench.tasks.task import Task
 
@@ -113,8 +113,7 @@ def evaluate_cells(
 
 def records_in(out: Path) -> dict[Path, Record]:
     """The records of a folder of results, by file; empty where there are none. Raises UserError for a broken file."""
-    folder = out / "records"
-    return records_by_file(folder) if any(folder.glob("**/seed*.json")) else {}
+    return records_by_file(out) if run_files(out) else {}
 
 
 def external_beside(

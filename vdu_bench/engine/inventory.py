@@ -16,7 +16,7 @@ from vdu_bench.engine.store import MANIFEST
 from vdu_bench.records import Record
 from vdu_bench.spec import digest_of
 
-OF_CELLS = ("unlearned", "external", "images", "readings", "second_readings", "record")
+OF_CELLS = ("unlearned", "external", "images", "losses", "readings", "second_readings", "record")
 """Kinds that a cell leaves, in seconds or minutes. The others are shared by many cells, and may have taken hours."""
 
 UNFINISHED = (".partial", ".damaged")

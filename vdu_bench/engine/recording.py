@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.environment import describe_environment
+from vdu_bench.engine.loss_taking import Sampled, Taken, take_losses
 from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.clip import load_clip
 from vdu_bench.engine.stages.external import external
@@ -25,6 +27,7 @@ from vdu_bench.methods.catalog import make_method
 from vdu_bench.metrics.evidence import Evidence, Samples
 from vdu_bench.metrics.inception import EXTRACTOR, Inception
 from vdu_bench.metrics.measure import measure
+from vdu_bench.probes.loss_probe import LossProbe
 from vdu_bench.records import Ledger, Protocol, Record, Seeds, Timings
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import changed
@@ -53,6 +56,10 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     # Last, since every method's cells ask for it: where several run at a time, one has made it by then.
     original = _drawn(shop, task, Weights(whole), cell.seed, f"{task.name}/original/seed{cell.seed}")
     gold = _gold(cell, shop) if cell.compared else {}
+    peer = _peer(cell, shop, gold) if gold else None
+    taken = Taken()
+    if done.weights is not None:
+        taken = take_losses(shop, task, cell.seed, Sampled(done.weights, drawn["samples"], cell.name), peer)
     real = held_out(shop, task) if cell.of_real else None
     if real is None:
         timings.sample_seconds = drawn["samples"].facts["seconds"]
@@ -61,7 +68,7 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
         shop.splits(task),
         load_judge(shop, task),
         _read(shop, task, original),
-        _read(shop, task, drawn) if real is None else real.samples,
+        _read(shop, task, drawn, taken.reasons) if real is None else real.samples,
         facts["ledger"],
         timings,
         cell.seed,
@@ -71,15 +78,16 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
         second=second_readings(shop, task, original["samples"], drawn.get("samples", original["samples"])),
         held_out_rows=None if real is None else real.rows,
         retrained=_read(shop, task, gold) if gold else None,
-        peer=_peer(cell, shop, gold) if gold else None,
+        peer=None if peer is None else _read(shop, task, {"samples": peer.samples}),
+        losses=taken.losses,
     )
     judges = {"judge": judge(shop, task), "second_judge": second_judge(shop, task)}
     facts["stages"] |= {kind: artifact.address for kind, artifact in judges.items() if artifact is not None}
-    facts["stages"] |= {name: artifact.address for name, artifact in drawn.items()}
+    facts["stages"] |= {name: artifact.address for name, artifact in drawn.items()} | taken.stages
     facts["stages"] |= {} if real is None else real.stages
     for whose, theirs in (("original", original), ("retrain", gold)):
         facts["stages"] |= {f"{whose}_{name}": artifact.address for name, artifact in theirs.items()}
-    facts["probes"] = {name: artifact.facts["ledger"] for name, artifact in drawn.items()}
+    facts["probes"] = {name: artifact.facts["ledger"] for name, artifact in drawn.items()} | taken.ledgers
     facts["forget_set"] = int(evidence.splits.train.shows(task.forget).sum())
     facts["protocol"] = _protocol(evidence, shop.data_digest(task), original["samples"].facts["dtype"])
     measured = measure(evidence)
@@ -87,7 +95,9 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     weak = [weak_judge(task, evidence.judge.accuracy)]
     if evidence.second is not None:
         weak.append(weak_judge(task, evidence.second.judge.accuracy, "second judge"))
-    warnings = [line for line in (*weak, done.remark) if line]
+    reasons = evidence.after.reasons.items()
+    diverged = [f"{cell.method}: {name} diverged, and says nothing of the model: {why}" for name, why in reasons]
+    warnings = [line for line in (*weak, done.remark, *diverged) if line]
     return Record(**facts, timings=timings, status="ok", warnings=warnings)
 
 
@@ -101,7 +111,9 @@ def _unlearned(cell: Cell, shop: Workshop) -> Unlearned:
 def _drawn(shop: Workshop, task: Task, weights: Weights, seed: int, label: str) -> dict[str, Artifact]:
     """By probe, the images that it drew. Raises Diverged."""
     return {
-        name: images(shop, task, weights, name, probe, seed, label) for name, probe in probes_of(shop, task).items()
+        name: images(shop, task, weights, name, probe, seed, label)
+        for name, probe in probes_of(shop, task).items()
+        if not isinstance(probe, LossProbe)
     }
 
 
@@ -111,21 +123,25 @@ def _gold(cell: Cell, shop: Workshop) -> dict[str, Artifact]:
     return _drawn(shop, cell.task, model, cell.seed, f"{cell.task.name}/retrain/seed{cell.seed}")
 
 
-def _peer(cell: Cell, shop: Workshop, gold: dict[str, Artifact]) -> Samples | None:
-    """The samples that a cell's are held against: the retrained model's, and of its own row another training's."""
+def _peer(cell: Cell, shop: Workshop, gold: dict[str, Artifact]) -> Sampled | None:
+    """What a cell's model is held against: the retrained one, and of its own row another training."""
     task = cell.task
     if not cell.needs_retrained:
-        return _read(shop, task, {"samples": gold["samples"]})
+        label = f"{task.name}/retrain/seed{cell.seed}"
+        return Sampled(Weights(retrained(shop, task, cell.seed)), gold["samples"], label)
     if task.retrain_seeds == 1:
         return None
     another = Weights(retrained(shop, task, cell.seed + 1))
     label = f"{task.name}/another training/seed{cell.seed}"
     drawn = images(shop, task, another, "samples", probes_of(shop, task)["samples"], cell.seed, label)
-    return _read(shop, task, {"samples": drawn})
+    return Sampled(another, drawn, label)
 
 
-def _read(shop: Workshop, task: Task, drawn: dict[str, Artifact]) -> Samples:
-    return Samples({name: readings(shop, task, artifact) for name, artifact in drawn.items()})
+def _read(shop: Workshop, task: Task, drawn: dict[str, Artifact], more: Mapping[str, str] | None = None) -> Samples:
+    """What probes drew, as the judge reads it, with why one drew nothing; `more` are reasons of probes of losses."""
+    reasons = {name: artifact.facts["reason"] for name, artifact in drawn.items() if artifact.facts.get("reason")}
+    read = {name: readings(shop, task, artifact) for name, artifact in drawn.items()}
+    return Samples(read, {**reasons, **(more or {})})
 
 
 def _protocol(evidence: Evidence, fingerprint: str, dtype: str) -> Protocol:

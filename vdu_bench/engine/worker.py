@@ -36,7 +36,7 @@ def check_settings(cells: Iterable[Cell]) -> None:
             make_method(cell.method, dict(cell.overrides))
 
 
-OF_CELLS = ("unlearned", "external", "images", "readings", "second_readings")
+OF_CELLS = ("unlearned", "external", "images", "losses", "readings", "second_readings")
 """Kinds of stages that --fresh makes again; the others are shared by many."""
 
 

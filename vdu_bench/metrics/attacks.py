@@ -38,7 +38,7 @@ class AttackedRate(Metric):
     def compute(self, evidence: Evidence) -> Measurement:
         looks = attacked_looks(evidence.after, self.probe)
         if not looks:
-            return unknown(NO_LOOKS)
+            return unknown(evidence.after.why_none(self.probe, NO_LOOKS))
         estimate = clustered_rate(_hits(looks, evidence.forget_index, self.probe, evidence))
         return Measurement(estimate, matrix=_curve(evidence, self.probe))
 
@@ -58,9 +58,11 @@ class Leak(Metric):
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.retrained is None:
             return unknown(NO_RETRAINED)
-        sides = [attacked_looks(side, self.probe) for side in (evidence.after, evidence.retrained, evidence.before)]
-        if not all(sides):
-            return unknown(NO_LOOKS)
+        models = (evidence.after, evidence.retrained, evidence.before)
+        sides = [attacked_looks(side, self.probe) for side in models]
+        for side, looks in zip(models, sides, strict=True):
+            if not looks:
+                return unknown(side.why_none(self.probe, NO_LOOKS))
         rates = [_hits(looks, evidence.forget_index, self.probe, evidence).mean(1) for looks in sides]
         return Measurement(leak(*rates))
 
@@ -81,7 +83,7 @@ class StepsToHalf(Metric):
     def compute(self, evidence: Evidence) -> Measurement:
         before, after = (samples.of(self.probe) for samples in (evidence.before, evidence.after))
         if UNATTACKED not in before or UNATTACKED not in after:
-            return unknown(NO_LOOKS)
+            return unknown(evidence.after.why_none(self.probe, evidence.before.why_none(self.probe, NO_LOOKS)))
         concept = evidence.forget_index
         half = _rate(before[UNATTACKED], concept) / 2
         series = list(_series(after).values())[-1]
@@ -163,6 +165,7 @@ class RelearnLeak(Leak):
     """How much of what relearning brings back was there all along: 0 none, 1 all (`Leak`)."""
 
     probe = "relearn"
+    headline = True
     rank = 11
     title = "relearn leak"
 
@@ -213,6 +216,7 @@ class InversionLeak(Leak):
 
     kinds = ("text_to_image",)
     probe = "inversion"
+    headline = True
     rank = 31
     title = "inversion leak"
 

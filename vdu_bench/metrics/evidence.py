@@ -81,6 +81,10 @@ class RealReadings:
         return cls(judge.read(splits.train.images)[1], judge.read(splits.held_out.images)[1])
 
 
+Losses = dict[str, Tensor]
+"""Denoising losses, float32 ``[N]`` on the CPU, by what they are of."""
+
+
 @dataclass(frozen=True)
 class Samples:
     """What probes drew from one model, as the judge reads it.
@@ -89,13 +93,20 @@ class Samples:
 
     Attributes:
         by_probe: by probe, what it drew by its name.
+        reasons: by probe, why it drew nothing, where it diverged.
     """
 
     by_probe: Mapping[str, Mapping[str, Readings]]
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, probe: str) -> Mapping[str, Readings]:
         """What a probe drew, by name; empty where the task is not probed so."""
         return self.by_probe.get(probe, {})
+
+    def why_none(self, probe: str, otherwise: str) -> str:
+        """Why a probe gave nothing: that it diverged, if it did."""
+        reason = self.reasons.get(probe)
+        return otherwise if reason is None else f"{probe} diverged: {reason}"
 
     @property
     def forget(self) -> Readings:
@@ -153,6 +164,7 @@ class Evidence:
             of all others.
         retrained: what the model that never knew the concept gives from the same noise, where it is compared with.
         peer: the samples of that model; of its own row those of another training, where there is one.
+        losses: by probe, the denoising losses that it took (`vdu_bench.probes.loss_probe`).
     """
 
     task: Task
@@ -170,6 +182,7 @@ class Evidence:
     held_out_rows: Tensor | None = None
     retrained: Samples | None = field(default=None, kw_only=True)
     peer: Samples | None = field(default=None, kw_only=True)
+    losses: Mapping[str, Losses] = field(default_factory=dict, kw_only=True)
     forget_index: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from vdu_bench.metrics.evidence import Evidence, Samples
+from vdu_bench.metrics.evidence import Evidence, Losses, Samples
 from vdu_bench.metrics.frechet import feature_statistics, frechet_distance
 from vdu_bench.metrics.kernel import TOO_FEW, kernel_distance
 from vdu_bench.metrics.metric import Measurement, Metric, unknown, without_interval
 from vdu_bench.seeds import derive_seed
+from vdu_bench.stats.mean import mean_with_t_interval
 from vdu_bench.tasks.task import Task
 
 NO_PEER = "there is no model, or no other one, that was trained without the concept to compare with"
+NO_LOSSES = "no losses were taken"
+SIDES = ("own", "peer")
 
 
 class GapFrechet(Metric):
@@ -24,8 +29,8 @@ class GapFrechet(Metric):
     """
 
     better = "lower"
-    group = "forgetting"
-    rank = 20
+    group = "robustness"
+    rank = 90
     scale = "positive"
 
     @classmethod
@@ -54,8 +59,8 @@ class GapKernel(Metric):
     """
 
     better = "lower"
-    group = "forgetting"
-    rank = 21
+    group = "robustness"
+    rank = 91
     tolerance = "0.01"  # not relative: it may be 0
 
     @classmethod
@@ -70,6 +75,51 @@ class GapKernel(Metric):
             return unknown(TOO_FEW, len(own))
         value = kernel_distance(own, theirs, derive_seed(evidence.seed, "metric", "gap_kid"))
         return Measurement(without_interval(value, len(own), "its spread comes from seeds"))
+
+
+class GapLikelihood(Metric):
+    """How much worse a model and the retrained one denoise each other's samples than their own, both ways.
+
+    With L_m(x) the denoising loss of model m on x (`vdu_bench.probes.loss_probe`), M the method's model and R the
+    retrained one, 100 times
+
+        1/2 E_{x ~ M} [L_R(x) - L_M(x)] + 1/2 E_{x ~ R} [L_M(x) - L_R(x)].
+
+    The loss stands for a bound on -log p, so that it is half of Jeffreys' divergence but for the weights of the times
+    (after FADE, which compares likelihoods both ways: Cho et al. 2025, arXiv 2510.12981). Around 0 for equal models.
+    Each is held against the other's samples from the same initial noise, and all four losses of an image are over the
+    same times and noise; of a text-to-image model both sets of prompts count. The interval is over initial noises.
+    """
+
+    better = "lower"
+    group = "robustness"
+    probe = "likelihood"
+    rank = 92
+    tolerance = "0.1"  # not relative: it may be 0
+
+    @classmethod
+    def applies(cls, task: Task) -> bool:
+        return task.compared and task.looked_at_by(cls.probe)
+
+    def compute(self, evidence: Evidence) -> Measurement:
+        if evidence.peer is None:
+            return unknown(NO_PEER)
+        found = evidence.losses.get(self.probe)
+        if found is None:
+            return unknown(evidence.after.why_none(self.probe, NO_LOSSES))
+        both = [_over_prompts(found, f"peer on {whose}") - _over_prompts(found, f"own on {whose}") for whose in SIDES]
+        own, peers = both
+        each = 100 * (own - peers) / 2
+        if len(each) < 2:
+            return unknown(TOO_FEW, len(each))
+        return Measurement(mean_with_t_interval(each))
+
+
+def _over_prompts(losses: Losses, which: str) -> NDArray[np.float64]:
+    """float64 ``[N]``: by initial noise, one model's losses on one's samples, over the sets of prompts."""
+    found = [values.double().numpy() for name, values in losses.items() if name.partition("/")[0] == which]
+    mean: NDArray[np.float64] = np.mean(found, axis=0)
+    return mean
 
 
 def _features(samples: Samples) -> Tensor:

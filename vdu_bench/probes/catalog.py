@@ -28,5 +28,5 @@ def check_attack(name: str, kind: ModelKind, task: str) -> None:
     if name not in PROBES.entries():
         raise UserError(f"unknown attack {name!r}{did_you_mean(name, known)}")
     if not PROBES.entry(name).static_class().literals.get("attack"):
-        raise UserError(f"{name} is no attack: every cell is looked at so; attacks are {', '.join(known)}")
+        raise UserError(f"{name} is no attack, and is there without being asked for; attacks are {', '.join(known)}")
     raise UserError(f"{task} cannot be put under {name}: it does not take {kind.replace('_', '-')} models")

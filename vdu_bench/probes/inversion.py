@@ -38,7 +38,12 @@ class Inversion(Attack):
     attack = True
 
     class Settings(Spec):
-        """What the attacker has, and how it learns."""
+        """What the attacker has, and how it learns.
+
+        The defaults are those that told models apart on ``faces_eyeglasses``, 24 images a look: where the word's
+        embedding is exchanged for another word's, they bring back 100 and 96 % after 30 and 100 steps, and of the
+        retrained model nothing; at four times the rate it is 83 and 100 %.
+        """
 
         given: PositiveInt = Field(25, description="how many images the attacker has")
         looks: tuple[PositiveInt, ...] = Field(

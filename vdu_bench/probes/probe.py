@@ -49,7 +49,7 @@ class Probe(Configured, ABC):
 
     @abstractmethod
     def draw(self, model: DiffusionModel, context: ProbeContext) -> Mapping[str, Tensor]:
-        """Images by what they are called, uint8 ``[N, C, H, W]``; `model` stays as it is.
+        """Images by what they are called, uint8 ``[N, C, H, W]`` (of a `LossProbe` losses); `model` stays as it is.
 
         The number of images is for the task and the settings alone to decide. Raises Diverged where the model's images
         are not finite.

@@ -73,7 +73,10 @@ def best_group(metric: str, better: Better, gate: Gate, means: Mapping[str, floa
         return BestGroup()
     best = (max if better == "higher" else min)(sorted(means), key=means.__getitem__)
     others = [method for method in means if method != best]
-    competing = {method: rivals.by_row.get(method, {}) for method in means}
+    competing = {
+        method: {seed: record for seed, record in rivals.by_row.get(method, {}).items() if metric in record.metrics}
+        for method in means
+    }
     sampled = gate in BY_SAMPLES
     by_noise = _by_noise(competing, best, others, metric, rivals.originals) if sampled else None
     p_values = _by_seeds(competing, best, others, metric) if by_noise is None else by_noise

@@ -6,13 +6,14 @@ import pytest
 from cells import cells, write
 
 from vdu_bench.errors import UserError
+from vdu_bench.packed import PACKED
 from vdu_bench.records import Record, read_records
 from vdu_bench.reports.gate.blessing import apply_blessing, plan_blessing
 from vdu_bench.reports.gate.verdicts import compare
 
 
-def bless(reference: Path, records: Path, prune: bool = False) -> list[str]:
-    blessing = plan_blessing(reference, records, prune)
+def bless(reference: Path, records: Path, prune: bool = False, packed: bool = False) -> list[str]:
+    blessing = plan_blessing(reference, records, prune, packed)
     apply_blessing(blessing)
     return blessing.lines
 
@@ -97,3 +98,28 @@ def test_a_reference_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write the reference"):
         bless(tmp_path / "file" / "reference", write(cells(), tmp_path / "new"))
+
+
+def test_a_packed_reference_is_one_file_that_says_the_same_and_stays_packed(tmp_path: Path) -> None:
+    reference, new = write(cells(), tmp_path / "reference"), write(cells({"vdu": 0.5}), tmp_path / "new")
+    lines = bless(reference, new, packed=True)
+    assert lines[-1] == "3 of 12 records written (0 differ in timings or environment alone), 0 others kept"
+    assert set(files(reference)) == {PACKED}
+    assert [one.to_json() for one in read_records(reference)] == [one.to_json() for one in read_records(new)]
+    first = files(reference)
+    assert bless(reference, new)[-1].startswith("0 of 12")
+    assert files(reference) == first
+    some = write([record for record in cells() if record.method == "vdu"], tmp_path / "some")
+    assert "0 others" not in bless(reference, some)[-1]
+    assert set(files(reference)) == {PACKED}
+    assert len(read_records(reference)) == 12
+    bless(reference, some, prune=True)
+    assert {record.method for record in read_records(reference)} == {"vdu"}
+
+
+def test_packing_takes_what_is_there_along(tmp_path: Path) -> None:
+    reference = write(cells(), tmp_path / "reference")
+    some = write([record for record in cells() if record.method == "vdu"], tmp_path / "some")
+    bless(reference, some, packed=True)
+    assert set(files(reference)) == {PACKED}
+    assert len(read_records(reference)) == 12

@@ -9,6 +9,7 @@ from cells import cells, write
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record, read_record
 from vdu_bench.reports.gate.pairing import pair_cells, read_both
+from vdu_bench.reports.gate.verdicts import compare
 
 OLD_RECORD = Path(__file__).parents[2] / "old_records" / "schema_1.json"
 
@@ -197,3 +198,21 @@ def test_cells_with_other_forget_images_are_no_pairs() -> None:
     assert len(pairs) == 24
     assert notices == []
     assert {pair.new.variant for pair in pairs if pair.new.forget_images} == {"digits_1-forget25"}
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_attacks_that_only_the_reference_was_put_under_are_said_once(allowed: bool) -> None:
+    reference, new = cells(), cells()
+    for record in reference:
+        facts = record.metrics["pul"].model_copy(update={"group": "robustness", "covered_by": ""})
+        record.metrics["relearn_rate"] = facts
+        record.probes["relearn"] = {"evaluations": 1}
+    found = compare(reference, new, allow_missing=allowed)
+    (notice,) = [one for one in found.notices if "relearn" in one.text]
+    assert (notice.where, notice.kind, notice.worse) == ("digits_1", "missing", not allowed)
+    assert found.passed == allowed
+    assert not [verdict for verdict in found.verdicts if verdict.metric == "relearn_rate"]
+    # Nobody says why it is gone where its attack was run.
+    for record in new:
+        record.probes["relearn"] = {"evaluations": 1}
+    assert not compare(reference, new, allow_missing=True).passed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cells import cells
+from cells import cells, result
 
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record
@@ -192,3 +192,13 @@ def test_published_numbers_ship_with_the_package(tmp_path: Path, monkeypatch: py
     (tmp_path / "vdu_bench" / "published").mkdir(parents=True)
     monkeypatch.setattr(module, "__file__", str(tmp_path / "vdu_bench" / "reports" / "paper" / "published.py"))
     assert published_folder() == tmp_path / "vdu_bench" / "published"
+
+
+def test_the_leaks_of_attacks_stand_between_forgetting_and_distance_where_there_are_any() -> None:
+    records = at("digits_1")
+    for record in records:
+        record.metrics |= {name: result(name, 0.5) for name in ("relearn_rate", "relearn_leak")}
+    (table,) = paper_tables(records, [])
+    found = table.data_sets[0].classes[0].columns
+    assert [column.column.name for column in found] == ["pul", "relearn_leak", "fd_judge"]
+    assert "relearn leak and u-FID" in table.caption

@@ -128,6 +128,23 @@ def test_references_stand_first_in_one_order_whatever_their_numbers():
     assert names(the_board(with_value(records, "original", "pul", 100.0)))[:3] == ["real", "retrain", "original"]
 
 
+def test_a_hair_beyond_the_limit_is_shown_with_the_digits_that_tell():
+    records = with_value(limited(cells({"near": 0.2}), {"ratio": 1.0}), "original", "fd_judge", 22.912)
+    markdown = render(with_value(records, "near", "fd_judge", 22.934), "markdown")
+    assert "near has destroyed the model: fd_judge_2000 22.934, limit 22.912 (original: 22.912)" in markdown
+
+
+def test_a_metric_of_some_seeds_is_told_of_them_and_contested_over_them():
+    records = cells()
+    for record in records:
+        if record.seeds.sample == 2:
+            record.metrics.pop("pul", None)
+    board = the_board(records)
+    assert board.partly == {"pul": (0, 1)}
+    assert board.best["pul"] == the_board([record for record in cells() if record.seeds.sample < 2]).best["pul"]
+    assert "- PUL: measured with seeds 0, 1 alone" in render(records, "markdown")
+
+
 def test_marks_in_every_format():
     records = wrecked()
     markdown = render(records, "markdown")

@@ -92,3 +92,12 @@ def test_a_seed_without_the_metric_is_not_left_out(rows: list[list[Record]]) -> 
     found = over_rows(rows)
     assert found[place]["pul"].reason == "no estimate for 1 of 3 seeds: not measured"
     assert "pul" not in found[row_of(rows, "esd")]
+
+
+def test_seeds_with_which_nobody_has_a_metric_are_no_gap_of_it(rows: list[list[Record]]) -> None:
+    two = over_rows([row[:2] for row in rows])
+    for row in rows:
+        row[2].metrics.pop("pul", None)
+    found = over_rows(rows)
+    for before, after in zip(two, found, strict=True):
+        assert after.get("pul") == before.get("pul")

@@ -10,7 +10,8 @@ from pathlib import Path
 from vdu_bench.errors import UserError
 from vdu_bench.files import write_atomically
 from vdu_bench.measured import MetricResult
-from vdu_bench.records import Record, records_by_file
+from vdu_bench.packed import PACKED, pack, pack_of
+from vdu_bench.records import Record, record_files, records_by_file
 from vdu_bench.reports.comparable import check_comparable
 from vdu_bench.reports.gate.pairing import left_out
 
@@ -19,24 +20,26 @@ from vdu_bench.reports.gate.pairing import left_out
 class Blessing:
     """What is to be written, and what that changes."""
 
-    writes: dict[Path, str]
+    writes: dict[Path, bytes]
     """Content by file; an equal file is not among them."""
     removals: list[Path]
-    """Files of cells that the new records lack; empty unless pruning."""
+    """Files of cells that the new records lack, where pruned, and those whose records are packed now."""
     lines: list[str]
     """What changes, for people: a line for each cell and metric, then counts."""
 
 
-def plan_blessing(reference: Path, records: Path, prune: bool = False) -> Blessing:
+def plan_blessing(reference: Path, records: Path, prune: bool = False, packed: bool = False) -> Blessing:
     """What it takes to replace the reference's records by the new ones. Writes nothing.
 
     A cell is written where the reference has it, a new one to ``REFERENCE/records/VARIANT/METHOD/seedN.json`` (without
-    ``records`` where the reference has no such folder). Cells that the new records lack are kept, unless `prune`.
+    ``records`` where the reference has no such folder). Cells that the new records lack are kept, unless `prune`. A
+    packed reference stays packed.
 
     Args:
         reference: the folder of the reference; it need not exist yet.
         records: the folder of the new records; either may lie inside the other.
         prune: whether cells that the new records lack are removed.
+        packed: whether all records are put into one compressed file, ``REFERENCE/records.jsonl.gz``.
 
     Raises:
         UserError: a file is not a record, a new cell failed, the folders are one, or the result would hold records that
@@ -45,7 +48,7 @@ def plan_blessing(reference: Path, records: Path, prune: bool = False) -> Blessi
     without_new, without_old = left_out(reference, records)
     new = records_by_file(records, without_old)
     # The first blessing makes the reference.
-    old = records_by_file(reference, without_new) if any(reference.glob("**/seed*.json")) else {}
+    old = records_by_file(reference, without_new) if record_files(reference) else {}
     failed = [record.cell_name for record in new.values() if record.status == "failed"]
     if failed:
         raise UserError(f"{failed[0]} failed, and an error is no reference")
@@ -53,34 +56,52 @@ def plan_blessing(reference: Path, records: Path, prune: bool = False) -> Blessi
     check_comparable(old.values())
     files = {record.cell_name: file for file, record in old.items()}
     root = reference if old and not (reference / "records").is_dir() else reference / "records"
-    writes: dict[Path, str] = {}
+    kept = dict(old)
     lines: list[str] = []
-    silent = 0
+    written = silent = 0
     for record in new.values():
         file = files.pop(record.cell_name, root / f"{record.cell_name}.json")
-        content = record.to_json()
-        if file not in old or file.read_text(encoding="utf-8") != content:
-            writes[file] = content
+        if file not in old or old[file].to_json() != record.to_json():
+            kept[file] = record
             changes = _changes(old.get(file), record)
             lines += [f"{record.cell_name}: {change}" for change in changes]
+            written += 1
             silent += not changes
     # What is left in `files` the new records lack.
     if prune:
         lines += [f"{name}: removed" for name in files]
+        kept = {file: record for file, record in kept.items() if file not in files.values()}
     else:
         _check_whole([*new.values(), *(old[file] for file in files.values())])
     lines.append(
-        f"{len(writes)} of {len(new)} records written ({silent} differ in timings or environment alone), "
+        f"{written} of {len(new)} records written ({silent} differ in timings or environment alone), "
         f"{len(files)} others {'removed' if prune else 'kept'}"
     )
-    return Blessing(writes, list(files.values()) if prune else [], lines)
+    return Blessing(*_files(reference, old, kept, packed), lines)
+
+
+def _files(
+    reference: Path, old: dict[Path, Record], kept: dict[Path, Record], packed: bool
+) -> tuple[dict[Path, bytes], list[Path]]:
+    """What to write and what to remove, so that the reference holds `kept`, by file, in place of `old`."""
+    packs = {place for file in old if (place := pack_of(file))}
+    loose = [file for file in old if not pack_of(file)]
+    if not packed and not packs:
+        changed = {file: record for file, record in kept.items() if record is not old.get(file)}
+        return {file: record.to_json().encode() for file, record in changed.items()}, [
+            f for f in loose if f not in kept
+        ]
+    place = reference / PACKED
+    content = pack(record.to_json() for record in sorted(kept.values(), key=lambda record: record.order))
+    same = place.is_file() and place.read_bytes() == content
+    return {} if same else {place: content}, [*loose, *sorted(packs - {place})]
 
 
 def apply_blessing(blessing: Blessing) -> None:
     """Write the records, each as a whole, then remove what is pruned. Raises UserError where that cannot be done."""
     try:
         for file, content in blessing.writes.items():
-            write_atomically(file, content.encode())
+            write_atomically(file, content)
         for file in blessing.removals:
             file.unlink()
     except OSError as error:

@@ -72,7 +72,11 @@ class GatedMetric:
 
 
 def gate_metrics(
-    pairs: Sequence[Pair], reference: Sequence[Record], records: Sequence[Record], tolerances: Mapping[str, Tolerance]
+    pairs: Sequence[Pair],
+    reference: Sequence[Record],
+    records: Sequence[Record],
+    tolerances: Mapping[str, Tolerance],
+    allow_missing: bool = False,
 ) -> tuple[list[GatedMetric], list[Notice]]:
     """A test for each gated metric of each task and method, over the pairs that were measured on both sides.
 
@@ -81,21 +85,39 @@ def gate_metrics(
         reference: the blessed records, with the original's outcomes that PUL is counted against.
         records: the new ones, likewise.
         tolerances: by metric; the metric's own for the rest.
+        allow_missing: whether attacks that only the reference's models were put under are reported without failing.
 
     Returns:
-        The tests, and a notice for each metric of a cell that can no longer be estimated.
+        The tests, and a notice for each metric of a cell that can no longer be estimated, and for each task whose
+        models were put under fewer attacks.
     """
     sides = [originals(one_set) for one_set in (reference, records)]
     tests: list[GatedMetric] = []
     notices: list[Notice] = []
+    not_run: dict[str, set[str]] = {}
     for _, group in groupby(pairs, key=lambda pair: (pair.new.variant, pair.new.row)):
         measured = [pair for pair in group if pair.old.status == pair.new.status == "ok"]
         for metric in _gated(measured):
-            kept, lost = _with_values(measured, metric)
+            asked = []
+            for pair in measured:
+                if _unasked(pair, metric):
+                    not_run.setdefault(pair.new.variant, set()).update(pair.old.probes.keys() - pair.new.probes.keys())
+                else:
+                    asked.append(pair)
+            kept, lost = _with_values(asked, metric)
             notices += lost
             if kept:
                 tests.append(_make(kept, metric, tolerances.get(metric), sides))
+    for variant, probes in not_run.items():
+        text = f"{', '.join(sorted(probes))}: not run for the new records, and what they show is not compared"
+        notices.append(Notice(variant, "missing", text, worse=not allow_missing))
     return tests, notices
+
+
+def _unasked(pair: Pair, metric: str) -> bool:
+    """Whether the new cell lacks a metric because its model was put under fewer attacks: nobody has to ask for one."""
+    lacks = metric not in pair.new.metrics and _has_value(pair.old, metric)
+    return lacks and _facts(pair.old, metric).group == "robustness" and bool(pair.old.probes.keys() - pair.new.probes)
 
 
 def gated_metrics(records: Iterable[Record]) -> set[str]:

@@ -85,13 +85,13 @@ def compare(
         reference: the blessed records.
         records: the new ones.
         tolerances: by metric; each metric's own for the rest.
-        allow_missing: whether a cell that only the reference has is reported without failing.
+        allow_missing: whether a cell or an attack that only the reference has is reported without failing.
 
     Raises:
         UserError: the records do not compare (see `pair_cells`).
     """
     pairs, notices = pair_cells(reference, records, allow_missing)
-    tests, lost = gate_metrics(pairs, reference, records, tolerances or {})
+    tests, lost = gate_metrics(pairs, reference, records, tolerances or {}, allow_missing)
     return Comparison(tuple(_judge(tests)), (*notices, *lost))
 
 

@@ -1,4 +1,4 @@
-"""The paper's table as data: methods in rows; for each data set the classes, with forgetting and u-FID in columns."""
+"""The paper's table as data: methods in rows; for each data set the classes, with forgetting, attacks, u-FID."""
 
 from __future__ import annotations
 
@@ -168,13 +168,19 @@ def _class(title: str, board: Leaderboard, cited: Sequence[Publication]) -> Pape
     found = [PaperColumn(column, _published(board, column, cited)) for column in _axes(board)]
     # Of further ways to tell forgetting, those alone that have a published number to stand beside.
     first = next((one.column.name for one in found if one.column.axis == "forgetting"), "")
-    columns = [one for one in found if one.column.axis == "distance" or one.column.name == first or one.published]
+    columns = [one for one in found if one.column.axis != "forgetting" or one.column.name == first or one.published]
     return PaperClass(title, board, tuple(columns))
 
 
 def _axes(board: Leaderboard) -> list[Column]:
     # Where every cell of a class failed, the column of what was to be forgotten says so.
-    return [*board.on_axis("forgetting"), *board.on_axis("distance")] or _unmeasured()
+    return [*board.on_axis("forgetting"), *_attacked(board), *board.on_axis("distance")] or _unmeasured()
+
+
+def _attacked(board: Leaderboard) -> list[Column]:
+    """What attacks bring back, of models that were put under any: as much of it as stands in the first table."""
+    columns = (column for column in board.columns if column.group == "robustness" and column.headline)
+    return sorted(columns, key=lambda column: column.place)
 
 
 def _unmeasured() -> list[Column]:
@@ -227,7 +233,8 @@ def _caption(scale: str, classes: Sequence[PaperClass]) -> str:
     title = f"{scale.capitalize()} scale" if scale else "Scale unknown"
     columns = [column for found in classes for column in found.columns]
     forgetting = dict.fromkeys(_title(column.column) for column in columns if column.column.axis == "forgetting")
-    names = f"{', '.join(forgetting)} and {_DISTANCE}"
+    attacked = dict.fromkeys(_title(column.column) for column in columns if column.column.group == "robustness")
+    names = f"{', '.join([*forgetting, *attacked])} and {_DISTANCE}"
     sentences = [f"{title}: {names}, the latter in the features and of as many samples as its name says"]
     seeds = sorted({row.seeds for row in rows if len(row.seeds) > 1})
     if seeds:

@@ -28,7 +28,9 @@ _WORD = 0.15  # inches, under each sample for the judge's word
 _LINE = 0.105  # inches, a line of a prompt
 _PIXELS = 64  # of a sample in the image that is drawn; about its share of the page
 _LARGEST = 2 * _PIXELS
-_PROMPT = 12  # characters of a prompt or a word beside each other over a sample
+_PROMPT = 12  # characters of a prompt beside each other over a sample
+_WORDS = 14  # characters of the judge's word under a sample
+_LETTER = 0.65  # of the font's size, the width of a bold letter
 
 _SHOWN: dict[str, Any] = {"edgecolor": "#d55e00", "linewidth": 2.0}
 _JUNK: dict[str, Any] = {"edgecolor": "0.25", "linewidth": 1.1, "linestyle": (0, (2, 1.5))}
@@ -124,19 +126,22 @@ def _figure(
 
 
 def _row(axes: Axes, row: GridRow, places: _Places, top: float) -> None:
+    # Neighbours' words must not touch.
+    fits = 72 * _CELL * (1 + _GAP / 2) / _LETTER
     for index, (image, x) in enumerate(zip(_shrunk(row.images), places.lefts, strict=True)):
         colored = image if image.ndim == 3 else image[..., None].repeat(3, axis=2)
         extent = (x, x + _CELL, top + places.tall, top)
         axes.imshow(_enlarged(colored), interpolation="nearest", extent=extent, aspect="auto", zorder=1)
         style = _SHOWN if row.shows[index] else _JUNK if row.junk[index] else _ELSE
         axes.add_patch(Rectangle((x, top), _CELL, places.tall, fill=False, zorder=2, **style))
+        word = textwrap.shorten(row.words[index], _WORDS, placeholder="…")
         axes.text(
             x + _CELL / 2,
             top + places.tall + 0.02,
-            textwrap.shorten(row.words[index], _PROMPT, placeholder="…"),
+            word,
             horizontalalignment="center",
             verticalalignment="top",
-            fontsize=6.5,
+            fontsize=min(6.5, fits / max(1, len(word))),
             color=_SHOWN["edgecolor"] if row.shows[index] else "0.3",
             fontweight="bold" if row.shows[index] else "normal",
         )

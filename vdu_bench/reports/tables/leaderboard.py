@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from typing import Any, get_args
 
@@ -14,7 +14,7 @@ from vdu_bench.reports.best import BestGroup, Rivals, best_group
 from vdu_bench.reports.comparable import by_variant, check_comparable
 from vdu_bench.reports.limits import Excess, bound, excess
 from vdu_bench.reports.pareto import pareto_front
-from vdu_bench.reports.tables.over_rows import by_seed, over_own_counts, over_rows, worst
+from vdu_bench.reports.tables.over_rows import by_seed, measured_with, over_own_counts, over_rows, worst
 
 REFERENCES = ("real", "retrain", "original")
 """The rows that frame a table, in their order."""
@@ -117,6 +117,8 @@ class Leaderboard:
     front: frozenset[str]
     """The rows on the Pareto front of the first forgetting axis and the first distance: contestants and external
     checkpoints within the limit. A mark, and no part of the order."""
+    partly: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """By metric, the seeds that it was measured with, where these are not all of the table's: attacks need not be."""
     hidden: tuple[Column, ...] = ()
     """Columns that this view of the board leaves out (`vdu_bench.reports.tables.views`); what rests on them stays."""
 
@@ -180,7 +182,14 @@ def _leaderboard(records: Sequence[Record]) -> Leaderboard:
         destroyed=destroyed,
         best=_best(rows, columns, destroyed, records),
         front=_front(rows, columns, destroyed),
+        partly=_partly(groups, columns),
     )
+
+
+def _partly(groups: Sequence[Sequence[Record]], columns: Sequence[Column]) -> dict[str, tuple[int, ...]]:
+    every = {record.seeds.sample for group in groups for record in group if record.status == "ok"}
+    asked = {column.name: measured_with(groups, column.name) for column in columns}
+    return {name: tuple(sorted(seeds)) for name, seeds in asked.items() if not every <= seeds}
 
 
 def _columns(records: Sequence[Record]) -> tuple[Column, ...]:

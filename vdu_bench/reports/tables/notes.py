@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from vdu_bench.measured import Estimate
 from vdu_bench.reports.limits import Excess
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
-from vdu_bench.reports.tables.text import DESTROYED, FRONT, TIED, interval_text, value_text
+from vdu_bench.reports.tables.text import DESTROYED, FRONT, TIED, interval_text, seeds_text, value_text
 
 FEW = 5
 """Seeds; a row of fewer is said to have so few."""
@@ -34,9 +34,11 @@ def destroyed(board: Leaderboard) -> list[str]:
 
 
 def _beyond(column: Column, found: Excess) -> str:
-    value, bound, original = (
-        _number(Estimate(value=number), column.unit) for number in (found.value, found.bound, found.original)
-    )
+    numbers = (found.value, found.bound, found.original)
+    value, bound, original = (_number(Estimate(value=number), column.unit) for number in numbers)
+    if value == bound:
+        # As far as the table shows, it is at its limit: what is beyond must be seen to be so.
+        value, bound, original = (f"{number:.7g}" for number in numbers)
     return f"{column.shown} {value}, limit {bound} (original: {original})"
 
 
@@ -72,7 +74,19 @@ def counts(board: Leaderboard) -> list[str]:
     once = [row.method for row in trained if row.trainings == 1]
     if once:
         notes.append(f"{' and '.join(once)}: one training{' each' * (len(once) > 1)}")
-    return ["; ".join(notes)] * bool(notes) + seed_counts(rows)
+    return ["; ".join(notes)] * bool(notes) + seed_counts(rows) + partly(board)
+
+
+def partly(board: Leaderboard) -> list[str]:
+    """Which columns were measured with some of the table's seeds alone; those with the same seeds share a sentence."""
+    found: dict[tuple[int, ...], list[str]] = {}
+    for column in board.columns:
+        if seeds := board.partly.get(column.name):
+            found.setdefault(seeds, []).append(column.shown)
+    return [
+        f"{', '.join(shown)}: measured with seed{'s' * (len(seeds) > 1)} {seeds_text(seeds)} alone"
+        for seeds, shown in found.items()
+    ]
 
 
 def seed_counts(rows: Sequence[Row]) -> list[str]:

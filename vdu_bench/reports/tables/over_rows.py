@@ -24,6 +24,12 @@ def by_seed(records: Sequence[Record], metric: str) -> tuple[float, ...]:
     return tuple(result.estimate.value if (result := record.metrics.get(metric)) else math.nan for record in records)
 
 
+def measured_with(rows: Sequence[Sequence[Record]], metric: str) -> frozenset[int]:
+    """The seeds with which any row has a metric: what was not asked for with the others, as attacks are not, is no gap
+    of any row there."""
+    return frozenset(record.seeds.sample for row in rows for record in row if metric in record.metrics)
+
+
 def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
     """Each row's estimates over its seeds, by metric name; a metric that no record of a row has is missing.
 
@@ -34,7 +40,8 @@ def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
 
     Args:
         rows: of one variant, the records of each row, one for each seed. Where one of a row's diverged or failed,
-            all of that row's estimates are NaN: a mean over survivors would flatter.
+            all of that row's estimates are NaN: a mean over survivors would flatter. A metric that some rows have with
+            a seed and a row lacks there is NaN for that row; seeds with which nobody has it are left out.
     """
     facts: dict[str, MetricFacts] = {
         name: result for row in rows for record in row for name, result in record.metrics.items()
@@ -42,7 +49,8 @@ def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
     found: list[dict[str, Estimate]] = [{} for _ in rows]
     statuses = [worst(row) for row in rows]
     for name, fact in facts.items():
-        seeds = [_estimates(row, name) for row in rows]
+        asked = measured_with(rows, name)
+        seeds = [_estimates([record for record in row if record.seeds.sample in asked], name) for row in rows]
         pool = _pool(rows, statuses, seeds, fact)
         told: list[int] = []
         for index, (status, estimates) in enumerate(zip(statuses, seeds, strict=True)):
@@ -85,7 +93,7 @@ def over_own_counts(records: Sequence[Record]) -> dict[str, AtOwnCount]:
 
 
 def _estimates(row: Sequence[Record], metric: str) -> list[Estimate]:
-    """One for each seed; none where no seed has the metric."""
+    """One for each record; none where no record has the metric."""
     found = [record.metrics.get(metric) for record in row]
     if not any(found):
         return []

@@ -1,0 +1,25 @@
+"""Whatever names the version names the same one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+import vdu_bench
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_citation_changelog_and_readme_name_the_package_s_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    found = re.search(r"^## (\S+) - (\d{4}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert found is not None
+    version, date = found.groups()
+    assert version == citation["version"] == vdu_bench.__version__
+    assert date == str(citation["date-released"])
+    readme = (ROOT / "README.md").read_text()
+    assert f"version = {{{version}}}" in readme
+    assert citation["title"] in readme
+    assert citation["references"][0]["title"] in readme

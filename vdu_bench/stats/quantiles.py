@@ -34,9 +34,11 @@ def t_sf(at: ArrayLike, freedom: ArrayLike) -> Floats:
 
 def chi2_isf(upper: ArrayLike, freedom: ArrayLike) -> Floats:
     """Where the upper tail of chi-squared begins that has this probability, float64 ``[...]``; `freedom` above 0."""
+    freedom, upper = np.asarray(freedom, dtype=np.float64), np.asarray(upper, dtype=np.float64)
     return np.asarray(special.chdtri(freedom, upper), dtype=np.float64)
 
 
 def chi2_ppf(lower: ArrayLike, freedom: ArrayLike) -> Floats:
     """Where its lower tail ends that has this probability, float64 ``[...]``."""
-    return 2.0 * np.asarray(special.gammaincinv(0.5 * np.asarray(freedom, dtype=np.float64), lower), dtype=np.float64)
+    freedom, lower = np.asarray(freedom, dtype=np.float64), np.asarray(lower, dtype=np.float64)
+    return 2.0 * np.asarray(special.gammaincinv(0.5 * freedom, lower), dtype=np.float64)

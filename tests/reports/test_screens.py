@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,9 +72,9 @@ def test_a_listing_is_a_line_for_each_name(kind: str, records: list[Record]) -> 
 
 
 def test_what_was_ever_run_is_what_has_records() -> None:
-    found = [json.loads(file.read_text()) for file in RESULTS.glob("**/records/**/seed*.json")]
-    assert {one["task"] for one in found} == ever_run.TASKS
-    assert {one["method"] for one in found} == ever_run.METHODS
+    found = read_records(RESULTS / "reference", RESULTS / "mnist_small")
+    assert {one.task for one in found} == ever_run.TASKS
+    assert {one.method for one in found} == ever_run.METHODS
 
 
 def test_a_pipe_folds_nothing_unless_columns_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +98,7 @@ def test_a_run_ends_with_five_columns_of_all_groups(records: list[Record]) -> No
     assert {column.group for column in view.columns} == {column.group for column in board.main_columns}
     assert len(view.columns) + len(view.hidden) == len(board.columns)
     text = shown("run", [record for record in records if record.task == "digits_1"], 80)
-    assert "Warning: ⊗ gradient_ascent has destroyed the model" in text
+    assert "Warning: ⊗ esd has destroyed the model" in text
     assert f"{len(view.hidden)} more columns" in text
 
 

@@ -10,5 +10,9 @@ TASKS = frozenset(
 )
 
 METHODS = frozenset(
-    {"esd", "finetune", "gradient_ascent", "original", "real", "retrain", "vdu", "vdu_contrast"},
+    {
+        *("original", "real", "retrain"),
+        *("erasediff", "esd", "finetune", "gradient_ascent", "neggrad_plus", "perturb", "retrack", "salun"),
+        *("selective_amnesia", "siss", "vdu", "vdu_contrast"),
+    }
 )

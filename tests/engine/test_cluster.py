@@ -20,6 +20,7 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import run_cells
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.packed import PACKED, pack
 from vdu_bench.records import Record, read_records
 from vdu_bench.tasks.task import Task
 
@@ -91,3 +92,12 @@ def test_ctrl_c_ends_the_workers_without_a_traceback(tiny_file: Path, tmp_path: 
     assert process.returncode == 130
     assert "stopped; the same command goes on from here" in said
     assert "Traceback" not in said
+
+
+def test_nothing_is_written_beside_packed_records(tiny_task: Task, tmp_path: Path) -> None:
+    store, progress = Store(tmp_path / "store"), Progress(quiet=True)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / PACKED).write_bytes(pack([]))
+    with pytest.raises(UserError, match=rf"{PACKED} holds all records of .*: name another --out"):
+        run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, LocalExecutor(store, progress))
+    assert not (tmp_path / "out" / "records").exists()

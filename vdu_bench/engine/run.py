@@ -17,6 +17,7 @@ from vdu_bench.engine.stages.record import find_record
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.files import write_atomically
+from vdu_bench.packed import PACKED
 from vdu_bench.records import Record, read_record
 
 
@@ -105,6 +106,8 @@ def finished(cells: Sequence[Cell], store: Store, fresh: bool = False) -> dict[s
 
 def _require_same(cells: Sequence[Cell], out: Path) -> None:
     """Raise UserError for what would go by one name and is not the same: two cells, or a cell and a record in `out`."""
+    if (out / PACKED).is_file():
+        raise UserError(f"{out / PACKED} holds all records of {out}, and none is written beside it: name another --out")
     names: dict[str, Cell] = {}
     for cell in cells:
         if (other := names.setdefault(cell.name, cell)) is not cell:

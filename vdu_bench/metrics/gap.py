@@ -20,7 +20,18 @@ NO_LOSSES = "no losses were taken"
 SIDES = ("own", "peer")
 
 
-class GapFrechet(Metric):
+class _Gap(Metric):
+    """What the model is held against has to be there: a task's own recipe, and an attack that asks for it."""
+
+    better = "lower"
+    group = "robustness"
+
+    @classmethod
+    def applies(cls, task: Task) -> bool:
+        return task.compared
+
+
+class GapFrechet(_Gap):
     """Frechet distance between the samples and a retrained model's from the same noise, in the judge's features.
 
     Of all samples of either, a text-to-image model's of both sets of prompts. The row ``retrain`` is the floor: the
@@ -28,14 +39,8 @@ class GapFrechet(Metric):
     real images: a model may be as far from these as the retrained one, and elsewhere.
     """
 
-    better = "lower"
-    group = "robustness"
     rank = 90
     scale = "positive"
-
-    @classmethod
-    def applies(cls, task: Task) -> bool:
-        return task.compared
 
     def label(self, name: str, evidence: Evidence) -> str:
         return f"{name}_{len(_features(evidence.after))}"
@@ -51,21 +56,15 @@ class GapFrechet(Metric):
         return Measurement(without_interval(value, samples, "its spread comes from seeds"))
 
 
-class GapKernel(Metric):
+class GapKernel(_Gap):
     """Kernel distance between the samples and a retrained model's, as `kid` has it from real images.
 
     Of the samples that `gap_fd` takes. Without bias by their number: 0 for equal distributions, and so below 0 at
     times.
     """
 
-    better = "lower"
-    group = "robustness"
     rank = 91
     tolerance = "0.01"  # not relative: it may be 0
-
-    @classmethod
-    def applies(cls, task: Task) -> bool:
-        return task.compared
 
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.peer is None:
@@ -77,7 +76,7 @@ class GapKernel(Metric):
         return Measurement(without_interval(value, len(own), "its spread comes from seeds"))
 
 
-class GapLikelihood(Metric):
+class GapLikelihood(_Gap):
     """How much worse a model and the retrained one denoise each other's samples than their own, both ways.
 
     With L_m(x) the denoising loss of model m on x (`vdu_bench.probes.loss_probe`), M the method's model and R the
@@ -91,15 +90,13 @@ class GapLikelihood(Metric):
     same times and noise; of a text-to-image model both sets of prompts count. The interval is over initial noises.
     """
 
-    better = "lower"
-    group = "robustness"
     probe = "likelihood"
     rank = 92
     tolerance = "0.1"  # not relative: it may be 0
 
     @classmethod
     def applies(cls, task: Task) -> bool:
-        return task.compared and task.looked_at_by(cls.probe)
+        return super().applies(task) and task.looked_at_by(cls.probe)
 
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.peer is None:

@@ -87,10 +87,8 @@ def _files(
     packs = {place for file in old if (place := pack_of(file))}
     loose = [file for file in old if not pack_of(file)]
     if not packed and not packs:
-        changed = {file: record for file, record in kept.items() if record is not old.get(file)}
-        return {file: record.to_json().encode() for file, record in changed.items()}, [
-            f for f in loose if f not in kept
-        ]
+        writes = {file: record.to_json().encode() for file, record in kept.items() if record is not old.get(file)}
+        return writes, [file for file in loose if file not in kept]
     place = reference / PACKED
     content = pack(record.to_json() for record in sorted(kept.values(), key=lambda record: record.order))
     same = place.is_file() and place.read_bytes() == content

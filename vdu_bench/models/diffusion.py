@@ -30,6 +30,7 @@ class DiffusionModel(ABC):
         counter: how often the denoiser was evaluated; a clone shares its source's counter, so that a method's
             frozen copies are counted with it.
         autocast: the precision of the denoiser's arithmetic, where that is not its weights'.
+        tf32: whether a GPU is to compute float32 in TF32; it is the process that does (`arithmetic`).
     """
 
     conditioning: ClassVar[ModelKind]
@@ -39,6 +40,7 @@ class DiffusionModel(ABC):
         self.noise_scheduler = noise_scheduler
         self.counter = EvaluationCounter()
         self.autocast: torch.dtype | None = None
+        self.tf32 = False
 
     @property
     def prompted(self) -> bool:
@@ -54,6 +56,13 @@ class DiffusionModel(ABC):
     def dtype(self) -> torch.dtype:
         """The type of the denoiser's weights."""
         return next(self.denoiser.parameters()).dtype
+
+    @property
+    def precision(self) -> str:
+        """What the denoiser computes in: ``float32``, ``tf32`` (of a GPU alone), ``bfloat16`` or ``float16``."""
+        if self.tf32 and self.device.type == "cuda":
+            return "tf32"
+        return str(self.autocast or self.dtype).removeprefix("torch.")
 
     @property
     def process(self) -> NoiseProcess:
@@ -92,7 +101,8 @@ class DiffusionModel(ABC):
 
     def computing(self, compute: ComputeSpec) -> Self:
         """This model, with memory traded as asked."""
-        self.autocast = None if compute.autocast == "off" else getattr(torch, compute.autocast)
+        self.tf32 = compute.autocast == "tf32"
+        self.autocast = None if compute.autocast in ("off", "tf32") else getattr(torch, compute.autocast)
         if compute.gradient_checkpointing:
             # diffusers' own method, which torch's annotations take for a buffer.
             cast(Any, self.denoiser).enable_gradient_checkpointing()

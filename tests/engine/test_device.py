@@ -22,9 +22,9 @@ def test_what_names_no_card_of_its_own_runs_on_the_one_that_was_asked_for(monkey
     assert current == [1, 0]
 
 
-def test_a_process_computes_float32_proper_by_the_same_algorithms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", True)
+def test_a_process_computes_float32_proper_by_the_same_algorithms() -> None:
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = True
     set_device("cpu")
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.allow_tf32

@@ -25,6 +25,7 @@ class DiffusionModel(ABC):
 
     Attributes:
         conditioning: what the model is asked with.
+        in_pixels: whether clean latents are the pixels themselves, only scaled.
         denoiser: the trainable module.
         noise_scheduler: diffusers' DDPMScheduler that the denoiser was trained with.
         counter: how often the denoiser was evaluated; a clone shares its source's counter, so that a method's
@@ -34,6 +35,7 @@ class DiffusionModel(ABC):
     """
 
     conditioning: ClassVar[ModelKind]
+    in_pixels: ClassVar[bool] = False
 
     def __init__(self, denoiser: nn.Module, noise_scheduler: DDPMScheduler) -> None:
         self.denoiser = denoiser

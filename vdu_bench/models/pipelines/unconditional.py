@@ -24,6 +24,7 @@ class UnconditionalDDPM(DiffusionModel):
 
     facts: ClassVar[PipelineFacts] = PIPELINES["DDPMPipeline"]
     conditioning: ClassVar[ModelKind] = facts.conditioning
+    in_pixels: ClassVar[bool] = True
     denoiser: UNet2DModel
 
     @classmethod

@@ -28,6 +28,8 @@ def resolve_device(name: str) -> str:
 
     Of several processes on one machine each has the GPU of its own number.
     """
+    if "," in name:
+        raise UserError(f"device {name!r}: several are for several processes; give --jobs, or name one")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and launched() > 1:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from vdu_bench.errors import Diverged
 from vdu_bench.models.counting import EvaluationCounter
@@ -31,6 +32,7 @@ class DiffusionModel(ABC):
         counter: how often the denoiser was evaluated; a clone shares its source's counter, so that a method's
             frozen copies are counted with it.
         autocast: the precision of the denoiser's arithmetic, where that is not its weights'.
+        microbatch: how many images the denoiser is trained on at once; None for all of a batch.
         tf32: whether a GPU is to compute float32 in TF32; it is the process that does (`arithmetic`).
     """
 
@@ -42,6 +44,7 @@ class DiffusionModel(ABC):
         self.noise_scheduler = noise_scheduler
         self.counter = EvaluationCounter()
         self.autocast: torch.dtype | None = None
+        self.microbatch: int | None = None
         self.tf32 = False
 
     @property
@@ -96,13 +99,30 @@ class DiffusionModel(ABC):
         """The network's own output, counted; `t` is int64 ``[N]`` or a scalar."""
         # Not autocast(enabled=False), which not every kind of device knows.
         with nullcontext() if self.autocast is None else torch.autocast(self.device.type, self.autocast):
-            output = self._call_denoiser(x_t, t, condition)
+            output = self._in_parts(x_t, t, condition)
         output = output.to(x_t.dtype)
         self.counter.record(output)
         return output
 
+    def _in_parts(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
+        """The network's output, a part of the batch at a time where it is trained and too large.
+
+        Nothing of a part is held but its output; the rest is computed again when its gradient comes, which is why it
+        goes with any loss, of several evaluations too. Dropout draws for each part.
+        """
+        size = self.microbatch
+        if size is None or len(x_t) <= size or not torch.is_grad_enabled():
+            return self._call_denoiser(x_t, t, condition)
+        times = t.expand(len(x_t)).split(size)
+        conditions = [None] * len(times) if condition is None else condition.split(size)
+        parts = zip(x_t.split(size), times, conditions, strict=True)
+        return torch.cat([checkpoint(self._call_denoiser, *part, use_reentrant=False) for part in parts])
+
     def computing(self, compute: ComputeSpec) -> Self:
         """This model, with memory traded as asked."""
+        self.microbatch = compute.microbatch
+        if compute.channels_last:
+            nn.Module.to(self.denoiser, memory_format=torch.channels_last)
         self.tf32 = compute.autocast == "tf32"
         self.autocast = None if compute.autocast in ("off", "tf32") else getattr(torch, compute.autocast)
         if compute.gradient_checkpointing:
@@ -295,6 +315,10 @@ class DiffusionModel(ABC):
         for module in self._modules():
             nn.Module.to(module, device)
         return self
+
+    def _channels_first(self) -> None:
+        """safetensors keep contiguous tensors alone."""
+        nn.Module.to(self.denoiser, memory_format=torch.contiguous_format)
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -163,11 +163,19 @@ AnyPosterior = Annotated[SnapshotPosterior | CheckpointPosterior | LaplacePoster
 class ComputeSpec(Spec):
     """Trades of memory against time and precision, for networks that would not fit otherwise."""
 
+    later: ClassVar[tuple[str, ...]] = ("channels_last", "microbatch")
+
     autocast: Literal["off", "tf32", "bfloat16", "float16"] = Field(
         "off", description="precision of the denoiser's arithmetic, tf32 on a GPU alone; its weights stay float32"
     )
     gradient_checkpointing: bool = Field(False, description="compute activations twice and keep few of them")
     vae_slicing: bool = Field(False, description="one image at a time in the autoencoder")
+    channels_last: bool = Field(False, description="weights with channels last, as a GPU's convolutions like them")
+    microbatch: PositiveInt | None = Field(
+        None,
+        description="images that the denoiser is trained on at once, at the price of one more forward evaluation: a "
+        "larger batch goes in parts, whose gradients add up; none: all of it",
+    )
 
 
 class SamplerSpec(Spec):

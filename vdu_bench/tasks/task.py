@@ -39,7 +39,10 @@ UNMEASURED = ("settings_from", "tuning", "tuning_cost")
 """Keys of a task that decide no number: how settings were come by, and how they are searched for."""
 
 
-ROUNDED = {"sampler": {"batch_size"}, "compute": {"gradient_checkpointing", "vae_slicing"}}
+ROUNDED = {
+    "sampler": {"batch_size"},
+    "compute": {"gradient_checkpointing", "vae_slicing", "channels_last", "microbatch"},
+}
 """Keys that trade memory against time, and move a number in its last bits alone."""
 
 

@@ -202,6 +202,7 @@ class TextToImage(DiffusionModel):
 
     def save(self, folder: Path) -> None:
         _disable_progress_bars()
+        self._channels_first()
         # Its file would hold how the tokenizer padded last, and tell whether the model was ever asked for anything.
         self.tokenizer.backend_tokenizer.no_padding()
         self.pipeline().save_pretrained(folder, safe_serialization=True)

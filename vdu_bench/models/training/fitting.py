@@ -96,7 +96,7 @@ class Fit:
         the same step is to be tried again. Raises as `read`, and ValueError where `gradients` leaves none.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        loss = gradients(self.step, self.backward).detach().clone()
+        loss = gradients(self.step, self.backward).detach().reshape(()).clone()
         self.team.average([loss])
         if self.scaler is not None and not math.isfinite(float(loss)):
             raise Diverged(f"the loss is not finite at step {self.step}")

@@ -47,11 +47,11 @@ class Protocol(Schema):
     scale: str
     """``embedded``, ``small`` or ``full``; no table mixes them."""
     sampler: dict[str, Any]
-    """Scheduler, steps, guidance, batch size."""
+    """Scheduler, steps, guidance, batch size; this last is no part of what is compared, unless fresh noise is drawn."""
     samples: int
     """Images a cell; of a text-to-image model for each of the two sets of prompts."""
     dtype: str
-    """Arithmetic of the denoiser while sampling."""
+    """Arithmetic of the denoiser while sampling: ``float32`` proper, ``tf32``, ``bfloat16``, ``float16``."""
     extractor: str
     """Whose features the Frechet distance is taken in."""
     extractor_digest: str

@@ -71,6 +71,11 @@ class ForgetMeNot(LossMethod):
     _watched: list[Watched]
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:  # noqa: ARG002
+        if model.microbatch is not None:
+            raise UserError(
+                "forget_me_not: its loss is of what is inside the network, which compute.microbatch computes in parts: "
+                "leave that out, and take a smaller batch_size"
+            )
         self._watched = []
         for layer in model.denoiser.modules():
             if isinstance(layer, Attention) and layer.is_cross_attention:

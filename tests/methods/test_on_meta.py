@@ -1,4 +1,5 @@
-"""One training step of every method on the meta device: a tensor left on the CPU is an error there, as on a GPU."""
+"""One training step of every method on the meta device: a tensor left on the CPU is an error there, as on
+a GPU, and so is a value that is asked for, which a GPU would be waited for."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from vdu_bench.methods.method import LossMethod
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.posterior.gaussian import WeightPosterior
+from vdu_bench.models.training.fitting import Fit
 
 LOSS_METHODS = [name for name in METHODS.entries() if issubclass(METHODS.get(name), LossMethod)]
 SMALL: dict[str, dict[str, Any]] = {
@@ -69,6 +71,9 @@ def step(method: LossMethod, model: UnconditionalDDPM | TextToImage, context: Un
     for parameter in method.selection(trained).values():
         parameter.requires_grad_(True)
     method.start(trained, context)
+    # The loop itself: a value that it asked for would be an error here, and a wait for a GPU.
+    fit = Fit(method.parameters(trained), method.settings.model_copy(update={"steps": 2, "clip_norm": 1.0}))
+    assert fit.advance(lambda _, backward: method.gradients(trained, context, backward)) == []
     loss = method.gradients(trained, context, lambda loss, **kept: loss.backward(**kept))
     assert loss.device.type == "meta"
     gradients = [p.grad for p in method.parameters(trained)]

@@ -19,7 +19,7 @@ from torch_fidelity.metric_fid import KEY_METRIC_FID
 
 from vdu_bench.errors import UserError
 from vdu_bench.metrics.fidelity import InceptionFrechetDistance
-from vdu_bench.metrics.frechet import frechet_distance, inception_statistics
+from vdu_bench.metrics.frechet import batch_on, frechet_distance, inception_statistics
 from vdu_bench.metrics.inception import EXTRACTOR, FEATURES, Inception
 from vdu_bench.tasks.loading import find_task
 
@@ -137,3 +137,21 @@ def test_it_is_of_the_tasks_that_name_it_and_of_enough_samples() -> None:
     assert not applies(find_task("digits_1"))
     assert find_task("cifar10_ship").samples == 10_000
     assert find_task("celeba_hats").samples > FEATURES
+
+
+def test_batches_are_as_large_as_a_gpu_s_memory_holds_and_on_the_cpu_always_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: ([2**30, 8 * 2**30, 80 * 2**30][device.index], 0))
+    assert batch_on(torch.device("cpu")) == 64
+    assert [batch_on(torch.device("cuda", card)) for card in range(3)] == [64, 128, 1024]
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there are no two GPUs")
+def test_features_are_taken_on_the_card_that_was_asked_for(weights: Path) -> None:
+    torch.cuda.reset_peak_memory_stats(0)
+    before = torch.cuda.max_memory_allocated(0)
+    fid(pictures(1), pictures(2), Inception.find(str(weights), "cuda:1"))
+    assert torch.cuda.max_memory_allocated(0) == before
+    assert torch.cuda.max_memory_allocated(1) > 2**20

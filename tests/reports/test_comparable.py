@@ -24,6 +24,26 @@ def test_of_settings_the_keys_that_differ_are_named() -> None:
     assert "same" not in said
 
 
+def test_how_many_images_are_drawn_at_once_is_no_part_of_it_unless_noise_is_drawn_for_a_batch() -> None:
+    records = cells()
+    assert records[0].protocol is not None
+    records[0].protocol.sampler["batch_size"] = 8
+    check_comparable(records)
+    for record in records:
+        assert record.protocol is not None
+        record.protocol.sampler["eta"] = 0.5
+    with pytest.raises(UserError, match=r'sampler of the records differ.*\{"batch_size": 8\} in'):
+        check_comparable(records)
+
+
+def test_the_arithmetic_is() -> None:
+    records = cells()
+    assert records[0].protocol is not None
+    records[0].protocol.dtype = "tf32"
+    with pytest.raises(UserError, match='dtype of the records differ.*"tf32" in'):
+        check_comparable(records)
+
+
 def test_of_the_protocol_too() -> None:
     records = cells()
     assert records[0].protocol is not None

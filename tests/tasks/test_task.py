@@ -142,3 +142,14 @@ def test_a_change_to_the_default_of_a_younger_key_is_told_by_its_value() -> None
     assert with_overrides(with_overrides(task, {"retrain_seeds": 2}), {"retrain_seeds": 1}).changes == {
         "retrain_seeds": 1
     }
+
+
+def test_what_moves_last_bits_alone_makes_no_variant() -> None:
+    task = find_task("digits_1")
+    rounded = {"sampler": {"batch_size": 10}, "compute": {"gradient_checkpointing": True, "microbatch": 4}}
+    thrifty = with_overrides(task, rounded)
+    assert thrifty.changes == {}
+    assert thrifty.digest() != task.digest(), "found records are of the very same command"
+    assert with_overrides(task, {"compute": {"autocast": "tf32"}}).changes == {"compute.autocast": "tf32"}
+    fresh = with_overrides(task, {"sampler": {"name": "ddim", "eta": 0.5, "batch_size": 10}})
+    assert fresh.changes["sampler.batch_size"] == 10

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import torch
+from torch import Tensor
 
 from vdu_bench.api.own_images import OwnImages
 from vdu_bench.data.image_set import ImageSet
@@ -14,7 +15,6 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.concept import Concept
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
-from vdu_bench.methods.pools import Batch
 from vdu_bench.methods.regime import Need
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.gaussian import WeightPosterior
@@ -103,12 +103,11 @@ class OwnContext(UnlearningContext):
         if not self._given[need]:
             raise UserError(f"{self._who} needs {ASKED[need]}")
 
-    def _batch(self, images: ImageSet) -> Batch:
-        """As of a task, but with an image's own captions, of which one is drawn."""
-        captions = None
-        if self._concept is not None:
-            captions = [self._one_of(row.nonzero().flatten().tolist()) for row in images.concepts[:, 1:]]
-        return Batch(self._model.encode(images.images), self._model.condition(captions), captions, images.concepts)
+    def _drawn_captions(self, concepts: Tensor) -> list[str] | None:
+        """Not a task's, but an image's own, of which one is drawn."""
+        if self._concept is None:
+            return None
+        return [self._one_of(row.nonzero().flatten().tolist()) for row in concepts[:, 1:]]
 
     def _one_of(self, places: list[int]) -> str:
         drawn = places[int(torch.randint(len(places), (1,), generator=self.generator))]

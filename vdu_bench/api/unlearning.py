@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -20,6 +20,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.method import Method
 from vdu_bench.methods.settings import checked_settings
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.precision import Precision, arithmetic
 from vdu_bench.models.specs import ComputeSpec, SamplerSpec
 
 Images = str | Path | Image.Image | Tensor | Sequence[str | Path | Image.Image | Tensor]
@@ -39,7 +40,7 @@ def unlearn(
     retain_captions: str | Sequence[str] | None = None,
     posterior: Source | None = None,
     sampler: SamplerSpec | Mapping[str, Any] | None = None,
-    autocast: Literal["off", "bfloat16", "float16"] = "off",
+    autocast: Precision = "off",
     gradient_checkpointing: bool = False,
     seed: int = 0,
     quiet: bool = False,
@@ -69,7 +70,8 @@ def unlearn(
             whose settings are those of `LaplacePosterior`.
         sampler: how the pipeline's own samples are drawn, where they are needed: a `SamplerSpec` or its fields.
             Default: its defaults, in batches of 8, with a guidance scale of 7.5 where the pipeline takes prompts.
-        autocast: precision of the denoiser's arithmetic.
+        autocast: precision of the denoiser's arithmetic. Meanwhile torch's own flags for TF32 say so too: ``off`` is
+            float32 proper.
         gradient_checkpointing: compute activations twice, and keep few of them.
         seed: of every draw.
         quiet: no progress bar.
@@ -93,12 +95,12 @@ def unlearn(
     to_keep = None if retain is None else own_images(retain, shape, "retain")
     words = _words(model, to_forget, to_keep, prompts, captions, anchor, keep, retain_captions)
     progress = Progress(quiet)
-    with _laplace_bar(posterior, progress) as on_image:
+    with arithmetic(autocast), _laplace_bar(posterior, progress) as on_image:
         kept = None if words is None else (words.anchor, *words.preserve)
         estimate = None if posterior is None else own_posterior(posterior, model, drawn_by, kept, on_image)
         context = OwnContext(model, found, to_forget, to_keep, words, estimate, seed, drawn_by)
         found.prepare(model, context)
-    with progress.steps(who, found.steps) as context.on_step:
+    with arithmetic(autocast), progress.steps(who, found.steps) as context.on_step:
         made = found.unlearn(model, context)
     return pipeline_with(pipeline, made, model)
 

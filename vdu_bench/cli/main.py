@@ -200,7 +200,7 @@ def prepare(
 
       torchrun --nproc_per_node 4 -m vdu_bench prepare --task cifar10_ship --set task.model.training.autocast=bfloat16
     """
-    from vdu_bench.engine.device import resolve_device
+    from vdu_bench.engine.device import set_device
     from vdu_bench.engine.prepare import import_prepared, prepare_tasks
     from vdu_bench.engine.progress import Progress
 
@@ -214,7 +214,7 @@ def prepare(
         if rebuild:
             raise UserError("--import and --rebuild exclude each other: what is imported would be trained again")
         import_prepared(import_, place)
-    artifacts = prepare_tasks(tasks, place, resolve_device(device), progress, rebuild, export, where)
+    artifacts = prepare_tasks(tasks, place, set_device(device), progress, rebuild, export, where)
     for name, artifact in artifacts.items():
         typer.echo(f"{name:24} {artifact.digest[:12]}  {artifact.folder}")
 

@@ -54,7 +54,7 @@ DataDir = Annotated[
         "Hugging Face hub.",
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; with --jobs several, cuda:0,cuda:1.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
 ReferenceOption = Annotated[Path, typer.Option("--reference", help="The folder of the blessed records.")]
 NewRecords = Annotated[Path, typer.Option("--records", help="The folder of the new records, as from run --out.")]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vdu_bench.data.catalog import SOURCES, data_stamp
+from vdu_bench.engine.cards import kind_in
 from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.store import Store
 from vdu_bench.engine.usage import pipeline_code
@@ -64,7 +65,7 @@ class Cell:
         changes: those of them that the user gave, and otherwise than the task does; a regime other than full with them.
         regime: which data the method may see.
         seed: the unlearn and the sample seed; of a model from elsewhere the sample seed alone.
-        device: as asked for (``auto``, ``cpu``, ``cuda``...).
+        device: as asked for (``auto``, ``cpu``, ``cuda``, ``cuda:0,cuda:1``...).
         data_dir: where data sets from outside the package lie; None where no place was named.
         data_stamp: what tells one content of the data from another without reading it, taken before anything runs.
         models_stamp: the same of models from elsewhere, where they lie in folders.
@@ -160,7 +161,7 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
         **who,
         "regime": cell.regime,
         "seed": cell.seed,
-        "device": cell.device,
+        "device": kind_in(cell.device),
         "data": cell.data_stamp,
         "models": cell.models_stamp,
         "code": code_digest(["vdu_bench.engine.worker", *pipeline_code(cell.task), *entries]),

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vdu_bench.engine.cards import check_jobs, device_of, devices_in
 from vdu_bench.engine.cells import Cell, tasks_of
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.remote_progress import RemoteProgress, following
@@ -111,6 +112,11 @@ class DaskExecutor(ClusterExecutor):
         super().__init__(store, progress, fresh, plugins)
         self._scheduler = scheduler
 
+    def check(self, cells: Sequence[Cell]) -> None:
+        if len(devices_in(cells[0].device)) > 1:
+            raise UserError("--device takes one name with --dask: a cluster's workers have their cards already")
+        super().check(cells)
+
     @contextmanager
     def _connected(self) -> Iterator[Client]:
         from distributed import Client
@@ -127,6 +133,8 @@ class DaskExecutor(ClusterExecutor):
 class JobsExecutor(ClusterExecutor):
     """On processes of this machine, one thread each unless OMP_NUM_THREADS says otherwise.
 
+    They take turns with the devices that cells name, so that several share a card where there are more of them.
+
     Args:
         jobs: how many.
         store, progress, fresh, plugins: as of `ClusterExecutor`.
@@ -137,6 +145,10 @@ class JobsExecutor(ClusterExecutor):
     ) -> None:
         super().__init__(store, progress, fresh, plugins)
         self._jobs = jobs
+
+    def check(self, cells: Sequence[Cell]) -> None:
+        check_jobs(cells[0].device, self._jobs)
+        super().check(cells)
 
     @contextmanager
     def _connected(self) -> Iterator[Client]:
@@ -202,7 +214,16 @@ def _worker_there(device: str, data_dir: Path | None, root: Path, fresh: bool, p
     for file in plugins:
         load_plugin(file)
     progress = RemoteProgress()
-    return Worker(device, data_dir, Store(root, shipped_artifacts(), progress.say), progress, fresh)
+    return Worker(own_device(device), data_dir, Store(root, shipped_artifacts(), progress.say), progress, fresh)
+
+
+def own_device(device: str) -> str:
+    """Of several devices, that of this worker: those of one machine are numbered from 0."""
+    if len(devices_in(device)) == 1:
+        return device
+    from distributed import get_worker
+
+    return device_of(device, int(get_worker().name))
 
 
 def _warm_up(*place: Any) -> None:

@@ -6,6 +6,21 @@ import torch
 
 from vdu_bench.errors import UserError
 from vdu_bench.launch import launched, local_rank
+from vdu_bench.models.precision import set_algorithms, set_arithmetic
+
+
+def set_device(name: str) -> str:
+    """The device of this process from here on, as `resolve_device` gives it: what names none of its own runs there too.
+
+    A GPU's arithmetic is set outright, and not left to torch's defaults: float32 proper, the same algorithms in every
+    run. A task that asks for another precision has it while its models are trained and sampled.
+    """
+    device = resolve_device(name)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(torch.device(device).index or 0)
+    set_arithmetic("off")
+    set_algorithms()
+    return device
 
 
 def resolve_device(name: str) -> str:
@@ -13,6 +28,8 @@ def resolve_device(name: str) -> str:
 
     Of several processes on one machine each has the GPU of its own number.
     """
+    if "," in name:
+        raise UserError(f"device {name!r}: several are for several processes; give --jobs, or name one")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and launched() > 1:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vdu_bench.engine.cells import Cell, tasks_of
-from vdu_bench.engine.device import resolve_device
+from vdu_bench.engine.device import set_device
 from vdu_bench.engine.failures import forget_failure, tell_failure
 from vdu_bench.engine.memory import check_memory
 from vdu_bench.engine.progress import Progress
@@ -52,7 +52,7 @@ class Worker:
     """
 
     def __init__(self, device: str, data_dir: Path | None, store: Store, progress: Progress, fresh: bool) -> None:
-        self._shop = Workshop(store, resolve_device(device), progress, data_dir, OF_CELLS if fresh else ())
+        self._shop = Workshop(store, set_device(device), progress, data_dir, OF_CELLS if fresh else ())
 
     def check_data(self, tasks: Sequence[Task]) -> None:
         """Raise UserError for a task whose data, base from elsewhere or probes are not there or not what it needs."""

@@ -54,6 +54,11 @@ class Workshop:
         self._memos: dict[str, Memo] = {}
         self._held: dict[str, tuple[str, Any]] = {}
 
+    @property
+    def device_kind(self) -> str:
+        """``cpu`` or ``cuda``: what a stage's address tells of the device, since cards of one machine share stages."""
+        return self.device.partition(":")[0]
+
     def get(self, stage: Stage) -> Artifact:
         """The artifact of a stage, found or made."""
         key = stage.address

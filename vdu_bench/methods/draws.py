@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vdu_bench.data.captions import Captions
-from vdu_bench.data.image_set import ImageSet
+from vdu_bench.methods.encoded import Kept
 from vdu_bench.methods.pools import Batch, ImagePool
 from vdu_bench.models.diffusion import DiffusionModel
 
@@ -30,6 +30,7 @@ class Draws(ABC):
         self.generator = torch.Generator().manual_seed(seed)
         """A CPU generator for draws of one's own; move what it gives to the model's device."""
         self._model, self._captions = model, captions
+        self._embedded: Kept[str] = Kept()
 
     @property
     def forget(self) -> ImagePool:
@@ -56,6 +57,13 @@ class Draws(ABC):
         t = torch.randint(self._model.train_timesteps, (n,), generator=self.generator)
         return t.to(self._model.device)
 
-    def _batch(self, images: ImageSet) -> Batch:
-        captions = None if self._captions is None else self._captions.drawn(images.concepts, self.generator)
-        return Batch(self._model.encode(images.images), self._model.condition(captions), captions, images.concepts)
+    def _batch(self, x0: Tensor, concepts: Tensor) -> Batch:
+        captions = self._drawn_captions(concepts)
+        if captions is None:
+            return Batch(x0, self._model.condition(None), None, concepts)
+        condition = self._embedded.of(captions, lambda: self._model.condition(captions))
+        return Batch(x0, condition, captions, concepts)
+
+    def _drawn_captions(self, concepts: Tensor) -> list[str] | None:
+        """What images show, in words, for bool ``[N, K]``; None for an unconditional model."""
+        return None if self._captions is None else self._captions.drawn(concepts, self.generator)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.errors import UserError
+from vdu_bench.methods.encoded import Encoded
+from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.training.batches import epoch_indices
 
 
@@ -33,17 +35,24 @@ class Batch:
 class ImagePool:
     """Images that are drawn in epochs, each in an order of its own, with a note of which were ever drawn.
 
-    No image is copied but those of a batch.
-
     Args:
+        model: whose latents they become.
         images: the whole data set.
         index: which of them are in the pool, int64 positions.
         seed: of the epochs' orders.
-        batch_of: makes a batch of images.
+        batch_of: makes a batch of clean latents and of the concepts that the images show, bool ``[N, K]``.
     """
 
-    def __init__(self, images: ImageSet, index: Tensor, seed: int, batch_of: Callable[[ImageSet], Batch]) -> None:
+    def __init__(
+        self,
+        model: DiffusionModel,
+        images: ImageSet,
+        index: Tensor,
+        seed: int,
+        batch_of: Callable[[Tensor, Tensor], Batch],
+    ) -> None:
         self._images, self._index, self._seed, self._batch_of = images, index, seed, batch_of
+        self._encoded = Encoded(model, images.images, index)
         self._drawn = torch.zeros(len(index), dtype=torch.bool)
         self._position = 0
 
@@ -65,7 +74,8 @@ class ImagePool:
 
     def take(self, index: Tensor) -> Batch:
         """The images at `index`, int64 ``[N]`` in 0..len-1, whatever `batch` is at. Raises IndexError beyond these."""
-        return self._batch_of(self.images(index))
+        self._drawn[index] = True
+        return self._batch_of(self._encoded(index), self._images.concepts[self._index[index]])
 
     def images(self, index: Tensor) -> ImageSet:
         """As `take`, but the images as they lie in the data, counted all the same."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,12 @@ from torch_fidelity.metric_fid import (
 from torch_fidelity.utils import create_feature_extractor, extract_featuresdict_from_input_id_cached
 
 from vdu_bench.metrics.inception import EXTRACTOR, FEATURES, Inception
+
+FEWEST, MOST = 64, 1024
+"""Images that Inception is shown at once: on a CPU the fewest, on a GPU up to the most."""
+
+IMAGE_BYTES = 32 * 2**20
+"""What an image takes there, roughly: layers of up to 64 channels of 147 x 147 numbers, and what convolutions need."""
 
 Statistics = dict[str, Any]
 """float64 ``mu`` ``[F]`` and ``sigma`` ``[F, F]``."""
@@ -70,15 +77,18 @@ def inception_statistics(
         rows: positions of the images to take; all if None. They are read one by one, and never copied together.
         weights: as for `feature_statistics`, of the images that are taken.
     """
+    device = torch.device(inception.device)
+    cuda = device.type == "cuda"
     options: dict[str, Any] = {
-        "batch_size": 64,
-        "cuda": torch.device(inception.device).type == "cuda",
+        "batch_size": batch_on(device),
+        "cuda": cuda,
         "feature_extractor_weights_path": str(inception.weights),
         "verbose": False,
     }
     layer = str(FEATURES)
-    # torch's data loader draws a seed from the global generator, which is set aside for that.
-    with torch.random.fork_rng(devices=[]):
+    # torch-fidelity knows no cards but the current one. torch's data loader draws a seed from the global generator,
+    # which is set aside for that.
+    with torch.cuda.device(device) if cuda else nullcontext(), torch.random.fork_rng(devices=[]):
         network = create_feature_extractor(EXTRACTOR, [layer], **options)
         taken = _Images(inception.as_input(images), range(len(images)) if rows is None else rows)
         features: Tensor = extract_featuresdict_from_input_id_cached(
@@ -88,6 +98,14 @@ def inception_statistics(
         found: Statistics = fid_features_to_statistics(features)
         return found
     return {key: value.astype(np.float32) for key, value in feature_statistics(features, weights).items()}
+
+
+def batch_on(device: torch.device) -> int:
+    """How many images Inception is shown at once: on a GPU as many as half of its free memory holds, within bounds."""
+    if device.type != "cuda":
+        return FEWEST
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(FEWEST, min(MOST, int(free / 2 / IMAGE_BYTES)))
 
 
 class _Images(Dataset[Tensor]):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from vdu_bench.errors import Diverged
 from vdu_bench.models.counting import EvaluationCounter
@@ -25,20 +26,26 @@ class DiffusionModel(ABC):
 
     Attributes:
         conditioning: what the model is asked with.
+        in_pixels: whether clean latents are the pixels themselves, only scaled.
         denoiser: the trainable module.
         noise_scheduler: diffusers' DDPMScheduler that the denoiser was trained with.
         counter: how often the denoiser was evaluated; a clone shares its source's counter, so that a method's
             frozen copies are counted with it.
         autocast: the precision of the denoiser's arithmetic, where that is not its weights'.
+        microbatch: how many images the denoiser is trained on at once; None for all of a batch.
+        tf32: whether a GPU is to compute float32 in TF32; it is the process that does (`arithmetic`).
     """
 
     conditioning: ClassVar[ModelKind]
+    in_pixels: ClassVar[bool] = False
 
     def __init__(self, denoiser: nn.Module, noise_scheduler: DDPMScheduler) -> None:
         self.denoiser = denoiser
         self.noise_scheduler = noise_scheduler
         self.counter = EvaluationCounter()
         self.autocast: torch.dtype | None = None
+        self.microbatch: int | None = None
+        self.tf32 = False
 
     @property
     def prompted(self) -> bool:
@@ -54,6 +61,13 @@ class DiffusionModel(ABC):
     def dtype(self) -> torch.dtype:
         """The type of the denoiser's weights."""
         return next(self.denoiser.parameters()).dtype
+
+    @property
+    def precision(self) -> str:
+        """What the denoiser computes in: ``float32``, ``tf32`` (of a GPU alone), ``bfloat16`` or ``float16``."""
+        if self.tf32 and self.device.type == "cuda":
+            return "tf32"
+        return str(self.autocast or self.dtype).removeprefix("torch.")
 
     @property
     def process(self) -> NoiseProcess:
@@ -85,14 +99,32 @@ class DiffusionModel(ABC):
         """The network's own output, counted; `t` is int64 ``[N]`` or a scalar."""
         # Not autocast(enabled=False), which not every kind of device knows.
         with nullcontext() if self.autocast is None else torch.autocast(self.device.type, self.autocast):
-            output = self._call_denoiser(x_t, t, condition)
+            output = self._in_parts(x_t, t, condition)
         output = output.to(x_t.dtype)
         self.counter.record(output)
         return output
 
+    def _in_parts(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
+        """The network's output, a part of the batch at a time where it is trained and too large.
+
+        Nothing of a part is held but its output; the rest is computed again when its gradient comes, which is why it
+        goes with any loss, of several evaluations too. Dropout draws for each part.
+        """
+        size = self.microbatch
+        if size is None or len(x_t) <= size or not torch.is_grad_enabled():
+            return self._call_denoiser(x_t, t, condition)
+        times = t.expand(len(x_t)).split(size)
+        conditions = [None] * len(times) if condition is None else condition.split(size)
+        parts = zip(x_t.split(size), times, conditions, strict=True)
+        return torch.cat([checkpoint(self._call_denoiser, *part, use_reentrant=False) for part in parts])
+
     def computing(self, compute: ComputeSpec) -> Self:
         """This model, with memory traded as asked."""
-        self.autocast = None if compute.autocast == "off" else getattr(torch, compute.autocast)
+        self.microbatch = compute.microbatch
+        if compute.channels_last:
+            nn.Module.to(self.denoiser, memory_format=torch.channels_last)
+        self.tf32 = compute.autocast == "tf32"
+        self.autocast = None if compute.autocast in ("off", "tf32") else getattr(torch, compute.autocast)
         if compute.gradient_checkpointing:
             # diffusers' own method, which torch's annotations take for a buffer.
             cast(Any, self.denoiser).enable_gradient_checkpointing()
@@ -283,6 +315,10 @@ class DiffusionModel(ABC):
         for module in self._modules():
             nn.Module.to(module, device)
         return self
+
+    def _channels_first(self) -> None:
+        """safetensors keep contiguous tensors alone."""
+        nn.Module.to(self.denoiser, memory_format=torch.contiguous_format)
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -53,8 +53,9 @@ class TrainingRecipe(FitSpec):
     later: ClassVar[tuple[str, ...]] = ("autocast",)
 
     seed: int = Field(0, ge=0, description="the train seed: initial weights, batches, noise")
-    autocast: Literal["off", "bfloat16", "float16"] = Field(
-        "off", description="precision of the denoiser's arithmetic in training; its weights stay float32"
+    autocast: Literal["off", "tf32", "bfloat16", "float16"] = Field(
+        "off",
+        description="precision of the denoiser's arithmetic in training, tf32 on a GPU alone; its weights stay float32",
     )
 
 
@@ -162,11 +163,19 @@ AnyPosterior = Annotated[SnapshotPosterior | CheckpointPosterior | LaplacePoster
 class ComputeSpec(Spec):
     """Trades of memory against time and precision, for networks that would not fit otherwise."""
 
-    autocast: Literal["off", "bfloat16", "float16"] = Field(
-        "off", description="precision of the denoiser's arithmetic; its weights stay float32"
+    later: ClassVar[tuple[str, ...]] = ("channels_last", "microbatch")
+
+    autocast: Literal["off", "tf32", "bfloat16", "float16"] = Field(
+        "off", description="precision of the denoiser's arithmetic, tf32 on a GPU alone; its weights stay float32"
     )
     gradient_checkpointing: bool = Field(False, description="compute activations twice and keep few of them")
     vae_slicing: bool = Field(False, description="one image at a time in the autoencoder")
+    channels_last: bool = Field(False, description="weights with channels last, as a GPU's convolutions like them")
+    microbatch: PositiveInt | None = Field(
+        None,
+        description="images that the denoiser is trained on at once, at the price of one more forward evaluation: a "
+        "larger batch goes in parts, whose gradients add up; none: all of it",
+    )
 
 
 class SamplerSpec(Spec):
@@ -182,7 +191,9 @@ class SamplerSpec(Spec):
         "leading", description="which of the training times are visited; diffusers' name for it"
     )
     guidance_scale: float = Field(1.0, ge=0, description="classifier-free guidance; 1 is none")
-    batch_size: PositiveInt = Field(250, description="images a batch; fixed, since it moves the last bits")
+    batch_size: PositiveInt = Field(
+        250, description="images a batch; it moves the last bits, and with fresh noise more"
+    )
     eta: float = Field(
         0.0, ge=0, le=1, description="of ddim, the share of fresh noise in each step; 0 is deterministic"
     )

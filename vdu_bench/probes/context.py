@@ -64,11 +64,11 @@ class ProbeContext(Draws):
         shown = train.shows(task.forget)
         sides = (("forget", shown), ("retain", ~shown))
         self._forget, self._retain = (
-            ImagePool(train, which.nonzero().flatten(), derive_seed(self.seed, side), self._batch)
+            ImagePool(model, train, which.nonzero().flatten(), derive_seed(self.seed, side), self._batch)
             for side, which in sides
         )
         of_concept = splits.held_out.shows(task.forget).nonzero().flatten()
-        self._held_out = ImagePool(splits.held_out, of_concept, derive_seed(self.seed, "held_out"), self._batch)
+        self._held_out = ImagePool(model, splits.held_out, of_concept, derive_seed(self.seed, "held_out"), self._batch)
         model.counter = EvaluationCounter()
 
     def noise(self, n: int, purpose: str = "samples") -> Tensor:

@@ -79,6 +79,7 @@ class Inversion(Attack):
         for look in sorted(self.settings.looks):
             while fit.step < look:
                 fit.advance(gradients_of(loss))
+            fit.read()
             with embedded(asked, token, (first + scale * shift).detach()):
                 asked_for = [prompts[i % len(prompts)] for i in range(n)]
                 drawn = asked.sample(n, asked_for, noise, context.sampler, context.on_batch)

@@ -116,6 +116,7 @@ def relearned(
             while fit.step < look:
                 with seeded_dropout(copy.denoiser, derive_seed(context.seed, "dropout", count, fit.step)):
                     fit.advance(gradients_of(loss))
+            fit.read()
             looks[look_name(f"{count} images", look)] = ask_for_concept(copy.freeze(), context, n)
     return looks
 

@@ -44,6 +44,18 @@ def _grouped(records: Iterable[Record], name: Callable[[Record], str]) -> Groups
     return [(found, list(group)) for found, group in groupby(ordered, key=name)]
 
 
+def compared(protocol: Protocol, field: str) -> Any:
+    """What of a protocol's field must be alike in two records.
+
+    All of it, but for how many images the sampler draws at once: an image is decided by its own noise, and by the
+    others of its batch in the last bits alone; unless fresh noise is drawn in each step, which is drawn for a batch.
+    """
+    value = getattr(protocol, field)
+    if field != "sampler" or value.get("eta"):
+        return value
+    return {name: setting for name, setting in value.items() if name != "batch_size"}
+
+
 def check_comparable(records: Iterable[Record]) -> None:
     """Refuse what would put unlike numbers side by side, or average them.
 
@@ -100,7 +112,7 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
     # Thousands of records agree, and to tell that takes no look at each field of them.
     if any(protocol != measured[0][1] for _, protocol in measured):
         for field in Protocol.model_fields:
-            _agree(where, field, [(record, getattr(protocol, field)) for record, protocol in measured])
+            _agree(where, field, [(record, compared(protocol, field)) for record, protocol in measured])
     found: dict[str, set[tuple[str, ...]]] = {}
     for record in group:
         for metric, result in record.metrics.items():

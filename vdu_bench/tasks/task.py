@@ -39,6 +39,13 @@ UNMEASURED = ("settings_from", "tuning", "tuning_cost")
 """Keys of a task that decide no number: how settings were come by, and how they are searched for."""
 
 
+ROUNDED = {
+    "sampler": {"batch_size"},
+    "compute": {"gradient_checkpointing", "vae_slicing", "channels_last", "microbatch"},
+}
+"""Keys that trade memory against time, and move a number in its last bits alone."""
+
+
 class Task(Spec):
     """A standard task: pure data, so that two runs of the same file are the same task."""
 
@@ -180,7 +187,7 @@ class Task(Spec):
     @property
     def changes(self) -> dict[str, Any]:
         """By dotted name, what a command changed of the task; but `forget_images`, which has a field of its own,
-        `attacks`, which add to a record and change nothing in it, and what decides no number.
+        `attacks`, which add to a record and change nothing in it, and what decides no number, or its last bits alone.
 
         Not a part of the digest: the same task by another way is the same task.
         """
@@ -217,7 +224,8 @@ class Task(Spec):
 
     def changed_from(self, original: Task, claims: Iterable[str] = ()) -> Task:
         """This task, which knows what it has otherwise than `original`; `claims` are the methods of `claims`."""
-        unnamed = {"forget_images", "attacks", *UNMEASURED}
+        unnamed: dict[str, Any] = dict.fromkeys(("forget_images", "attacks", *UNMEASURED), True)
+        unnamed |= {name: keys for name, keys in ROUNDED.items() if name != "sampler" or not self.sampler.eta}
         before, after = (task.model_dump(mode="json", context=WHOLE, exclude=unnamed) for task in (original, self))
         if self.posterior is not None and self.posterior.source == original.posterior_source.source:
             before["posterior"] = original.posterior_source.model_dump(mode="json", context=WHOLE)

@@ -6,11 +6,11 @@ The trials of one method always follow each other, since each is asked for by wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vdu_bench.engine.cluster import local_cluster
+from vdu_bench.engine.cluster import local_cluster, own_device
 from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.remote_progress import RemoteProgress, following
@@ -130,6 +130,7 @@ def _search_there(search: Search, root: Path, plugins: tuple[Path, ...]) -> Foun
         store = Store(root, shipped_artifacts(), progress.say)
         _KEPT[root] = store, LocalExecutor(store, progress)
     store, executor = _KEPT[root]
+    search = replace(search, device=own_device(search.device))
     try:
         return search.run(executor, store, progress)
     except Broken as error:

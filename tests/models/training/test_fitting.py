@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from diffusers.training_utils import EMAModel
 from torch import nn
 
 from vdu_bench.errors import Diverged
 from vdu_bench.models.specs import FitSpec
+from vdu_bench.models.training.average import Average
 from vdu_bench.models.training.fitting import Backward, Fit, fit, gradients_of, learning_rate_factor
 
 
@@ -110,6 +112,69 @@ def test_gradients_that_are_not_there_are_an_error() -> None:
     p = nn.Parameter(torch.ones(1))
     with pytest.raises(ValueError, match="no parameter has a gradient"):
         Fit([p], FitSpec(steps=1, learning_rate=0.1)).run(lambda _, __: p.sum())
+
+
+def test_the_average_of_all_weights_at_once_has_the_bits_of_one_after_the_other() -> None:
+    generator = torch.Generator().manual_seed(0)
+    ours = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((64, 3, 3, 3), (129,), (7, 5))]
+    average, plain = Average(ours, decay=0.999), EMAModel(ours, decay=0.999)
+    for _ in range(20):
+        with torch.no_grad():
+            for p in ours:
+                p += 0.01 * torch.randn(p.shape, generator=generator)
+        average.step(ours)
+        plain.step(ours)
+    assert all(torch.equal(one, other) for one, other in zip(average.shadow_params, plain.shadow_params, strict=True))
+
+
+def test_losses_of_a_window_are_read_at_its_end_and_are_the_same() -> None:
+    def fitted(window: int | None) -> tuple[list[list[tuple[int, float]]], torch.Tensor]:
+        p = nn.Parameter(torch.zeros(2))
+        running = Fit([p], FitSpec(steps=7, learning_rate=0.1, clip_norm=1.0), window=window)
+        return [running.advance(gradients_of(quadratic(p))) for _ in range(7)], p.detach()
+
+    (each, end), (late, other_end) = fitted(None), fitted(3)
+    assert [len(read) for read in each] == [1] * 7
+    assert [len(read) for read in late] == [0, 0, 3, 0, 0, 3, 1]
+    assert [pair for read in each for pair in read] == [pair for read in late for pair in read]
+    assert torch.equal(end, other_end)
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_divergence_is_found_at_the_window_s_end_and_its_step_is_named(where: str) -> None:
+    p = nn.Parameter(torch.ones(1))
+
+    def loss(step: int) -> torch.Tensor:
+        if step < 4:
+            return p.square().sum()
+        return p.sum() * float("nan") if where == "loss" else infinite_slope(p)
+
+    running = Fit([p], FitSpec(steps=9, learning_rate=0.1, clip_norm=1.0), window=3)
+    with pytest.raises(Diverged, match=f"the {where} is not finite at step 4, seen after step 5"):
+        running.run(gradients_of(loss))
+    assert running.step == 6
+
+
+def test_what_is_not_read_at_the_end_of_a_window_is_when_it_is_asked_for() -> None:
+    p = nn.Parameter(torch.ones(1))
+    running = Fit([p], FitSpec(steps=9, learning_rate=0.1), window=5)
+    for step in range(2):
+        assert running.advance(gradients_of(lambda _: p.sum() * (float("nan") if step else 1))) == []  # noqa: B023
+    with pytest.raises(Diverged, match="the loss is not finite at step 1"):
+        running.read()
+
+
+@pytest.mark.parametrize("decay", [None, 0.99])
+def test_no_value_is_asked_for_within_a_window(decay: float | None) -> None:
+    """On the meta device nothing has a value, so that whoever waits for one is an error."""
+    p = nn.Parameter(torch.zeros(2, device="meta"))
+    spec = FitSpec(steps=9, learning_rate=0.1, clip_norm=1.0, ema_decay=decay, optimizer="adamw")
+    running = Fit([p], spec)
+    assert running.window > 1
+    for _ in range(8):
+        assert running.advance(gradients_of(lambda _: p.square().sum())) == []
+    with pytest.raises(RuntimeError):
+        running.read()
 
 
 def test_average_replaces_the_weights_at_the_end() -> None:

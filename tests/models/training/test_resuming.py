@@ -47,7 +47,7 @@ def losses_of(steps: int) -> list[float]:
     p = nn.Parameter(torch.zeros(2))
     running = Fit([p], FitSpec(steps=steps, learning_rate=0.1))
     slope = gradients_of(lambda step: (p - step * torch.tensor([1.0, -2.0])).square().sum())
-    return [running.advance(slope) for _ in range(steps)]
+    return [loss for _ in range(steps) for _, loss in running.advance(slope)]
 
 
 @pytest.mark.parametrize("steps", [20, 40, 50, 123])

@@ -20,6 +20,31 @@ def test_all_cells_pair_and_nothing_is_said() -> None:
     assert notices == []
 
 
+def test_a_reference_that_was_drawn_in_other_batches_compares() -> None:
+    new = cells()
+    for record in new:
+        assert record.protocol is not None
+        record.protocol.sampler["batch_size"] = 16
+    pairs, notices = pair_cells(cells(), new)
+    assert len(pairs) == 12
+    assert notices == []
+
+
+def test_one_of_another_arithmetic_does_not() -> None:
+    new = cells()
+    for record in new:
+        assert record.protocol is not None
+        record.protocol.dtype = "tf32"
+    with pytest.raises(UserError, match='dtype is "tf32", in the reference "float32"'):
+        pair_cells(cells(), new)
+
+
+def test_an_old_record_is_of_float32() -> None:
+    record = read_record(OLD_RECORD)
+    assert record.protocol is not None
+    assert record.protocol.dtype == "float32"
+
+
 def test_one_seed_of_three_is_no_loss() -> None:
     pairs, notices = pair_cells(cells(), cells(seeds=[1]))
     assert {pair.new.seeds.sample for pair in pairs} == {1}

@@ -20,6 +20,7 @@ from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import Diverged
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.precision import arithmetic
 from vdu_bench.probes.catalog import PROBES, check_attack
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.probe import Probe
@@ -69,7 +70,7 @@ def images(shop: Workshop, task: Task, weights: Weights, name: str, probe: Probe
         "samples": task.samples,
         "seed": seed,
         **usage(task),
-        "device": shop.device,
+        "device": shop.device_kind,
     }
     if "pairs" in probe.needs and (pairs := shop.pairs(task)) is not None:
         spec["pairs"] = {"images": shop.pairs_digest(task, pairs), "strength": task.pair_strength}
@@ -79,15 +80,15 @@ def images(shop: Workshop, task: Task, weights: Weights, name: str, probe: Probe
     def make(folder: Path) -> Mapping[str, Any]:
         model = ready_model(task, weights, shop.device)
         context = ProbeContext(task, model, name, probe.needs, seed, shop.splits(task))
-        with shop.progress.bar(f"{label}: {name}", probe.images(context)) as context.on_batch:
+        bar = shop.progress.bar(f"{label}: {name}", probe.images(context))
+        with arithmetic(task.compute.autocast), bar as context.on_batch:
             started = time.perf_counter()
             drawn, reason = _drawn(probe, model, context)
             seconds = time.perf_counter() - started
         # A convolution may give its channels last, and a decoder hands that on.
         save_file({key: found.contiguous() for key, found in drawn.items()}, folder / IMAGES)
-        dtype = str(model.autocast or model.dtype).removeprefix("torch.")
         why = {"reason": reason} if reason else {}
-        return {"seconds": seconds, "dtype": dtype, "ledger": context.ledger().model_dump(), **why}
+        return {"seconds": seconds, "dtype": model.precision, "ledger": context.ledger().model_dump(), **why}
 
     follow: list[str | Entry] = [PROBES.entry(name), "vdu_bench.probes.context", *pipeline_code(task)]
     code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights"])

@@ -116,7 +116,7 @@ def _laplace(
         "sampler": task.sampler.model_dump(mode="json"),
         "names": list(names),
         **told(task),
-        "device": shop.device,
+        "device": shop.device_kind,
     }
 
     def make(folder: Path) -> Mapping[str, Any]:

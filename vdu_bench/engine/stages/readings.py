@@ -38,7 +38,7 @@ def readings(shop: Workshop, task: Task, images: Artifact) -> dict[str, Readings
 
     inputs = {"images": images, "judge": judge(shop, task), "real": real(shop, task)}
     code = code_digest(["vdu_bench.judges.classifier.judge", "vdu_bench.judges.classifier.junk"], alone=[__name__])
-    artifact = shop.get(Stage("readings", {"device": shop.device}, make, inputs, code))
+    artifact = shop.get(Stage("readings", {"device": shop.device_kind}, make, inputs, code))
     read = load_file(artifact.folder / READINGS)
 
     def reading(name: str) -> Readings:

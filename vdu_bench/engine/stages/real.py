@@ -29,7 +29,7 @@ def real(shop: Workshop, task: Task) -> Artifact:
         save_file({name: reader.read(part.images)[1] for name, part in parts.items()}, folder / FEATURES)
         return {}
 
-    spec = {"family": task.family, "data": shop.data_digest(task), "device": shop.device}
+    spec = {"family": task.family, "data": shop.data_digest(task), "device": shop.device_kind}
     code = code_digest(["vdu_bench.judges.classifier.judge"], alone=[__name__])
     return shop.get(Stage("real", spec, make, {"judge": judge(shop, task)}, code))
 

@@ -49,5 +49,5 @@ def _shown(shop: Workshop, task: Task, images: Artifact) -> Tensor:
 
     code = code_digest(["vdu_bench.judges.classifier.judge"], alone=[__name__])
     inputs = {"images": images, "second_judge": made}
-    artifact = shop.get(Stage("second_readings", {"device": shop.device}, make, inputs, code))
+    artifact = shop.get(Stage("second_readings", {"device": shop.device_kind}, make, inputs, code))
     return load_file(artifact.folder / SHOWN)["shown"].clone()

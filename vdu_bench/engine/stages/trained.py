@@ -24,7 +24,8 @@ from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.posterior.gaussian import WeightPosterior
-from vdu_bench.models.specs import ComputeSpec, LatentRecipe, ModelRecipe, SnapshotPosterior
+from vdu_bench.models.precision import arithmetic
+from vdu_bench.models.specs import LatentRecipe, ModelRecipe, SnapshotPosterior
 from vdu_bench.models.training.base_model import TrainingLog, posterior_name, train
 from vdu_bench.models.training.shown import CaptionedLatents, Pixels, TrainingData
 from vdu_bench.tasks.task import Task
@@ -115,8 +116,8 @@ def run_training(
     model, data = _untrained(
         shop, task, recipe, images, lambda latent, shown: autoencoder(latent, shown, workspace / AUTOENCODER)
     )
-    model.computing(ComputeSpec(autocast=recipe.training.autocast))
-    with shop.progress.steps(label, recipe.training.steps) as on_step:
+    model.computing(task.compute.model_copy(update={"autocast": recipe.training.autocast}))
+    with arithmetic(recipe.training.autocast), shop.progress.steps(label, recipe.training.steps) as on_step:
         found, log = train(model, data, recipe.training, workspace, on_step, shop.team, posteriors)
     return model, found, log
 

@@ -28,6 +28,7 @@ from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
 from vdu_bench.models.counting import EvaluationCounter
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.precision import arithmetic
 from vdu_bench.models.training.base_model import TrainingLog
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.registry import Entry
@@ -67,7 +68,7 @@ def unlearned(shop: Workshop, cell: Cell) -> Unlearned:
         "forget": task.forget,
         "forget_images": task.forget_images,
         **told(task),
-        "device": shop.device,
+        "device": shop.device_kind,
     }
     inputs = {"base": whole}
     follow: list[str | Entry] = [METHODS.entry(cell.method), "vdu_bench.methods.context", *pipeline_code(task)]
@@ -94,6 +95,11 @@ def _weights(outcome: Artifact, inputs: Mapping[str, Artifact]) -> Weights | Non
 
 
 def _unlearn(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folder: Path) -> Mapping[str, Any]:
+    with arithmetic(cell.task.compute.autocast):
+        return _computed(shop, cell, method, whole, folder)
+
+
+def _computed(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folder: Path) -> Mapping[str, Any]:
     task = cell.task
     model = ready_model(task, whole, shop.device)
     model.counter = EvaluationCounter()
@@ -126,7 +132,7 @@ def _unlearn(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folder
         except Diverged as error:
             reason = str(error)
         if shop.device.startswith("cuda"):
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(shop.device)
         seconds = time.perf_counter() - started
     timings = Timings(
         unlearn_seconds=seconds,

@@ -51,11 +51,11 @@ def off_manifold(x: Tensor, generator: torch.Generator) -> Tensor:
     way = torch.randint(5, (n,), generator=generator)
     order = torch.rand(n, x.shape[2] * x.shape[3], generator=generator).argsort(1)[:, None].expand(-1, x.shape[1], -1)
     shuffled = x.flatten(2).gather(2, order.to(x.device)).reshape(x.shape)
-    partner = x[torch.randperm(n, generator=generator)]
+    partner = x[torch.randperm(n, generator=generator).to(x.device)]
     low, high = NOISE_LEVELS
     level = low + (high - low) * torch.rand(n, 1, 1, 1, generator=generator).to(x)
     noise = torch.randn(x.shape, generator=generator).to(x)
     drowned = (1 - level) * x + level * noise
     constant = (torch.rand(n, 1, 1, 1, generator=generator) * 2 - 1).to(x).expand_as(x)
     candidates = torch.stack([shuffled, (x + partner) / 2, drowned, noise, constant])
-    return candidates[way, torch.arange(n)].clamp(-1, 1)
+    return candidates[way.to(x.device), torch.arange(n, device=x.device)].clamp(-1, 1)

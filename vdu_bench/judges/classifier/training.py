@@ -59,19 +59,21 @@ def _train_network(
 ) -> None:
     error = _class_error if images.exclusive else _attribute_error
     n_outliers = round(recipe.outliers * recipe.training.batch_size)
+    pixels, concepts = images.images.to(device), images.concepts.to(device)
 
     def loss(step: int) -> Tensor:
         generator = step_generator(recipe.seed, step)
         size = recipe.training.batch_size
         batch = epoch_indices(len(images), step * size, size, recipe.seed)
-        x = images.images[batch].float() / 127.5 - 1
+        batch = batch.to(device)
+        x = pixels[batch].float() / 127.5 - 1
         # Interpolation blurs, so both kinds are jittered, and not always: sharpness must not give the answer away.
         untouched = torch.rand(len(x), 1, 1, 1, generator=generator) < UNTOUCHED
-        x = torch.where(untouched, x, jitter(x, recipe.max_shift, recipe.max_rotation, generator))
+        x = torch.where(untouched.to(device), x, jitter(x, recipe.max_shift, recipe.max_rotation, generator))
         if isinstance(recipe, TimmRecipe) and recipe.mirror:
             x = mirror(x, generator)
-        logits = network(torch.cat([off_manifold(x[:n_outliers], generator), x[n_outliers:]]).to(device))
-        return error(logits, images.concepts[batch[n_outliers:]].to(device))
+        logits = network(torch.cat([off_manifold(x[:n_outliers], generator), x[n_outliers:]]))
+        return error(logits, concepts[batch[n_outliers:]])
 
     network.train()
     fit(network.parameters(), loss, recipe.training, on_step)

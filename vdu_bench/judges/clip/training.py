@@ -60,7 +60,7 @@ def train_clip(
 
     scorer = InDomainClip(recipe, word_merges(words))
     model = scorer.model.to(device)
-    pixels = scorer.pixels(images.images)
+    pixels = scorer.pixels(images.images).to(device)
     size = recipe.training.batch_size
     contrast = ClipLoss()
 
@@ -68,9 +68,9 @@ def train_clip(
         generator = step_generator(recipe.seed, step)
         batch = epoch_indices(len(images), step * size, size, recipe.seed)
         concepts = images.concepts[batch]
-        x = pixels[batch]
+        x = pixels[batch.to(device)]
         untouched = torch.rand(len(x), 1, 1, 1, generator=generator) < UNTOUCHED
-        x = torch.where(untouched, x, jitter(x, recipe.max_shift, recipe.max_rotation, generator))
+        x = torch.where(untouched.to(device), x, jitter(x, recipe.max_shift, recipe.max_rotation, generator))
         seen = normalize(scorer.encode_images(x), dim=1)
         told = normalize(scorer.encode_prompts(captions(concepts, generator)), dim=1)
         return contrast(seen, told, model.logit_scale.exp().clamp(max=MAX_SCALE))

@@ -174,7 +174,8 @@ class TextToImage(DiffusionModel):
 
     def null_condition(self, n: int) -> Tensor:
         """The condition of the empty prompt, ``[n, L, D]``: what guidance leads away from."""
-        return self.condition([""] * n)
+        # Embedded once, whatever n; copied, since products of a view that repeats itself round otherwise.
+        return self.condition([""]).repeat(n, 1, 1)
 
     def check_prompts(self, n: int, prompts: Sequence[str] | None) -> None:
         if prompts is None or len(prompts) != n:
@@ -201,6 +202,7 @@ class TextToImage(DiffusionModel):
 
     def save(self, folder: Path) -> None:
         _disable_progress_bars()
+        self._channels_first()
         # Its file would hold how the tokenizer padded last, and tell whether the model was ever asked for anything.
         self.tokenizer.backend_tokenizer.no_padding()
         self.pipeline().save_pretrained(folder, safe_serialization=True)

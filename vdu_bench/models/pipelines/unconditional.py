@@ -24,6 +24,7 @@ class UnconditionalDDPM(DiffusionModel):
 
     facts: ClassVar[PipelineFacts] = PIPELINES["DDPMPipeline"]
     conditioning: ClassVar[ModelKind] = facts.conditioning
+    in_pixels: ClassVar[bool] = True
     denoiser: UNet2DModel
 
     @classmethod
@@ -61,6 +62,7 @@ class UnconditionalDDPM(DiffusionModel):
         return self.denoise
 
     def save(self, folder: Path) -> None:
+        self._channels_first()
         DDPMPipeline(self.denoiser, self.noise_scheduler).save_pretrained(folder, safe_serialization=True)
 
     @classmethod

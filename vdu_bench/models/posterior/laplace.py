@@ -43,7 +43,7 @@ def laplace_posterior(
     images = model.sample(spec.samples, prompts, initial_noise(spec.samples, model.latent_shape, 0, "laplace"), sampler)
     parameters = dict(model.denoiser.named_parameters())
     chosen = [parameters[name] for name in names]
-    squares = [torch.zeros_like(parameter, device="cpu") for parameter in chosen]
+    squares = [torch.zeros_like(parameter) for parameter in chosen]
     generator = torch.Generator().manual_seed(derive_seed(0, "laplace"))
     trainable = [parameter.requires_grad for parameter in chosen]
     for parameter in chosen:
@@ -51,14 +51,14 @@ def laplace_posterior(
     for place in range(spec.samples):
         gradients = torch.autograd.grad(_pushed(model, images, prompts, place, generator), chosen)
         for square, gradient in zip(squares, gradients, strict=True):
-            square += gradient.cpu().square()
+            square += gradient.square()
         if on_image is not None:
             on_image(1)
     for parameter, before in zip(chosen, trainable, strict=True):
         parameter.requires_grad_(before)
     mean = {name: parameters[name].detach().cpu().clone() for name in names}
     std = {
-        name: (spec.observations * square / spec.samples + spec.prior_std**-2).rsqrt()
+        name: (spec.observations * square / spec.samples + spec.prior_std**-2).rsqrt().detach().cpu()
         for name, square in zip(names, squares, strict=True)
     }
     return WeightPosterior(mean, std)

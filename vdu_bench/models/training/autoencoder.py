@@ -54,10 +54,10 @@ def train_autoencoder(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "init"))
         vae = AutoencoderKL(**recipe.network).to(device).train()
-    size = recipe.training.batch_size
+    size, images = recipe.training.batch_size, images.to(device)
 
     def loss(step: int) -> Tensor:
-        x = _pixels(images[epoch_indices(len(images), step * size, size, seed)], vae)
+        x = _pixels(images[epoch_indices(len(images), step * size, size, seed).to(device)], vae)
         latents = vae.encode(x).latent_dist
         # Drawn on the CPU and moved, so that every device sees the same draws.
         noise = torch.randn(latents.mean.shape, generator=step_generator(seed, step)).to(x)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import torch
-from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
 from vdu_bench.errors import Diverged
 from vdu_bench.models.specs import FitSpec
+from vdu_bench.models.training.average import Average
 from vdu_bench.models.training.processes import ALONE, Team
 
 
@@ -23,6 +23,9 @@ class Backward(Protocol):
 
     def __call__(self, loss: Tensor, *, retain_graph: bool = False) -> None: ...
 
+
+WINDOW = 25
+"""How many steps of a GPU pass before their losses are read: to read one is to wait for all that is under way."""
 
 Gradients = Callable[[int, Backward], Tensor]
 """Leaves a step's gradients in the parameters' ``.grad``; the loss, a scalar, to be told. Takes the step, from 0."""
@@ -59,6 +62,8 @@ class Fit:
             float16 loss would vanish, so it is scaled (Micikevicius et al. 2018), by torch's GradScaler.
         team: the processes that each have a part of the batch, and begin with the same parameters; losses and gradients
             are averaged over them, so the parameters stay the same.
+        window: how many steps pass before their losses are read, and a divergence is seen. None: one on the CPU, where
+            nobody waits, and for a loss that is scaled, which is read in any case; `WINDOW` elsewhere.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class Fit:
         spec: FitSpec,
         autocast: torch.dtype | None = None,
         team: Team = ALONE,
+        window: int | None = None,
     ) -> None:
         self.team = team
         self.parameters = list(parameters)
@@ -76,21 +82,23 @@ class Fit:
             self.optimizer: torch.optim.Optimizer = torch.optim.Adam(self.parameters, lr=spec.learning_rate)
         else:
             self.optimizer = torch.optim.AdamW(self.parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay)
-        self.ema = EMAModel(self.parameters, decay=spec.ema_decay) if spec.ema_decay else None
+        self.ema = Average(self.parameters, decay=spec.ema_decay) if spec.ema_decay else None
         scaled = autocast == torch.float16
-        self.scaler = torch.amp.GradScaler(self.parameters[0].device.type) if scaled else None
+        device = self.parameters[0].device.type
+        self.scaler = torch.amp.GradScaler(device) if scaled else None
+        self.window = window or (1 if scaled or device == "cpu" else WINDOW)
+        self._unread: list[tuple[int, Tensor, Tensor | None]] = []
 
-    def advance(self, gradients: Gradients) -> float:
-        """One step down `gradients`; the loss that it tells. Raises Diverged when it, or the norm, is not finite.
+    def advance(self, gradients: Gradients) -> list[tuple[int, float]]:
+        """One step down `gradients`; at a window's end its steps that were taken, each with the loss that it tells.
 
         When it is the scale that makes a gradient overflow, no step is taken: the scale is halved, `step` stays, and
-        the same step is to be tried again. Raises ValueError where `gradients` leaves none.
+        the same step is to be tried again. Raises as `read`, and ValueError where `gradients` leaves none.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        shared = gradients(self.step, self.backward).detach().clone()
-        self.team.average([shared])
-        value = float(shared)
-        if not math.isfinite(value):
+        loss = gradients(self.step, self.backward).detach().reshape(()).clone()
+        self.team.average([loss])
+        if self.scaler is not None and not math.isfinite(float(loss)):
             raise Diverged(f"the loss is not finite at step {self.step}")
         found = [p.grad for p in self.parameters if p.grad is not None]
         if not found:
@@ -98,19 +106,51 @@ class Fit:
         self.team.average(found)
         if self.scaler is not None:
             self.scaler.unscale_(self.optimizer)
+        norm = None
         if self.spec.clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(self.parameters, self.spec.clip_norm)
-            if self.scaler is None and not bool(torch.isfinite(norm)):
-                raise Diverged(f"the gradient is not finite at step {self.step}")
+        self._unread.append((self.step, loss, norm if self.scaler is None else None))
+        if self.window == 1 and self.scaler is None:
+            # Before the weights move.
+            self._check()
         for group in self.optimizer.param_groups:
             group["lr"] = self.spec.learning_rate * learning_rate_factor(self.step, self.spec)
         if self._descend():
             if self.ema is not None:
                 self.ema.step(self.parameters)
             self.step += 1
+        else:
+            self._unread.pop()
         # Not to be held while the next loss is computed.
         self.optimizer.zero_grad(set_to_none=True)
-        return value
+        return self.read() if len(self._unread) >= self.window or self.step == self.spec.steps else []
+
+    def read(self) -> list[tuple[int, float]]:
+        """The steps that were taken since the last reading, each with its loss: what waits for the device.
+
+        Raises Diverged for the first step whose loss, or clipped gradient, is not finite.
+        """
+        losses = self._check()
+        told = [(step, loss) for (step, *_), loss in zip(self._unread, losses, strict=True)]
+        self._unread.clear()
+        return told
+
+    def _check(self) -> list[float]:
+        """The losses that are not read yet. Raises Diverged."""
+        if not self._unread:
+            return []
+        losses: list[float] = torch.stack([loss for _, loss, _ in self._unread]).tolist()
+        clipped = [norm for *_, norm in self._unread if norm is not None]
+        norms: list[float] = torch.stack(clipped).tolist() if clipped else [0.0] * len(losses)
+        last = self._unread[-1][0]
+        for (step, *_), loss, norm in zip(self._unread, losses, norms, strict=True):
+            # In their order: one bad gradient spoils every loss that comes after it.
+            for what, value in (("loss", loss), ("gradient", norm)):
+                if not math.isfinite(value):
+                    raise Diverged(
+                        f"the {what} is not finite at step {step}" + f", seen after step {last}" * (last > step)
+                    )
+        return losses
 
     def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
         """Add the gradients of `loss`, a scalar, to what the parameters have, times the scale where there is one."""
@@ -119,17 +159,14 @@ class Fit:
     def run(self, gradients: Gradients, on_step: Callable[[int, float], None] | None = None) -> list[float]:
         """Advance to the end; the losses, in order. Raises as `advance` and `finish`.
 
-        `on_step` is called with each step that was taken, and its loss.
+        `on_step` is called with each step that was taken, and its loss, when that is read.
         """
         losses: list[float] = []
         while self.step < self.spec.steps:
-            step = self.step
-            value = self.advance(gradients)
-            if self.step == step:
-                continue
-            losses.append(value)
-            if on_step is not None:
-                on_step(step, value)
+            for step, value in self.advance(gradients):
+                losses.append(value)
+                if on_step is not None:
+                    on_step(step, value)
         self.finish()
         return losses
 
@@ -147,10 +184,11 @@ class Fit:
 
     def finish(self) -> None:
         """Put the average in the place of the weights, where there is one. Raises Diverged for weights not finite."""
+        self.read()
         if self.ema is not None:
             self.ema.copy_to(self.parameters)
         self.optimizer.zero_grad(set_to_none=True)
-        if not all(bool(torch.isfinite(p).all()) for p in self.parameters):
+        if not bool(torch.stack([torch.isfinite(p).all() for p in self.parameters]).all()):
             raise Diverged(f"a weight is not finite after {self.step} steps")
 
     def state(self) -> dict[str, Tensor]:

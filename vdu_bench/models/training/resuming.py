@@ -64,24 +64,32 @@ def fit_resumably(
         for name, counted in moments.items():
             counted.restore(saved.facts["snapshots"][name], saved.part(f"moments {name}"))
     gradients = gradients_of(loss)
+    told: list[tuple[int, float]] = []
     started = saved_at = time.monotonic()
     while running.step < steps:
-        step = running.step
-        value = running.advance(gradients)
-        if running.step == step:
+        before_step = running.step
+        read = running.advance(gradients)
+        if running.step == before_step:
             continue
-        sums[step * parts // steps] += value
         if after_step is not None:
             after_step(running.step)
-        if checkpoints is not None and running.team.is_first and time.monotonic() - saved_at > CHECKPOINT_SECONDS:
+        late = time.monotonic() - saved_at > CHECKPOINT_SECONDS
+        due = checkpoints is not None and running.team.is_first and late
+        # What goes to disk has no loss unread.
+        for step, value in [*read, *(running.read() if due else [])]:
+            sums[step * parts // steps] += value
+            told.append((step, value))
+        if checkpoints is not None and due:
             seconds = before + time.monotonic() - started
             counts = {name: counted.count for name, counted in moments.items()}
             facts = {"step": running.step, "loss_sums": sums, "seconds": seconds, "snapshots": counts}
             states = {f"moments {name}": counted.state() for name, counted in moments.items()}
             write_checkpoint(checkpoints, facts, {"fit": running.state(), **states})
             saved_at = time.monotonic()
-        if on_step is not None:
-            on_step(step, value)
+        for step, value in told:
+            if on_step is not None:
+                on_step(step, value)
+        told.clear()
     running.finish()
     # Part k holds the steps from ceil(k * steps / parts) on.
     starts = [-(-part * steps // parts) for part in range(parts + 1)]

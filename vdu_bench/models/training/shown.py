@@ -42,7 +42,7 @@ class Pixels(TrainingData):
     """Images for a model that takes pixels and no condition."""
 
     def __init__(self, model: UnconditionalDDPM, images: ImageSet) -> None:
-        self._model, self._images = model, images.images
+        self._model, self._images = model, images.images.to(model.device)
 
     def __len__(self) -> int:
         return len(self._images)
@@ -53,7 +53,7 @@ class Pixels(TrainingData):
         generator: torch.Generator,  # noqa: ARG002
         part: slice = WHOLE,
     ) -> tuple[Tensor, None]:
-        return self._model.encode(self._images[index[part]]), None
+        return self._model.encode(self._images[index[part].to(self._images.device)]), None
 
 
 class CaptionedLatents(TrainingData):

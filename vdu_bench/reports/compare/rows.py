@@ -9,7 +9,7 @@ from typing import Any
 
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.records import Protocol, Record
-from vdu_bench.reports.comparable import by_variant, check_comparable, protocol_of
+from vdu_bench.reports.comparable import by_variant, check_comparable, compared, protocol_of
 from vdu_bench.variants import changed
 
 
@@ -132,7 +132,7 @@ def _facts(records: Sequence[Record]) -> dict[str, Any]:
     if base := next((record.digests["base"] for record in records if "base" in record.digests), None):
         facts["digests.base"] = base
     if protocol := next((record.protocol for record in records if record.protocol is not None), None):
-        facts |= {field: getattr(protocol, field) for field in Protocol.model_fields}
+        facts |= {field: compared(protocol, field) for field in Protocol.model_fields}
     for record in records:
         for name, result in record.metrics.items():
             facts |= {f"{name}'s {field}": getattr(result, field) for field in ("label", "unit", "better")}

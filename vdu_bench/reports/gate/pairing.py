@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vdu_bench.errors import UserError, flat
-from vdu_bench.records import Record, records_by_file
-from vdu_bench.reports.comparable import by_variant, check_comparable, protocol_of
+from vdu_bench.records import Protocol, Record, records_by_file
+from vdu_bench.reports.comparable import by_variant, check_comparable, compared, protocol_of
 from vdu_bench.reports.tables.text import seeds_text
 
 Key = tuple[str, str, int]
@@ -145,7 +145,7 @@ def _facts(record: Record) -> dict[str, Any]:
     facts |= {f"stages.{name}": record.stages[name] for name in ("base", "retrain") if name in record.stages}
     facts |= {f"digests.{name}": digest for name, digest in record.digests.items()}
     if record.protocol is not None:
-        facts |= record.protocol.model_dump()
+        facts |= {field: compared(record.protocol, field) for field in Protocol.model_fields}
     results = record.metrics.items()
     return facts | {name: result.model_dump(include={"label", "unit", "better"}) for name, result in results}
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vdu_bench.measured import Better, Estimate
+from vdu_bench.reports.comparable import compared
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 
 ARROWS: dict[Better, str] = {"higher": "↑", "lower": "↓", "none": ""}
@@ -139,7 +140,7 @@ def caption(board: Leaderboard) -> str:
     if board.protocol is None:
         return f"{forget} No cell was measured."
     protocol = board.protocol
-    settings = dict(protocol.sampler)
+    settings = dict(compared(protocol, "sampler"))
     name = settings.pop("name", "")
     details = ", ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in settings.items())
     sampler = f"{name} ({details})" if name and details else name or details

@@ -1,0 +1,87 @@
+"""Other ways to compute give the same numbers within float32's rounding: a hundred-thousandth of the largest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.sampling import initial_noise
+from vdu_bench.models.specs import ComputeSpec, SamplerSpec
+from vdu_bench.models.training.base_model import denoising_loss
+
+ROUNDING = 1e-5
+
+WAYS = [ComputeSpec(channels_last=True), ComputeSpec(microbatch=2), ComputeSpec(channels_last=True, microbatch=2)]
+NAMES = ["channels_last", "microbatch", "both"]
+
+
+def slopes(model: DiffusionModel, compute: ComputeSpec, prompts: Sequence[str] | None) -> list[Tensor]:
+    """The gradients of a loss of five images, and of one more evaluation in it."""
+    copy = model.clone().computing(compute)
+    copy.denoiser.requires_grad_(True).train()
+    x0 = initial_noise(5, model.latent_shape, 1)
+    loss = denoising_loss(copy, x0, model.condition(prompts), torch.Generator().manual_seed(0))
+    other = copy.predict_noise(x0, torch.tensor(7), model.condition(prompts)).square().mean()
+    (loss / other).backward()
+    assert copy.counter.backward >= 10
+    return [p.grad for p in copy.denoiser.parameters() if p.grad is not None]
+
+
+def check_alike(model: DiffusionModel, compute: ComputeSpec, prompts: Sequence[str] | None) -> None:
+    plain, other = (slopes(model, one, prompts) for one in (ComputeSpec(), compute))
+    assert len(plain) == len(list(model.denoiser.parameters()))
+    largest = max(float(one.abs().max()) for one in plain)
+    for one, two in zip(plain, other, strict=True):
+        torch.testing.assert_close(two, one, atol=ROUNDING * largest, rtol=ROUNDING)
+
+
+@pytest.mark.parametrize("compute", WAYS, ids=NAMES)
+def test_gradients_are_the_same(compute: ComputeSpec, tiny_model: UnconditionalDDPM) -> None:
+    check_alike(tiny_model, compute, None)
+
+
+@pytest.mark.parametrize("compute", WAYS, ids=NAMES)
+def test_gradients_with_prompts_are_the_same(compute: ComputeSpec, tiny_text_to_image: TextToImage) -> None:
+    check_alike(tiny_text_to_image, compute, ["a hat", "", "bangs", "a hat", "a beard"])
+
+
+def test_no_more_images_are_trained_on_at_once_than_asked_for(tiny_model: UnconditionalDDPM) -> None:
+    model = tiny_model.clone().computing(ComputeSpec(microbatch=2))
+    seen: list[int] = []
+    model.denoiser.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    x0 = initial_noise(5, model.latent_shape, 1)
+    with torch.no_grad():
+        model.predict_noise(x0, torch.tensor(3))
+    assert seen == [5], "nothing is kept of what is not trained"
+    model.denoiser.requires_grad_(True)
+    model.predict_noise(x0, torch.tensor(3)).sum().backward()
+    assert seen == [5, 2, 2, 1, 1, 2, 2], "the second time for the gradients, the last part first"
+    assert (model.counter.forward, model.counter.backward) == (10, 5), "as a method is counted, whatever the machine"
+
+
+def test_samples_are_the_same_to_a_level(tiny_model: UnconditionalDDPM) -> None:
+    noise, sampler = initial_noise(8, tiny_model.latent_shape, 0), SamplerSpec(steps=4)
+    plain = tiny_model.sample(8, None, noise, sampler).int()
+    last = tiny_model.clone().computing(ComputeSpec(channels_last=True)).sample(8, None, noise, sampler).int()
+    assert (plain - last).abs().max() <= 1
+
+
+def test_a_model_with_its_channels_last_is_saved_as_any(tiny_model: UnconditionalDDPM, tmp_path: Path) -> None:
+    last = tiny_model.clone().computing(ComputeSpec(channels_last=True))
+    weight = next(p for p in last.denoiser.parameters() if p.dim() == 4 and min(p.shape[:2]) > 1)
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    last.save(tmp_path)
+    again = UnconditionalDDPM.load(tmp_path)
+    pairs = zip(again.denoiser.parameters(), tiny_model.denoiser.parameters(), strict=True)
+    assert all(torch.equal(one, two) for one, two in pairs)
+
+
+def test_what_is_at_its_default_is_in_no_address() -> None:
+    assert ComputeSpec().model_dump() == {"autocast": "off", "gradient_checkpointing": False, "vae_slicing": False}

@@ -1,0 +1,49 @@
+"""What a GPU computes float32 in: flags of torch's that hold for the whole process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+
+Precision = Literal["off", "tf32", "bfloat16", "float16"]
+"""As in a task: float32 proper; its matrix products with ten bits after the point, on GPUs that can; or by autocast."""
+
+
+def set_arithmetic(precision: Precision) -> None:
+    """TF32 in matrix products and convolutions where that is asked for, float32 proper otherwise: torch has both."""
+    _set(precision == "tf32", precision == "tf32")
+
+
+@contextmanager
+def arithmetic(precision: Precision) -> Iterator[None]:
+    """As `set_arithmetic`, forward and backward, until the end of the block; then as it was."""
+    before = _flags()
+    set_arithmetic(precision)
+    try:
+        yield
+    finally:
+        _set(*before)
+
+
+def _flags() -> tuple[bool, bool]:
+    """Whether matrix products and convolutions are in TF32."""
+    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
+    if hasattr(cudnn, "conv"):
+        # Since torch 2.9; the older flags cannot be read where somebody has set these.
+        return cuda.matmul.fp32_precision == "tf32", cudnn.conv.fp32_precision == "tf32"
+    return cuda.matmul.allow_tf32, cudnn.allow_tf32
+
+
+def _set(products: bool, convolutions: bool) -> None:
+    # By the older flags, which every torch has, and which set the newer ones as well.
+    torch.backends.cuda.matmul.allow_tf32 = products
+    torch.backends.cudnn.allow_tf32 = convolutions
+
+
+def set_algorithms() -> None:
+    """cuDNN's convolutions by the same algorithm in every run, and not by whichever won a race at the first batch."""
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True

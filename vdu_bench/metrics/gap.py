@@ -13,6 +13,7 @@ from vdu_bench.seeds import derive_seed
 from vdu_bench.tasks.task import Task
 
 NO_PEER = "there is no model, or no other one, that was trained without the concept to compare with"
+NO_RECIPE = "the base is from elsewhere, and there is no recipe to train one like it without the concept"
 
 
 class GapFrechet(Metric):
@@ -30,14 +31,14 @@ class GapFrechet(Metric):
 
     @classmethod
     def applies(cls, task: Task) -> bool:
-        return task.compared
+        return bool(task.attacks)
 
     def label(self, name: str, evidence: Evidence) -> str:
         return f"{name}_{len(_features(evidence.after))}"
 
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.peer is None:
-            return unknown(NO_PEER)
+            return unknown(_why(evidence.task))
         own, theirs = _features(evidence.after), _features(evidence.peer)
         samples, features = own.shape
         if samples <= features:
@@ -60,16 +61,21 @@ class GapKernel(Metric):
 
     @classmethod
     def applies(cls, task: Task) -> bool:
-        return task.compared
+        return bool(task.attacks)
 
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.peer is None:
-            return unknown(NO_PEER)
+            return unknown(_why(evidence.task))
         own, theirs = _features(evidence.after), _features(evidence.peer)
         if min(len(own), len(theirs)) < 2:
             return unknown(TOO_FEW, len(own))
         value = kernel_distance(own, theirs, derive_seed(evidence.seed, "metric", "gap_kid"))
         return Measurement(without_interval(value, len(own), "its spread comes from seeds"))
+
+
+def _why(task: Task) -> str:
+    """Why there is nothing to compare with."""
+    return NO_PEER if task.compared else NO_RECIPE
 
 
 def _features(samples: Samples) -> Tensor:

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import vdu_bench
+from vdu_bench.engine.prepare import import_prepared
+from vdu_bench.engine.shipped import shipped_artifacts
+from vdu_bench.engine.store import Store
 from vdu_bench.tasks.loading import find_task, with_overrides
 
 from .course import Course
@@ -17,6 +20,8 @@ def run_cells(course: Course, sizes: Sizes, device: str, store: Path, data_dir: 
     if not (course.out / "models").exists():
         course.leave("there are no models: run the phase mnist before, or put its models into OUT/models")
         return
+    # On another day, or another machine, they may be all that there is.
+    import_prepared(course.out / "models", Store(store, shipped_artifacts()))
     tasks = [with_overrides(find_task(name), sizes.mnist_task) for name in sizes.mnist]
     first: float | None = None
     for name, samples, seed in sizes.rounds:

@@ -62,14 +62,15 @@ def _taken(name: str, model: DiffusionModel, task: Task, full: bool) -> dict[str
     context = context_of(model, task, method, sampler, 64)
     if cuda := model.device.type == "cuda":
         torch.cuda.empty_cache()
-    found: dict[str, Any] = {"settings": settings, "batch": settings.get("batch_size"), "out_of_memory": False}
+    batch = getattr(method.settings, "batch_size", 1)
+    found: dict[str, Any] = {"settings": settings, "batch": batch, "out_of_memory": False}
     with PeakMemory(model.device) as peak:
         try:
             method.unlearn(model, context)
         except torch.cuda.OutOfMemoryError:
             found["out_of_memory"] = True
     found["peak_gib"] = peak.mib / 1024
-    if full and (expected := computed_gib(name, int(settings.get("batch_size", 1)))) is not None:
+    if full and (expected := computed_gib(name, batch)) is not None:
         found |= {"computed_gib": expected, "peak_over_computed": found["peak_gib"] / expected}
     if cuda:
         reserved = torch.cuda.max_memory_reserved(model.device) / 2**30

@@ -16,6 +16,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gpu_run import inception
 from gpu_run.archives import pack
 from gpu_run.cells import run_cells
 from gpu_run.course import RESULT, Course
@@ -45,6 +46,7 @@ def main() -> int:
     parser.add_argument(
         "--cpu-records", type=Path, action="append", help="records of the CPU to compare with; results/reference"
     )
+    parser.add_argument("--inception", type=Path, help="torch-fidelity's weights of Inception; without them no u-FID")
     parser.add_argument("--miniature", action="store_true", help="everything tiny: whether the script works")
     given = parser.parse_args()
     try:
@@ -72,6 +74,7 @@ def _run(given: argparse.Namespace) -> Course:
     course = Course(out, seconds, facts, lambda line: print(line, file=sys.stderr, flush=True))
     sizes, store = MINIATURE if given.miniature else FULL, out / "store"
     data_dir = given.data_dir.absolute() if given.data_dir else None
+    inception.place(given.inception, out / "torch")
     course.write()
     for name in PHASES:
         if name not in phases:

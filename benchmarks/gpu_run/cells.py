@@ -12,6 +12,7 @@ from vdu_bench.engine.store import Store
 from vdu_bench.tasks.loading import find_task, with_overrides
 
 from .course import Course
+from .inception import without_where_missing
 from .sizes import Sizes
 
 
@@ -22,7 +23,8 @@ def run_cells(course: Course, sizes: Sizes, device: str, store: Path, data_dir: 
         return
     # On another day, or another machine, they may be all that there is.
     import_prepared(course.out / "models", Store(store, shipped_artifacts()))
-    tasks = [with_overrides(find_task(name), sizes.mnist_task) for name in sizes.mnist]
+    changes = {**sizes.mnist_task, **without_where_missing()}
+    tasks = [with_overrides(find_task(name), changes) for name in sizes.mnist]
     first: float | None = None
     for name, samples, seed in sizes.rounds:
 
@@ -40,7 +42,13 @@ def run_cells(course: Course, sizes: Sizes, device: str, store: Path, data_dir: 
                 jobs=sizes.at_once,
                 quiet=True,
             )
-            return {"samples": samples, "seed": seed, "cells": len(results), "failed": results.failed}
+            return {
+                "samples": samples,
+                "seed": seed,
+                "cells": len(results),
+                "failed": results.failed,
+                "u_fid": tasks[0].inception is not None,
+            }
 
         first = first or samples
         course.part(name, 240.0 * samples / first, work, goes_on=True)

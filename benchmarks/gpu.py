@@ -94,9 +94,7 @@ def _run(given: argparse.Namespace) -> Course:
                 run_mnist(course, sizes, device, store, data_dir)
             else:
                 run_cells(course, sizes, device, store, data_dir)
-    for folder in sorted(
-        place for place in out.glob("*") if place.name == "models" or place.name.startswith("records")
-    ):
+    for folder in sorted([*out.glob("models"), *out.glob("records_*"), *out.glob("smoke")]):
         course.archives += pack(folder, out / "archives" / f"{folder.name}.tar.gz")
     course.write()
     print(out / RESULT)

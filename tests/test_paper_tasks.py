@@ -62,8 +62,8 @@ def records(root: Path, task: str) -> Iterator[Record]:
     ("task", "scale", "judge", "classes", "settings"),
     [
         ("mnist_1", "full", "mnist_judge", 10, SMALLER_JUDGE),
-        ("fashion_mnist_trouser", "small", "fashion_mnist_small_judge", 10, ()),
-        ("cifar10_ship", "full", "cifar10_judge", 10, SMALLER_JUDGE),
+        ("fashion_mnist_trouser", "full", "fashion_mnist_judge", 10, SMALLER_JUDGE),
+        ("cifar10_ship_trained", "full", "cifar10_trained_judge", 10, SMALLER_JUDGE),
         ("tinyimagenet_fish", "full", "tinyimagenet_judge", 3, SMALLER_JUDGE),
         ("cifar10_ship_small", "small", "cifar10_small_judge", 10, SMALLER_SECOND),
         (
@@ -84,7 +84,7 @@ def test_a_miniature_of_each_family_runs_whole(
 ) -> None:
     cli(*arguments("run", task, tmp_path, *TINY, *settings), "--data-dir", data, "--device", "cpu")
     # Four steps make no judge: full-scale tasks with a bar say so, the others have none.
-    weak = task in ("mnist_1", "cifar10_ship")
+    weak = task in ("mnist_1", "fashion_mnist_trouser", "cifar10_ship_trained")
     assert capsys.readouterr().err.count(f"{task}: warning: the judge names") == weak
     prints = set()
     for record in records(tmp_path, task):

@@ -9,7 +9,7 @@ import torch
 from planted import evidence, shown
 
 from vdu_bench.metrics.evidence import Evidence, Losses, Readings, Samples
-from vdu_bench.metrics.gap import NO_LOSSES, NO_PEER, GapFrechet, GapKernel, GapLikelihood
+from vdu_bench.metrics.gap import NO_LOSSES, NO_PEER, NO_RECIPE, GapFrechet, GapKernel, GapLikelihood
 from vdu_bench.tasks.task import Task
 
 GENERATOR = torch.Generator().manual_seed(3)
@@ -58,6 +58,9 @@ def test_what_cannot_be_has_a_reason(task: Task, tiny_task: Task) -> None:
         assert metric.compute(beside(task, drawn(FEATURES), None)).estimate.reason == NO_PEER
         assert metric.applies(task)
         assert not metric.applies(tiny_task), "nothing is compared without an attack"
+        elsewhere = task.model_copy(update={"base": "somebody/their-base"})
+        assert metric.applies(elsewhere)
+        assert metric.compute(beside(elsewhere, drawn(FEATURES), None)).estimate.reason == NO_RECIPE
     few = drawn(FEATURES[:2])
     estimate = GapFrechet().compute(beside(task, few, few)).estimate
     assert math.isnan(estimate.value)

@@ -198,7 +198,7 @@ def prepare(
 
     Training is kept every half minute and goes on from there when it was cut off. On several GPUs:
 
-      torchrun --nproc_per_node 4 -m vdu_bench prepare --task cifar10_ship --set task.model.training.autocast=bfloat16
+      torchrun --nproc_per_node 4 -m vdu_bench prepare --task cifar10_ship_trained
     """
     from vdu_bench.engine.device import set_device
     from vdu_bench.engine.prepare import import_prepared, prepare_tasks

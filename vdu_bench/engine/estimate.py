@@ -15,6 +15,7 @@ from vdu_bench.engine.store import MANIFEST, Store
 from vdu_bench.errors import UserError
 from vdu_bench.packed import PACKED, unpack
 from vdu_bench.records import run_files
+from vdu_bench.tasks.cost import drawn, trained
 
 NEWEST = 200
 """Records of the store that are looked at."""
@@ -193,8 +194,7 @@ def _drawing(cell: Cell, records: Sequence[Known]) -> int:
             task.sampler.model_dump(mode="json"),
         ):
             return sum(ledger["forward"] for ledger in one["probes"].values())
-    guided = 2 if task.prompts is not None and task.sampler.guidance_scale != 1 else 1
-    return task.samples * (1 if task.prompts is None else 2) * task.sampler.steps * guided
+    return drawn(task)
 
 
 def _trainings(missing: Sequence[Cell], store: Store) -> list[tuple[str, str, int]]:
@@ -207,7 +207,7 @@ def _trainings(missing: Sequence[Cell], store: Store) -> list[tuple[str, str, in
         recipe, task = cell.task.recipe, cell.task
         if recipe is None:
             continue
-        count = recipe.training.steps * recipe.training.batch_size
+        count = trained(recipe)
         plain = {"recipe": recipe.model_dump(mode="json")}
         if not store.digests({"base": plain}, task.family):
             found[f"{task.family}/base"] = (f"{task.family}: base model", task.family, count)

@@ -18,17 +18,18 @@ from vdu_bench.tasks.task import Task
 NO_PEER = "there is no model, or no other one, that was trained without the concept to compare with"
 NO_LOSSES = "no losses were taken"
 SIDES = ("own", "peer")
+NO_RECIPE = "the base is from elsewhere, and there is no recipe to train one like it without the concept"
 
 
 class _Gap(Metric):
-    """What the model is held against has to be there: a task's own recipe, and an attack that asks for it."""
+    """Told of a task under attack; of one without a recipe there is no number, and the reason why."""
 
     better = "lower"
     group = "robustness"
 
     @classmethod
     def applies(cls, task: Task) -> bool:
-        return task.compared
+        return bool(task.attacks)
 
 
 class GapFrechet(_Gap):
@@ -47,7 +48,7 @@ class GapFrechet(_Gap):
 
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.peer is None:
-            return unknown(NO_PEER)
+            return unknown(_why(evidence.task))
         own, theirs = _features(evidence.after), _features(evidence.peer)
         samples, features = own.shape
         if samples <= features:
@@ -68,7 +69,7 @@ class GapKernel(_Gap):
 
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.peer is None:
-            return unknown(NO_PEER)
+            return unknown(_why(evidence.task))
         own, theirs = _features(evidence.after), _features(evidence.peer)
         if min(len(own), len(theirs)) < 2:
             return unknown(TOO_FEW, len(own))
@@ -100,7 +101,7 @@ class GapLikelihood(_Gap):
 
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.peer is None:
-            return unknown(NO_PEER)
+            return unknown(_why(evidence.task))
         found = evidence.losses.get(self.probe)
         if found is None:
             return unknown(evidence.after.why_none(self.probe, NO_LOSSES))
@@ -117,6 +118,11 @@ def _over_prompts(losses: Losses, which: str) -> NDArray[np.float64]:
     found = [values.double().numpy() for name, values in losses.items() if name.partition("/")[0] == which]
     mean: NDArray[np.float64] = np.mean(found, axis=0)
     return mean
+
+
+def _why(task: Task) -> str:
+    """Why there is nothing to compare with."""
+    return NO_PEER if task.compared else NO_RECIPE
 
 
 def _features(samples: Samples) -> Tensor:

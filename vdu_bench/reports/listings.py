@@ -20,6 +20,7 @@ from vdu_bench.reports.lines import print_lines
 from vdu_bench.reports.screen import screen
 from vdu_bench.reports.source_listings import source_class, source_facts, source_rows
 from vdu_bench.spec import Spec
+from vdu_bench.tasks.cost import cost
 from vdu_bench.tasks.loading import catalog, find_task
 from vdu_bench.tasks.task import Task
 from vdu_bench.tasks.writing import task_yaml
@@ -118,7 +119,7 @@ def task_file(name: str) -> str:
 
 
 def _task(task: Task) -> dict[str, Any]:
-    return {"kind": "task", **task.model_dump(mode="json")}
+    return {"kind": "task", **task.model_dump(mode="json"), "cost": cost(task)}
 
 
 def print_description(facts: dict[str, Any]) -> None:

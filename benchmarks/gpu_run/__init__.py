@@ -1,0 +1,1 @@
+"""What benchmarks/gpu.py runs, a phase a file."""

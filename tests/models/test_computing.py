@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.sampling import initial_noise
-from vdu_bench.models.specs import ComputeSpec, SamplerSpec
+from vdu_bench.models.specs import ComputeSpec, ModelRecipe, SamplerSpec
 from vdu_bench.models.training.base_model import denoising_loss
 
 ROUNDING = 1e-5
+TRAINING = {"steps": 1, "learning_rate": 0.1}
 
 WAYS = [ComputeSpec(channels_last=True), ComputeSpec(microbatch=2), ComputeSpec(channels_last=True, microbatch=2)]
 NAMES = ["channels_last", "microbatch", "both"]
@@ -50,6 +52,28 @@ def test_gradients_are_the_same(compute: ComputeSpec, tiny_model: UnconditionalD
 @pytest.mark.parametrize("compute", WAYS, ids=NAMES)
 def test_gradients_with_prompts_are_the_same(compute: ComputeSpec, tiny_text_to_image: TextToImage) -> None:
     check_alike(tiny_text_to_image, compute, ["a hat", "", "bangs", "a hat", "a beard"])
+
+
+@pytest.fixture
+def smallest() -> UnconditionalDDPM:
+    """A network of one block each way, since a compiler takes minutes of more."""
+    torch.compiler.reset()
+    network = {"block_out_channels": [4], "layers_per_block": 1, "norm_num_groups": 2, "sample_size": 4}
+    blocks = {"down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"], "add_attention": False}
+    recipe = {"denoiser": {**network, **blocks, "in_channels": 1, "out_channels": 1}, "training": TRAINING}
+    return UnconditionalDDPM.from_recipe(ModelRecipe.model_validate(recipe)).freeze()
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile writes C++, and there is no g++")
+def test_gradients_of_a_compiled_network_are_the_same(smallest: UnconditionalDDPM) -> None:
+    check_alike(smallest, ComputeSpec(compile=True), None)
+
+
+def test_a_copy_of_a_compiled_network_is_compiled(smallest: UnconditionalDDPM) -> None:
+    names = list(smallest.denoiser.state_dict())
+    copies = (smallest.clone().computing(ComputeSpec(compile=True)).clone(), smallest.clone())
+    assert [copy.denoiser._compiled_call_impl is not None for copy in copies] == [True, False]
+    assert list(copies[0].denoiser.state_dict()) == names
 
 
 def test_no_more_images_are_trained_on_at_once_than_asked_for(tiny_model: UnconditionalDDPM) -> None:

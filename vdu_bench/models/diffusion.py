@@ -32,6 +32,7 @@ class DiffusionModel(ABC):
         counter: how often the denoiser was evaluated; a clone shares its source's counter, so that a method's
             frozen copies are counted with it.
         autocast: the precision of the denoiser's arithmetic, where that is not its weights'.
+        compiled: whether the denoiser goes through torch.compile, which keeps its weights' names.
         microbatch: how many images the denoiser is trained on at once; None for all of a batch.
         tf32: whether a GPU is to compute float32 in TF32; it is the process that does (`arithmetic`).
     """
@@ -44,6 +45,7 @@ class DiffusionModel(ABC):
         self.noise_scheduler = noise_scheduler
         self.counter = EvaluationCounter()
         self.autocast: torch.dtype | None = None
+        self.compiled = False
         self.microbatch: int | None = None
         self.tf32 = False
 
@@ -128,6 +130,9 @@ class DiffusionModel(ABC):
         if compute.gradient_checkpointing:
             # diffusers' own method, which torch's annotations take for a buffer.
             cast(Any, self.denoiser).enable_gradient_checkpointing()
+        if compute.compile:
+            self.compiled = True
+            self.denoiser.compile()
         return self
 
     def rounded_to(self, dtype: torch.dtype) -> Self:
@@ -148,6 +153,9 @@ class DiffusionModel(ABC):
         twin = copy.copy(self)
         # What deepcopy finds in its memo it takes for copied.
         twin.denoiser = copy.deepcopy(self.denoiser, shared)
+        if self.compiled:
+            # A copied module has lost what it was compiled to.
+            twin.denoiser.compile()
         return twin
 
     def freeze(self) -> Self:

@@ -163,7 +163,7 @@ AnyPosterior = Annotated[SnapshotPosterior | CheckpointPosterior | LaplacePoster
 class ComputeSpec(Spec):
     """Trades of memory against time and precision, for networks that would not fit otherwise."""
 
-    later: ClassVar[tuple[str, ...]] = ("channels_last", "microbatch")
+    later: ClassVar[tuple[str, ...]] = ("channels_last", "compile", "microbatch")
 
     autocast: Literal["off", "tf32", "bfloat16", "float16"] = Field(
         "off", description="precision of the denoiser's arithmetic, tf32 on a GPU alone; its weights stay float32"
@@ -171,6 +171,10 @@ class ComputeSpec(Spec):
     gradient_checkpointing: bool = Field(False, description="compute activations twice and keep few of them")
     vae_slicing: bool = Field(False, description="one image at a time in the autoencoder")
     channels_last: bool = Field(False, description="weights with channels last, as a GPU's convolutions like them")
+    compile: bool = Field(
+        False,
+        description="the denoiser by torch.compile: the first batch takes minutes, and on a CPU a C++ compiler",
+    )
     microbatch: PositiveInt | None = Field(
         None,
         description="images that the denoiser is trained on at once, at the price of one more forward evaluation: a "

@@ -72,7 +72,9 @@ def write_reports(
 
 
 def write_plots(boards: Iterable[Leaderboard], out: Path, samples: Samples | None = None) -> list[Path]:
-    """Write ``VARIANT_tradeoff``, ``VARIANT_metrics`` and, with samples, ``VARIANT_samples``, as .png and .pdf each.
+    """Write ``VARIANT_tradeoff`` and ``VARIANT_metrics`` as .png and .pdf each.
+
+    ``VARIANT_attacks`` where models were attacked, and ``VARIANT_samples`` with samples.
 
     Of several boards also ``tasks_METRIC``, METRIC being the forgetting axis that they share.
 
@@ -97,6 +99,7 @@ def write_plots(boards: Iterable[Leaderboard], out: Path, samples: Samples | Non
     for board in boards:
         written += draw_tradeoff(board, styles, out / f"{board.variant}_tradeoff")
         written += draw_bars(board, styles, out / f"{board.variant}_metrics")
+        written += draw_bars(board, styles, out / f"{board.variant}_attacks", of_attacks=True)
         grid = (samples or {}).get(board.variant)
         if grid is not None:
             labels = {

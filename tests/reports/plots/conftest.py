@@ -14,10 +14,10 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     written: list[Figure] = []
     real = style._bitmap
 
-    def kept(figure: Figure, dpi: int, largest: int) -> bytes:
+    def kept(figure: Figure, dpi: int) -> bytes:
         if figure not in written:
             written.append(figure)
-        return real(figure, dpi, largest)
+        return real(figure, dpi)
 
     monkeypatch.setattr(style, "_bitmap", kept)
     return written

@@ -14,7 +14,10 @@ from vdu_bench.measured import Estimate, Matrix, MetricResult
 from vdu_bench.records import Record
 from vdu_bench.reports.courses import all_courses
 from vdu_bench.reports.layouts import render_table, robustness_metrics
+from vdu_bench.reports.method_style import method_styles
+from vdu_bench.reports.plots.bars import draw_bars
 from vdu_bench.reports.report import write_courses
+from vdu_bench.reports.tables.leaderboard import leaderboards
 
 NAN = math.nan
 
@@ -92,3 +95,16 @@ def test_the_table_of_robustness_has_what_attacks_measured(records: list[Record]
     assert "fd_judge" not in table.partition("|")[2].partition("\n")[0]
     with pytest.raises(UserError, match="no model of these records was put under attack"):
         robustness_metrics(cells({"vdu": 0.5}))
+
+
+def test_what_attacks_measured_has_a_picture_of_its_own(
+    records: list[Record], tmp_path: Path, figures: list[Figure]
+) -> None:
+    (board,) = leaderboards(records)
+    looks = method_styles(row.method for row in board.rows)
+    assert [file.name for file in draw_bars(board, looks, tmp_path / "a", of_attacks=True)] == ["a.png", "a.pdf"]
+    draw_bars(board, looks, tmp_path / "m")
+    attacks, others = ([axes.get_title() for axes in figure.axes] for figure in figures)
+    assert attacks == ["relearn"]
+    assert others
+    assert "relearn" not in others

@@ -16,7 +16,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from vdu_bench.measured import Better, Estimate
 from vdu_bench.reports.method_style import MethodStyle
-from vdu_bench.reports.plots.style import LARGEST, draw
+from vdu_bench.reports.plots.style import draw
 from vdu_bench.reports.plots.titles import exact, words
 from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of, spread, window
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
@@ -27,15 +27,17 @@ _WIDE = 5.0
 """From which factor between the largest and the smallest on a cost is drawn on a logarithmic axis."""
 _BREADTH = 0.6
 """Over which part of a bar's own width its seeds are laid out, in their order."""
-BYTES = 750
-"""For a number of a bitmap: in fewer, those of many methods and metrics are too small to read."""
 _TITLE = 28
 """Characters of a title beside each other."""
 _BETTER: dict[Better, str] = {"higher": "more is better", "lower": "less is better", "none": ""}
 
 
-def draw_bars(board: Leaderboard, looks: Mapping[str, MethodStyle], file: Path) -> list[Path]:
+def draw_bars(
+    board: Leaderboard, looks: Mapping[str, MethodStyle], file: Path, *, of_attacks: bool = False
+) -> list[Path]:
     """The metrics of a task, written as `file`.png and .pdf; returns what was written.
+
+    All but those of robustness, or these alone: in one bitmap all of them would be too small to read.
 
     Each panel has its own scale, unit and direction; costs that differ by a factor of five are logarithmic. A metric
     that only restates another one has no panel. A row that diverged or lacks a number keeps its line, with the word in
@@ -46,13 +48,14 @@ def draw_bars(board: Leaderboard, looks: Mapping[str, MethodStyle], file: Path) 
         column
         for column in board.columns
         # What the gate never tests is read off another metric.
-        if column.gate != "never" and any(math.isfinite(_estimate(row, column).value) for row in board.rows)
+        if (column.group == "robustness") is of_attacks
+        and column.gate != "never"
+        and any(math.isfinite(_estimate(row, column).value) for row in board.rows)
     ]
     columns = [column for column in columns if not _restates(board, column, columns)]
     if not columns:
         return []
-    largest = max(LARGEST, BYTES * len(columns) * len(board.rows))
-    return draw(file, lambda: _figure(board, columns, looks), largest=largest)
+    return draw(file, lambda: _figure(board, columns, looks))
 
 
 def _estimate(row: Row, column: Column) -> Estimate:

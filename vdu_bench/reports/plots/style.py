@@ -38,17 +38,14 @@ _PALETTE, _KEPT = 256, 96
 _PDF_METADATA: dict[str, Any] = {"Creator": "vdu-bench", "Producer": None, "CreationDate": None}
 
 
-def draw(
-    file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png", "pdf"), largest: int = LARGEST
-) -> list[Path]:
+def draw(file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png", "pdf")) -> list[Path]:
     """Write the figure that `paint` makes, in the suite's style, as `file`.png (200 dpi or less) and `file`.pdf.
 
-    The bitmap takes at most `largest` bytes, unless it does so at no resolution.
+    The bitmap takes at most `LARGEST` bytes, unless it does so at no resolution.
 
     Args:
         file: without a suffix.
         formats: which of the two.
-        largest: of the bitmap; more for a figure of so many numbers that they cannot be read in a smaller one.
     """
     theme: Any = {
         **sns.axes_style("whitegrid"),
@@ -59,9 +56,9 @@ def draw(
     with rc_context(theme):
         figure = paint()
         dpi = _DPI
-        while len(bitmap := _bitmap(figure, dpi, largest)) > largest and dpi > _LOWEST_DPI:
+        while len(bitmap := _bitmap(figure, dpi)) > LARGEST and dpi > _LOWEST_DPI:
             # A file grows more slowly than its pixels.
-            dpi = max(_LOWEST_DPI, int(dpi * min(0.9, 0.95 * largest / len(bitmap))))
+            dpi = max(_LOWEST_DPI, int(dpi * min(0.9, 0.95 * LARGEST / len(bitmap))))
         vectors = io.BytesIO()
         if "pdf" in formats:
             figure.savefig(vectors, format="pdf", metadata=_PDF_METADATA)
@@ -69,7 +66,7 @@ def draw(
     return [write_atomically(file.with_name(f"{file.name}.{suffix}"), content) for suffix, content in contents.items()]
 
 
-def _bitmap(figure: Figure, dpi: int, largest: int) -> bytes:
+def _bitmap(figure: Figure, dpi: int) -> bytes:
     """As PNG, with a palette where colours are few or the file would be too large without one."""
     plain = io.BytesIO()
     figure.savefig(plain, format="png", dpi=dpi)
@@ -80,7 +77,7 @@ def _bitmap(figure: Figure, dpi: int, largest: int) -> bytes:
         return _png(_with_palette(image))
     full = _png(image)
     # Photographs lose less by few colours than by half of their pixels.
-    return full if len(full) <= largest else _png(_with_palette(image))
+    return full if len(full) <= LARGEST else _png(_with_palette(image))
 
 
 def _with_palette(image: Image.Image) -> Image.Image:

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-REFERENCE = Path(__file__).parents[1] / "results" / "reference" / "records" / "digits_1"
+from vdu_bench.records import read_records
+
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 TASKS, STRENGTHS, SEEDS = 40, 23, 5
 
 
@@ -21,13 +23,12 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """10,000 records: 40 tasks, 50 rows, 5 seeds; real ones of digits, each number moved by some 5 %."""
     rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("many")
     texts = {
-        method: (REFERENCE / method / "seed0.json").read_text(encoding="utf-8")
-        for method in ("original", "retrain", "real")
+        record.method: record.model_dump_json()
+        for record in read_records(REFERENCE)
+        if (record.task, record.seeds.sample) == ("digits_1", 0)
     }
-    swept = {method: (REFERENCE / method / "seed0.json").read_text(encoding="utf-8") for method in ("vdu", "esd")}
-    rows = [(method, None) for method in texts] + [(method, steps) for method in swept for steps in range(STRENGTHS)]
-    rows.append(("finetune", None))
-    texts |= swept | {"finetune": (REFERENCE / "finetune" / "seed0.json").read_text(encoding="utf-8")}
+    rows: list[tuple[str, int | None]] = [(method, None) for method in ("original", "retrain", "real", "finetune")]
+    rows += [(method, steps) for method in ("vdu", "esd") for steps in range(STRENGTHS)]
     for task in range(TASKS):
         for method, steps in rows:
             for seed in range(SEEDS):

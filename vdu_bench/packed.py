@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from vdu_bench.errors import UserError
 
 PACKED = "records.jsonl.gz"
@@ -30,7 +32,7 @@ def unpack(file: Path) -> list[Any]:
     found: list[Any] = []
     for number, line in enumerate(lines, 1):
         try:
-            found.append(json.loads(line))
+            found.append(from_json(line))
         except ValueError as error:
             raise UserError(f"{file}, line {number}: not JSON: {error}") from error
     return found

@@ -5,14 +5,15 @@ Records are JSON, versioned, and all that tables, plots and the regression gate 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
+from pydantic_core import from_json
 
+from vdu_bench.collecting import uncollected
 from vdu_bench.errors import UserError
 from vdu_bench.measured import AtOwnCount, Matrix, MetricResult, Number, Outcomes, Schema
 from vdu_bench.packed import PACKED, pack_of, unpack
@@ -248,7 +249,7 @@ def read_record(file: Path) -> Record:
             )
         return found[file]
     try:
-        plain = json.loads(file.read_bytes())
+        plain = from_json(file.read_bytes())
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
     except ValueError as error:
@@ -314,12 +315,13 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
     if not files:
         raise UserError(f"no records under {folder}; `vdu-bench run --out {folder} ...` makes some")
     found: dict[Path, Record] = {}
-    for file in files:
-        if file.name != PACKED:
-            found[file] = read_record(file)
-            continue
-        found |= _packed(file)
-    return _one_each(found)
+    with uncollected():
+        for file in files:
+            if file.name != PACKED:
+                found[file] = read_record(file)
+                continue
+            found |= _packed(file)
+        return _one_each(found)
 
 
 def _packed(place: Path) -> dict[Path, Record]:

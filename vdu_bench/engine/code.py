@@ -8,15 +8,14 @@ a registry reaches by name alone no import tells of, so whoever asks names that 
 from __future__ import annotations
 
 import ast
-import gc
 import hashlib
 import importlib.util
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from vdu_bench.collecting import uncollected
 from vdu_bench.errors import UserError
 from vdu_bench.registry import Entry
 from vdu_bench.spec import digest_of
@@ -136,7 +135,7 @@ def _read(file: Path) -> _Source:
     # Once in a process, whose code stays what it was when it began, whatever becomes of the files.
     content = file.read_bytes()
     try:
-        with _no_collection():
+        with uncollected():
             tree = ast.parse(content)
             _strip(tree.body)
             imports = tuple(dict.fromkeys(_imports(tree.body)))
@@ -144,18 +143,6 @@ def _read(file: Path) -> _Source:
     except (SyntaxError, ValueError):  # compiled, or broken: then it counts as it lies there
         return _Source(hashlib.sha256(content).hexdigest())
     return _Source(hashlib.sha256(text.encode()).hexdigest(), imports)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """The collector would look through a syntax tree again and again while it grows."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
 
 
 def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:

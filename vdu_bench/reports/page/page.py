@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import jinja2
 
 from vdu_bench import __version__
+from vdu_bench.collecting import uncollected
 from vdu_bench.files import write_atomically
 from vdu_bench.records import Record, read_records
 from vdu_bench.reports.comparable import by_variant
@@ -45,7 +44,7 @@ def write_page(folders: Sequence[Path], out: Path, samples: Samples, title: str)
         OSError: when `out` cannot be written.
     """
     libraries.tables()  # what is not installed is said before anything is read
-    with ThreadPoolExecutor(1) as beside, _no_collector():
+    with ThreadPoolExecutor(1) as beside, uncollected():
         beside.submit(libraries.plotting)
         text = page_text(read_records(*folders), samples, title)
     return write_atomically(out / "index.html", text.encode())
@@ -110,15 +109,3 @@ def _asset(name: str) -> str:
 def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string(_asset(name))
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Without Python's collector of circles, which would go over thousands of records again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -24,7 +24,9 @@ def run_all(commands: Mapping[str, Sequence[str]], at_once: int, logs: Path) -> 
             while waiting and len(running) < at_once:
                 name = waiting.pop(0)
                 with (logs / f"{name}.txt").open("ab") as log:
-                    running[name] = subprocess.Popen(commands[name], stdout=log, stderr=subprocess.STDOUT)
+                    running[name] = subprocess.Popen(
+                        commands[name], stdout=log, stderr=subprocess.STDOUT, preexec_fn=_interruptible
+                    )
             for name, process in list(running.items()):
                 if (status := process.poll()) is not None:
                     ended[name] = status
@@ -33,6 +35,11 @@ def run_all(commands: Mapping[str, Sequence[str]], at_once: int, logs: Path) -> 
     finally:
         _stop(list(running.values()))
     return ended
+
+
+def _interruptible() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and would hand that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:

@@ -57,6 +57,10 @@ def table(
             help="These tasks alone, or variants of them, with commas between.",
         ),
     ] = None,
+    regime: Annotated[
+        str | None,
+        typer.Option(help="For data: the columns of these regimes alone (forget_only, forget_and_retain, full)."),
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +103,7 @@ def table(
 
       vdu-bench table results --layout paper --format latex > table.tex
 
-      vdu-bench table results --layout data
+      vdu-bench table results --layout data --regime forget_only
 
       vdu-bench table results --layout robustness
 
@@ -113,7 +117,8 @@ def table(
     from vdu_bench.reports.publish import print_data_table, print_leaderboard, print_paper_table
 
     viewed = "--metrics" if metrics is not None else "--sort" if sort is not None else ""
-    form = format_of(layout, format, published, viewed)
+    regimes = [] if regime is None else names_in(regime, "--regime")
+    form = format_of(layout, format, published, viewed, regimes)
     chosen = [] if metrics is None else names_in(metrics, "--metrics")
     found = read_records(*(records or [RESULTS]))
     if scale is not None:
@@ -121,11 +126,11 @@ def table(
     if task is not None:
         found = of_tasks(found, names_in(task, "--task"))
     if form != "terminal":
-        typer.echo(render_table(found, layout, form, published, settings, chosen, sort), nl=False)
+        typer.echo(render_table(found, layout, form, published, settings, chosen, sort, regimes), nl=False)
     elif layout == "paper":
         print_paper_table(found, published, settings)
     elif layout == "data":
-        print_data_table(found, settings)
+        print_data_table(found, settings, regimes)
     else:
         print_leaderboard(found, settings, robustness_metrics(found) if layout == "robustness" else chosen, sort)
 

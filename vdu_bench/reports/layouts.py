@@ -18,8 +18,10 @@ FORMATS = {
 """What each layout can be made as, its default first."""
 
 
-def format_of(layout: str, form: str | None, published: Path | None, viewed: str = "") -> str:
-    """The format to make a layout in; `viewed` is an option that chooses columns or rows, if one is given.
+def format_of(
+    layout: str, form: str | None, published: Path | None, viewed: str = "", regimes: Sequence[str] = ()
+) -> str:
+    """The format to make a layout in; `viewed` is an option that chooses a leaderboard's columns or rows, if given.
 
     Raises UserError where the options do not go together.
     """
@@ -31,6 +33,8 @@ def format_of(layout: str, form: str | None, published: Path | None, viewed: str
         raise UserError(
             f"{viewed} goes with --layout leaderboard, whose columns are metrics and whose rows are methods"
         )
+    if regimes and layout != "data":
+        raise UserError("--regime goes with --layout data, whose columns are regimes and numbers of images")
     if form is not None and form not in FORMATS[layout]:
         raise UserError(f"--layout {layout} has no --format {form}; use {' or '.join(FORMATS[layout])}")
     return form or FORMATS[layout][0]
@@ -44,6 +48,7 @@ def render_table(
     settings: bool = False,
     metrics: Sequence[str] = (),
     sort: str | None = None,
+    regimes: Sequence[str] = (),
 ) -> str:
     """A table as text that ends with a newline.
 
@@ -55,6 +60,7 @@ def render_table(
         settings: whether each row's settings are shown, and how they were come by.
         metrics: those of a leaderboard that are shown alone; all if there is none.
         sort: the metric that a leaderboard's rows are sorted by.
+        regimes: those whose columns a table of data shows alone; all if there is none.
 
     Raises:
         UserError: when records do not compare, for a folder without published numbers, or as `to_csv` of the layout.
@@ -67,7 +73,7 @@ def render_table(
     if layout == "data":
         from vdu_bench.reports.by_data.formats import render_data
 
-        return render_data(records, form, settings)
+        return render_data(records, form, settings, regimes)
     if layout == "robustness":
         metrics = robustness_metrics(records)
     if layout == "long":

@@ -62,12 +62,14 @@ def print_leaderboard(
     print_leaderboards(viewed(leaderboards(list(records)), metrics, sort), screen(), settings)
 
 
-def print_data_table(records: Iterable[Record], settings: bool = False) -> None:
-    """What methods do with how much data, of each task, to standard output; with each row's settings, or without."""
+def print_data_table(records: Iterable[Record], settings: bool = False, regimes: Sequence[str] = ()) -> None:
+    """What methods do with how much data, of each task, to standard output; with each row's settings, or without.
+
+    Under some `regimes` alone, where any are named."""
     from vdu_bench.reports.by_data.table import data_tables
     from vdu_bench.reports.by_data.terminal import print_data
 
-    print_data(data_tables(list(records)), screen(), settings)
+    print_data(data_tables(records, regimes), screen(), settings)
 
 
 def print_paper_table(records: Iterable[Record], published: Path | None = None, settings: bool = False) -> None:

@@ -53,6 +53,15 @@ def test_columns_go_from_the_least_data_to_the_most(table: DataTable) -> None:
     assert amounts_text(table.amounts[1:6]) == "forget_only 5, 25, all; forget_and_retain 1, 5"
 
 
+def test_some_regimes_alone_have_their_columns_as_they_were(records: list[Record], table: DataTable) -> None:
+    (some,) = data_tables(records, ["forget_only", "full"])
+    assert some.amounts == tuple(one for one in table.amounts if one.regime != "forget_and_retain")
+    assert set(some.rows) == set(table.rows)
+    for name in ("vdu", "esd", "original"):
+        assert text(some, name, "forget_only", 5) == text(table, name, "forget_only", 5)
+    assert {amount.regime for _, amount in some.places} == {"forget_only", "full"}
+
+
 def test_a_cell_has_the_numbers_of_its_own_leaderboard(table: DataTable, records: list[Record]) -> None:
     boards = {board.variant: board for board in leaderboards(records)}
     for name, images, variant, shown in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -22,13 +22,14 @@ _WIDTH, _GAP = 120, 4
 """Characters, and blanks between columns, that stand beside each other on a page of a repository."""
 
 
-def render_data(records: Iterable[Record], form: str, settings: bool = False) -> str:
+def render_data(records: Iterable[Record], form: str, settings: bool = False, regimes: Sequence[str] = ()) -> str:
     """The tables of data of the records, as one text that ends with a newline.
 
     Args:
         records: of any number of tasks.
         form: ``markdown``, ``csv`` or ``latex``.
         settings: whether each row's settings are shown, and how they were come by.
+        regimes: as `data_tables`.
 
     Raises:
         UserError: as `data_tables`, and for an unknown format.
@@ -36,7 +37,7 @@ def render_data(records: Iterable[Record], form: str, settings: bool = False) ->
     writers = {"markdown": to_markdown, "csv": to_csv, "latex": to_latex}
     if form not in writers:
         raise UserError(f"unknown table format {form!r}{did_you_mean(form, writers)}")
-    return writers[form](data_tables(records), settings)
+    return writers[form](data_tables(records, regimes), settings)
 
 
 def to_markdown(tables: Iterable[DataTable], settings: bool = False) -> str:

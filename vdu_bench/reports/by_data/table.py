@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from statistics import fmean
 
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.measured import Estimate
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.regime import REGIMES, Regime, forbidden_needs
@@ -130,17 +130,45 @@ class DataTable:
         ]
 
 
-def data_tables(records: Iterable[Record]) -> list[DataTable]:
+def data_tables(records: Iterable[Record], regimes: Sequence[str] = ()) -> list[DataTable]:
     """A table for each task of the records, and for each other thing that was made of it.
 
     Models from elsewhere have no place in it: what data they saw is not known.
 
+    Args:
+        records: of any number of tasks.
+        regimes: those whose columns are shown alone (`in_regimes`); all if there is none.
+
     Raises:
-        UserError: records of one task differ in more than how much data there are, or nothing was measured of them.
+        UserError: as `in_regimes`; records of one task differ in more than how much data there are, or nothing was
+            measured of them.
     """
     records = list(map(_in_short, records))
     check_sweep(records, by_data)
-    return [_table(setup, group) for setup, group in by_data(records)]
+    tables = [_table(setup, group) for setup, group in by_data(records)]
+    return in_regimes(tables, regimes) if regimes else tables
+
+
+def in_regimes(tables: Sequence[DataTable], names: Sequence[str]) -> list[DataTable]:
+    """The tables with the columns of some regimes alone, and rows in the order that these columns give.
+
+    Numbers and marks stay: a column's are its own. Tables without such a column are left out. Raises UserError for a
+    name that is no regime, and where no method was run under it.
+    """
+    there = {amount.regime for table in tables for amount in table.amounts}
+    for name in names:
+        if name not in REGIMES:
+            raise UserError(f"--regime {name}: there is no such regime{did_you_mean(name, REGIMES)}")
+        if name not in there:
+            raise UserError(f"--regime {name}: no method was run under it; under: {', '.join(sorted(there))}")
+    found = [_with(table, tuple(amount for amount in table.amounts if amount.regime in names)) for table in tables]
+    return [table for table in found if table.amounts]
+
+
+def _with(table: DataTable, amounts: tuple[Amount, ...]) -> DataTable:
+    places = {key: place for key, place in table.places.items() if key[1] in amounts}
+    rows = sorted(table.rows, key=lambda own: _row_order(own, places, table.metrics[0]))
+    return replace(table, amounts=amounts, places=places, rows=tuple(rows))
 
 
 def _in_short(record: Record) -> Record:

@@ -18,6 +18,7 @@ from vdu_bench.reports.method_style import MethodStyle, method_styles
 from vdu_bench.reports.plots.lines import LinePoint, draw_lines, fit_lines, legend_of, set_places
 from vdu_bench.reports.plots.style import axis_label, draw, draw_limit
 from vdu_bench.reports.plots.sweep import images_of
+from vdu_bench.reports.tables.leaderboard import Column
 
 _LABEL = 32
 """Characters of a label beside each other along a panel's height."""
@@ -111,6 +112,8 @@ def _figure(table: DataTable, panels: list[_Panel], looks: Mapping[str, MethodSt
                     if metric.name in found.row.estimates
                 ]
                 for name, line in panel.lines.items()
+                # Real images were made by no model, and forget nothing.
+                if any(point.row.role != "reference" or _known(point, metric) for point in line.values())
             }
             for panel in panels
         ]
@@ -134,6 +137,10 @@ def _figure(table: DataTable, panels: list[_Panel], looks: Mapping[str, MethodSt
     title = "\n".join(textwrap.fill(line, round(_TITLE * len(panels))) for line in (about, told))
     figure.suptitle(title, x=0.02, horizontalalignment="left")
     return figure
+
+
+def _known(place: Place, metric: Column) -> bool:
+    return math.isfinite(place.estimate(metric).value)
 
 
 def _name(panel: _Panel, top: Axes, bottom: Axes) -> None:

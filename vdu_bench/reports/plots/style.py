@@ -26,6 +26,8 @@ DIRECTION: dict[Better, str] = {"higher": "higher is better", "lower": "lower is
 
 FORGETTING_FLOOR = -100.0
 """In percent; what is below is drawn at the edge, so that one collapsed method does not squeeze the others."""
+_BELOW = 25.0
+"""How far below all means, and below 0, an interval or a seed may take the axis: few seeds make long intervals."""
 
 _DPI, _LOWEST_DPI = 200, 40
 """Dots per inch: as many as leave a file small enough."""
@@ -157,6 +159,6 @@ def fit_forgetting(axes: Axes, estimates: Sequence[Estimate], seeds: Sequence[Se
     """Limits of a vertical axis from 0 to 100, lower where estimates are, but for `FORGETTING_FLOOR`."""
     values = [max(estimate.value, FORGETTING_FLOOR) for estimate in estimates]
     drawn = window([0.0, 100.0, *values], spread(estimates, seeds))
-    drawn = Window(max(drawn.low, FORGETTING_FLOOR), 100.0)
+    drawn = Window(max(drawn.low, min(0.0, *values) - _BELOW, FORGETTING_FLOOR), 100.0)
     axes.set_ylim(drawn.low - 7, 107)
     return drawn

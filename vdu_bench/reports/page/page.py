@@ -62,7 +62,8 @@ def page_text(records: Sequence[Record], samples: Samples, title: str) -> str:
         UserError: as `leaderboards`, and where a library of the page is not installed.
     """
     groups = dict(by_variant(records))
-    boards = leaderboards(records)
+    # A reader looks for the tasks as they come first, and then for what was changed of them.
+    boards = sorted(leaderboards(records), key=lambda board: board.variant != board.task)
     amounts, scale = amounts_data(records), scales(records)
     tables: list[dict[str, Any]] = []
     chunks: dict[str, str] = {}

@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 from base64 import b64encode
+from functools import lru_cache
 from typing import Any
 
 
@@ -27,6 +28,7 @@ def packed_text(text: str) -> str:
     return b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
 
 
+@lru_cache(2**16)
 def number(value: float | None) -> float | None:
     """With six significant digits, which no table or figure shows more of; None for what is not finite."""
     return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None

@@ -182,13 +182,13 @@ def _leaderboard(records: Sequence[Record]) -> Leaderboard:
         destroyed=destroyed,
         best=_best(rows, columns, destroyed, records),
         front=_front(rows, columns, destroyed),
-        partly=_partly(groups, columns),
+        partly=_partly(groups),
     )
 
 
-def _partly(groups: Sequence[Sequence[Record]], columns: Sequence[Column]) -> dict[str, tuple[int, ...]]:
+def _partly(groups: Sequence[Sequence[Record]]) -> dict[str, tuple[int, ...]]:
     every = {record.seeds.sample for group in groups for record in group if record.status == "ok"}
-    asked = {column.name: measured_with(groups, column.name) for column in columns}
+    asked = measured_with(groups)
     return {name: tuple(sorted(seeds)) for name, seeds in asked.items() if not every <= seeds}
 
 

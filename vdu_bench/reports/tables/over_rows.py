@@ -24,10 +24,15 @@ def by_seed(records: Sequence[Record], metric: str) -> tuple[float, ...]:
     return tuple(result.estimate.value if (result := record.metrics.get(metric)) else math.nan for record in records)
 
 
-def measured_with(rows: Sequence[Sequence[Record]], metric: str) -> frozenset[int]:
-    """The seeds with which any row has a metric: what was not asked for with the others, as attacks are not, is no gap
-    of any row there."""
-    return frozenset(record.seeds.sample for row in rows for record in row if metric in record.metrics)
+def measured_with(rows: Sequence[Sequence[Record]]) -> dict[str, frozenset[int]]:
+    """By metric, the seeds with which any row has it: what was not asked for with the others, as attacks are not, is no
+    gap of any row there."""
+    found: dict[int, set[str]] = {}
+    for row in rows:
+        for record in row:
+            found.setdefault(record.seeds.sample, set()).update(record.metrics)
+    names = set[str]().union(*found.values())
+    return {name: frozenset(seed for seed, known in found.items() if name in known) for name in names}
 
 
 def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
@@ -48,9 +53,13 @@ def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
     }
     found: list[dict[str, Estimate]] = [{} for _ in rows]
     statuses = [worst(row) for row in rows]
+    asked = measured_with(rows)
+    every = {record.seeds.sample for row in rows for record in row}
     for name, fact in facts.items():
-        asked = measured_with(rows, name)
-        seeds = [_estimates([record for record in row if record.seeds.sample in asked], name) for row in rows]
+        some = asked[name]
+        seeds = [
+            _estimates(row if some == every else [one for one in row if one.seeds.sample in some], name) for row in rows
+        ]
         pool = _pool(rows, statuses, seeds, fact)
         told: list[int] = []
         for index, (status, estimates) in enumerate(zip(statuses, seeds, strict=True)):

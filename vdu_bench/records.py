@@ -6,7 +6,9 @@ Records are JSON, versioned, and all that tables, plots and the regression gate 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
+from fnmatch import filter as matching
 from pathlib import Path
 from typing import Any, Literal
 
@@ -284,14 +286,19 @@ def read_records(*folders: Path) -> list[Record]:
 
 def run_files(folder: Path) -> list[Path]:
     """The files that hold a run's records, sorted: ``records/**/seed*.json``, and `PACKED`, which is many in one."""
-    return sorted([*(folder / "records").glob("**/seed*.json"), *folder.glob(PACKED)])
+    return sorted([*_within(folder / "records", "seed*.json"), *folder.glob(PACKED)])
 
 
 def record_files(folder: Path) -> list[Path]:
     """Those of a run's folder (`run_files`), or all under any other one."""
     if (folder / "records").is_dir() or (folder / PACKED).is_file():
         return run_files(folder)
-    return sorted([*folder.glob("**/seed*.json"), *folder.glob(f"**/{PACKED}")])
+    return sorted([*_within(folder, "seed*.json"), *_within(folder, PACKED)])
+
+
+def _within(folder: Path, pattern: str) -> list[Path]:
+    """The files of a name at any depth, as `Path.glob` finds them, which reads each folder twice."""
+    return [Path(place, name) for place, _, names in os.walk(folder) for name in matching(names, pattern)]
 
 
 def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Record]:

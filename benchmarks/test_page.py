@@ -18,14 +18,17 @@ REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 TASKS, STRENGTHS, SEEDS = 40, 23, 5
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """10,000 records: 40 tasks, 50 rows, 5 seeds; real ones of digits, each number moved by some 5 %."""
+@pytest.fixture(scope="module", params=[3, 0], ids=["plain", "attacked"])
+def many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """10,000 records: 40 tasks, 50 rows, 5 seeds; real ones of digits, each number moved by some 5 %.
+
+    Of a seed of the reference without attacks, and of one with all of them, which have twice as many numbers.
+    """
     rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("many")
     texts = {
         record.method: record.model_dump_json()
         for record in read_records(REFERENCE)
-        if (record.task, record.seeds.sample) == ("digits_1", 0)
+        if (record.task, record.seeds.sample) == ("digits_1", request.param)
     }
     rows: list[tuple[str, int | None]] = [(method, None) for method in ("original", "retrain", "real", "finetune")]
     rows += [(method, steps) for method in ("vdu", "esd") for steps in range(STRENGTHS)]

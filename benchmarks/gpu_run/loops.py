@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 
 import torch
-from diffusers import DDPMPipeline, DPMSolverMultistepScheduler, StableDiffusionPipeline
+from diffusers import DDPMPipeline, DPMSolverMultistepScheduler
 from diffusers.optimization import get_cosine_schedule_with_warmup
 from diffusers.training_utils import EMAModel
 from torch import Tensor
@@ -78,16 +78,8 @@ def plain_sampling(
     generator = torch.Generator(model.device).manual_seed(0)
     with torch.inference_mode(), autocasting(precision, model.device):
         if isinstance(model, TextToImage):
-            whole = StableDiffusionPipeline(
-                vae=model.vae,
-                text_encoder=model.text_encoder,
-                tokenizer=model.tokenizer,
-                unet=model.denoiser,
-                scheduler=scheduler,
-                safety_checker=None,
-                feature_extractor=None,
-                requires_safety_checker=False,
-            )
+            whole = model.pipeline()
+            whole.register_modules(scheduler=scheduler)
             whole.set_progress_bar_config(disable=True)
             whole(
                 list(prompts or ()),

@@ -21,6 +21,10 @@ class NoRoom(UserError):
     """The store, or the disk that it is on, takes no more: no cell can be made after it."""
 
 
+class NotFetched(UserError):
+    """Something has to come over a network first, in a command that fetches nothing (`vdu_bench.fetching`)."""
+
+
 class RegimeError(UserError):
     """A method asked for data that the run's regime does not allow, or that it did not declare."""
 

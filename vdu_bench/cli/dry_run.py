@@ -23,8 +23,9 @@ def expecting(out: Path, store: Any, jobs: int) -> Callable[[Sequence[Cell]], Es
     return lambda missing: estimate(missing, known_records([out], store), store, described, jobs)
 
 
-def print_dry_run(cells: Sequence[Cell], done: Sequence[str], plan: Estimate, where: str) -> None:
-    """A line for each row of each task: its seeds, how many are done, and what the others are expected to take."""
+def print_dry_run(cells: Sequence[Cell], done: Sequence[str], plan: Estimate, remarks: Sequence[str]) -> None:
+    """A line for each row of each task: its seeds, how many are done, and what the others are expected to take; then
+    remarks, a line each."""
     from vdu_bench.reports.plan import print_plan
     from vdu_bench.reports.screen import screen
     from vdu_bench.reports.tables.text import seeds_text
@@ -48,7 +49,7 @@ def print_dry_run(cells: Sequence[Cell], done: Sequence[str], plan: Estimate, wh
     for name, guess in plan.shared.items():
         lines.append((name, "", "no", f"{guess.forward:,}", _time([guess.seconds])))
     total = sum(guess.forward for guess in (*plan.cells.values(), *plan.shared.values()))
-    notes = [f"{len(done)} of {len(cells)} cells are done, and are reused; nothing was run and nothing written"]
+    notes = [f"{len(done)} of {len(cells)} cells are done, and are reused; nothing was run, fetched or written"]
     if plan.cells:
         about = duration(plan.seconds)
         at_once = f", {plan.at_once} cells at a time" if plan.at_once > 1 else ""
@@ -58,7 +59,7 @@ def print_dry_run(cells: Sequence[Cell], done: Sequence[str], plan: Estimate, wh
             "on top"
         )
     notes += [f"from: {source}" for source in plan.sources]
-    print_plan(lines, [*notes, where], screen())
+    print_plan(lines, [*notes, *remarks], screen())
 
 
 def _time(seconds: Sequence[float]) -> str:

@@ -38,6 +38,7 @@ from vdu_bench.cli.options import (
     store_at,
     tasks_named,
 )
+from vdu_bench.fetching import nothing_fetched
 
 
 def run(
@@ -123,6 +124,8 @@ def run(
 
     require_alone()
     load_plugins(plugin)
+    if dry_run:
+        context.with_resource(nothing_fetched())
     inline = inline_settings(context, settings_file)
     method_settings, task_settings = settings_in(settings, settings_file, samples, inline)
     named = None if attacks is None else names_in(attacks, "--attacks")
@@ -145,10 +148,9 @@ def run(
     if dry_run:
         done = list(finished(cells, place, fresh))
         missing = [cell for cell in cells if cell.name not in done]
-        if missing:
-            # Here, whoever would run them: no worker is started for it.
-            LocalExecutor(place, progress).check(missing)
-        print_dry_run(cells, done, expected(missing), f"store: {place.root}; results: {out}")
+        # Here, whoever would run them: no worker is started for it.
+        fetched = LocalExecutor(place, progress).to_fetch(missing) if missing else []
+        print_dry_run(cells, done, expected(missing), [*fetched, f"store: {place.root}; results: {out}"])
         return
     executor = executor_of(jobs, dask, place, progress, fresh, plugin)
     outcome = run_cells(cells, place, out, progress, executor, fresh, expected=expected)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from vdu_bench.data.source import DataSource
 from vdu_bench.data.specs import DataSpec
-from vdu_bench.errors import UserError, did_you_mean
+from vdu_bench.errors import NotFetched, UserError, did_you_mean
 from vdu_bench.files import stamp
 from vdu_bench.registry import Registry
 
@@ -42,7 +42,13 @@ def data_stamp(spec: DataSpec, data_dir: Path | None) -> str:
         _refuse_options(spec)
         return ""
     source = SOURCES.get(spec.source)
-    return stamp(_configured(source, spec).roots(data_dir)) if isinstance(source, type) else ""
+    if not isinstance(source, type):
+        return ""
+    try:
+        return stamp(_configured(source, spec).roots(data_dir))
+    except NotFetched:
+        # Which no record has: none is made of what is not here.
+        return "not fetched"
 
 
 def _configured(source: type[DataSource], spec: DataSpec) -> DataSource:

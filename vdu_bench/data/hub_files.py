@@ -14,6 +14,7 @@ from pydantic import Field
 
 from vdu_bench.data.source import DataSource
 from vdu_bench.errors import UserError, did_you_mean, flat
+from vdu_bench.fetching import hub_file, may_fetch, not_fetched
 from vdu_bench.files import what_it_is
 
 TRAIN = ("train",)
@@ -49,7 +50,13 @@ class HubFiles(DataSource, ABC):
 
         with self._asking_the_hub():
             return Path(
-                snapshot_download(self.id, repo_type="dataset", revision=self.revision, allow_patterns="*.parquet")
+                snapshot_download(
+                    self.id,
+                    repo_type="dataset",
+                    revision=self.revision,
+                    allow_patterns="*.parquet",
+                    local_files_only=not may_fetch(),
+                )
             )
 
     def names(self) -> list[PurePath]:
@@ -58,6 +65,8 @@ class HubFiles(DataSource, ABC):
 
         with self._asking_the_hub():
             try:
+                if not may_fetch():
+                    raise not_fetched(self.id)
                 found = HfApi().list_repo_files(self.id, repo_type="dataset", revision=self.revision)
             except Exception:  # as below; unlike a file and a snapshot, a listing is not cached
                 if not (known := self._fetched()):
@@ -67,10 +76,8 @@ class HubFiles(DataSource, ABC):
 
     def fetch(self, name: PurePath) -> Path:
         """One file, from the hub or as it was fetched before. Raises UserError where it cannot be had."""
-        from huggingface_hub import hf_hub_download
-
         with self._asking_the_hub():
-            return Path(hf_hub_download(self.id, name.as_posix(), repo_type="dataset", revision=self.revision))
+            return hub_file(self.id, name.as_posix(), repo_type="dataset", revision=self.revision)
 
     def _fetched(self) -> list[PurePath]:
         from huggingface_hub import scan_cache_dir
@@ -95,6 +102,8 @@ class HubFiles(DataSource, ABC):
         try:
             yield
         except Exception as error:  # of half a dozen unrelated kinds, and the mend is the same for all
+            if not may_fetch():
+                raise not_fetched(self.id) from error
             reason = flat(error)
             raise UserError(
                 f"{self.id} cannot be had from the Hugging Face hub ({reason}); a copy on disk is found by --data-dir"

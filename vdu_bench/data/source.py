@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from vdu_bench.errors import UserError
+from vdu_bench.errors import NotFetched, UserError
 from vdu_bench.spec import Spec
 
 if TYPE_CHECKING:
@@ -142,6 +142,8 @@ class OfficialSource(DataSource):
     def _naming_the_files(self) -> Iterator[None]:
         try:
             yield
+        except NotFetched as gap:
+            raise NotFetched(f"{gap}; {self.download.size}, licence: {self.download.licence}") from gap
         except UserError as error:
             raise UserError(
                 f"{error}. Or get {self.download.in_words()}; put it into DIR/{self.folder} and give --data-dir DIR"

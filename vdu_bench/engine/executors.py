@@ -38,12 +38,19 @@ class LocalExecutor:
         self._worker: Worker | None = None
 
     def check(self, cells: Sequence[Cell]) -> None:
+        self._worker = self._hired(cells)
+        self._worker.check_data(tasks_of(cells))
+
+    def to_fetch(self, cells: Sequence[Cell]) -> list[str]:
+        """What `run` would have to fetch first, a sentence each; raises as `check`, and fetches and makes nothing."""
+        return self._hired(cells).to_fetch(tasks_of(cells))
+
+    def _hired(self, cells: Sequence[Cell]) -> Worker:
         self._progress.say("loading torch and diffusers...")
         from vdu_bench.engine.worker import Worker, check_settings
 
         check_settings(cells)
-        self._worker = Worker(cells[0].device, cells[0].data_dir, self._store, self._progress, self._fresh)
-        self._worker.check_data(tasks_of(cells))
+        return Worker(cells[0].device, cells[0].data_dir, self._store, self._progress, self._fresh)
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
         if self._worker is None:

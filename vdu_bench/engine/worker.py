@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vdu_bench.engine.cells import Cell, tasks_of
@@ -15,15 +15,19 @@ from vdu_bench.engine.stages.base import base, check_prompt_lengths
 from vdu_bench.engine.stages.clip import clip
 from vdu_bench.engine.stages.external import external
 from vdu_bench.engine.stages.images import probes_of
-from vdu_bench.engine.stages.judge import judge, second_judge
+from vdu_bench.engine.stages.judge import fetch_weights, judge, second_judge
 from vdu_bench.engine.stages.posterior import snapshot_posterior
 from vdu_bench.engine.stages.record import keep_record
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.store import Store
 from vdu_bench.engine.workshop import Workshop
-from vdu_bench.errors import NoRoom
+from vdu_bench.errors import NoRoom, NotFetched
+from vdu_bench.fetching import nothing_fetched
+from vdu_bench.judges.clip.pretrained import find_weights
+from vdu_bench.judges.clip.specs import PretrainedClip
 from vdu_bench.methods.catalog import make_method
 from vdu_bench.metrics.inception import Inception
+from vdu_bench.models.pipelines.finding import find_pipeline
 from vdu_bench.models.training.recipes import check_recipe
 from vdu_bench.records import Record
 from vdu_bench.tasks.task import Task
@@ -57,15 +61,42 @@ class Worker:
     def check_data(self, tasks: Sequence[Task]) -> None:
         """Raise UserError for a task whose data, base from elsewhere or probes are not there or not what it needs."""
         for task in tasks:
-            check_memory(task, self._shop.splits(task).train.images.shape[1:])
-            if task.recipe is not None:
-                check_recipe(task.recipe, task.name)
-            for probe in probes_of(self._shop, task).values():
-                probe.check(task, self._shop.splits(task))
-            if task.inception is not None:
-                Inception.find(task.inception.file, self._shop.device)
+            for check in self._checks(task):
+                check()
             if task.recipe is None:
                 base(self._shop, task)
+
+    def to_fetch(self, tasks: Sequence[Task]) -> list[str]:
+        """What a run would have to fetch first, a sentence each. Fetches nothing and makes no stage; raises as
+        `check_data` for what is there and is wrong."""
+        found: dict[str, None] = {}
+        with nothing_fetched():
+            for task in tasks:
+                for check in self._checks(task):
+                    try:
+                        check()
+                    except NotFetched as gap:
+                        found[str(gap)] = None
+        return list(found)
+
+    def _checks(self, task: Task) -> Iterator[Callable[[], object]]:
+        yield lambda: self._check_images(task)
+        if task.recipe is not None:
+            check_recipe(task.recipe, task.name)
+        if (inception := task.inception) is not None:
+            yield lambda: Inception.find(inception.file, self._shop.device)
+        if isinstance(named := task.clip, PretrainedClip):
+            yield lambda: find_weights(named)
+        yield lambda: fetch_weights(self._shop, task, "judge")
+        yield lambda: fetch_weights(self._shop, task, "second_judge")
+        if (source := task.base) is not None:
+            yield lambda: find_pipeline(source, task.model.kind)
+
+    def _check_images(self, task: Task) -> None:
+        splits = self._shop.splits(task)
+        check_memory(task, splits.train.images.shape[1:])
+        for probe in probes_of(self._shop, task).values():
+            probe.check(task, splits)
 
     def prepare(self, cells: Sequence[Cell]) -> None:
         """Find or make what cells share, so that a record's request names what the record was made of.

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
 from vdu_bench.errors import UserError, in_short
+from vdu_bench.fetching import may_fetch, not_fetched
 
 EXTRACTOR = "inception-v3-compat"
 FEATURES = 2048
@@ -74,6 +75,8 @@ class Inception:
 def _fetched() -> Path:
     place = Path(torch.hub.get_dir()) / "checkpoints" / URL_INCEPTION_V3.rpartition("/")[2]
     if not place.is_file():
+        if not may_fetch():
+            raise not_fetched("Inception (91 MB)", URL_INCEPTION_V3)
         # What stands before the suffix begins the file's sha256.
         prefix = place.stem.rpartition("-")[2]
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,8 @@ def test_without_a_data_folder_it_comes_from_the_hub(tmp_path: Path, monkeypatch
     write_mnist_parquet(tmp_path / "snapshot")
     asked = []
 
-    def snapshot_download(name: str, **facts: str) -> str:
+    def snapshot_download(name: str, local_files_only: bool, **facts: str) -> str:
+        assert not local_files_only
         asked.append((name, facts))
         return str(tmp_path / "snapshot")
 

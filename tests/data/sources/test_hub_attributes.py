@@ -23,7 +23,8 @@ from vdu_bench.data.catalog import data_stamp, load_data
 from vdu_bench.data.sources.celeba import ATTRIBUTES, CelebA
 from vdu_bench.data.sources.hub_attributes import HubAttributes
 from vdu_bench.data.specs import DataSpec
-from vdu_bench.errors import UserError
+from vdu_bench.errors import NotFetched, UserError
+from vdu_bench.fetching import nothing_fetched
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("datasets") is None,
@@ -132,6 +133,19 @@ def test_without_a_network_what_was_fetched_before_will_do(hub: Hub) -> None:
     before = celeba.load(None).digest()
     hub.cut_off()
     assert celeba.load(None).digest() == before
+
+
+def test_where_nothing_may_be_fetched_what_was_fetched_before_will_do(hub: Hub) -> None:
+    celeba = CelebA(size=16, train_images=9, held_out_images=4)
+    with nothing_fetched(), pytest.raises(NotFetched, match=r"flwrlabs/celeba is not on this machine.*1.4 GB"):
+        celeba.load(None)
+    assert not hub.repo.exists()
+    before, files = celeba.load(None).digest(), hub.fetched()
+    with nothing_fetched():
+        assert celeba.load(None).digest() == before
+        with pytest.raises(UserError, match="has 12 images, and train_images asks for 13"):
+            CelebA(size=16, train_images=13, held_out_images=4).load(None)
+    assert hub.fetched() == files
 
 
 def test_without_a_network_the_message_names_the_other_way(hub: Hub) -> None:

@@ -305,7 +305,7 @@ def test_the_hub_is_asked_for_what_it_may_have(
 
     def serve(folder: Path) -> None:
         asked.clear()
-        answer = lambda _, allow_patterns: (asked.append(allow_patterns), str(folder))[1]  # noqa: E731
+        answer = lambda _, allow_patterns, **_facts: (asked.append(allow_patterns), str(folder))[1]  # noqa: E731
         monkeypatch.setattr("huggingface_hub.snapshot_download", answer)
 
     serve(tiny_pipeline)

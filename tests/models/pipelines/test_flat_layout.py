@@ -175,7 +175,7 @@ def test_the_hub_is_asked_for_both_places_and_for_a_pickle_last(
         asked.clear()
         monkeypatch.setattr(
             "huggingface_hub.snapshot_download",
-            lambda _, allow_patterns: (asked.extend(allow_patterns), str(folder))[1],
+            lambda _, allow_patterns, **_facts: (asked.extend(allow_patterns), str(folder))[1],
         )
 
     serve(flat)

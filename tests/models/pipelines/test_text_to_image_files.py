@@ -217,7 +217,7 @@ def test_the_hub_is_asked_for_safetensors_first(
     asked: list[list[str]] = []
 
     def snapshot(folder: Path) -> Callable[..., str]:
-        return lambda _, allow_patterns: (asked.append(allow_patterns), str(folder))[1]
+        return lambda _, allow_patterns, **_facts: (asked.append(allow_patterns), str(folder))[1]
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot(tiny_pipeline))
     TextToImage.load("somebody/something")

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.stage import Stage
 from vdu_bench.engine.store import Artifact
 from vdu_bench.engine.workshop import Workshop
+from vdu_bench.errors import NotFetched
 from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.judges.classifier.training import train_judge
-from vdu_bench.judges.specs import JudgeRecipe, NetworkRecipe
+from vdu_bench.judges.specs import JudgeRecipe, NetworkRecipe, TimmRecipe
 from vdu_bench.tasks.task import Task
 
 
@@ -26,6 +27,24 @@ def judge(shop: Workshop, task: Task) -> Artifact:
 def second_judge(shop: Workshop, task: Task) -> Artifact | None:
     """The judge of another family, likewise; None where the task names none."""
     return None if task.second_judge is None else _made(shop, task, "second_judge", task.second_judge)
+
+
+def fetch_weights(shop: Workshop, task: Task, kind: Literal["judge", "second_judge"]) -> None:
+    """Have the weights that a judge starts from, if it is not trained yet. Raises UserError where they cannot be had,
+    before hours are spent."""
+    recipe: JudgeRecipe | None = getattr(task, kind)
+    if isinstance(recipe, TimmRecipe) and recipe.pretrained and not _trained(shop, task, kind, recipe):
+        from vdu_bench.judges.classifier.timm_network import pretrained_weights
+
+        pretrained_weights(recipe.architecture)
+
+
+def _trained(shop: Workshop, task: Task, kind: str, recipe: JudgeRecipe) -> bool:
+    try:
+        return shop.store.find(kind, _stage(shop, task, kind, recipe).full_spec) is not None
+    except NotFetched:
+        # Nothing was trained on data that are not here.
+        return False
 
 
 def load_judge(shop: Workshop, task: Task) -> Judge:
@@ -49,10 +68,9 @@ def weak_judge(task: Task, accuracy: float, which: str = "judge") -> str:
     )
 
 
-def _made(shop: Workshop, task: Task, kind: str, recipe: JudgeRecipe) -> Artifact:
+def _stage(shop: Workshop, task: Task, kind: str, recipe: JudgeRecipe) -> Stage:
     spec = {"family": task.family, "recipe": recipe.model_dump(mode="json"), "data": shop.data_digest(task)}
-    which = kind.replace("_", " ")
-    label = f"{task.family}: {which}"
+    label = f"{task.family}: {_words(kind)}"
 
     def make(folder: Path) -> Mapping[str, Any]:
         # What is not trained step by step is trained in seconds.
@@ -63,12 +81,20 @@ def _made(shop: Workshop, task: Task, kind: str, recipe: JudgeRecipe) -> Artifac
         return {"accuracy": made.accuracy, "environment": describe_environment(shop.device)}
 
     code = code_digest(["vdu_bench.judges.classifier.training"], alone=[__name__])
-    stage = Stage(kind, spec, make, code=code, label=label)
+    return Stage(kind, spec, make, code=code, label=label)
+
+
+def _made(shop: Workshop, task: Task, kind: str, recipe: JudgeRecipe) -> Artifact:
+    stage = _stage(shop, task, kind, recipe)
     known = shop.known(stage)
     artifact = shop.get(stage)
-    if not known and (warning := weak_judge(task, artifact.facts["accuracy"], which)):
+    if not known and (warning := weak_judge(task, artifact.facts["accuracy"], _words(kind))):
         shop.progress.say(f"{task.name}: warning: {warning}")
     return artifact
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")
 
 
 def _loaded(shop: Workshop, artifact: Artifact) -> Judge:

@@ -9,7 +9,8 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from vdu_bench.errors import UserError, did_you_mean, flat
+from vdu_bench.errors import NotFetched, UserError, did_you_mean, flat
+from vdu_bench.fetching import hub_file
 from vdu_bench.judges.classifier.network import JudgeNetwork
 
 RGB = 3
@@ -109,8 +110,6 @@ def pretrained_weights(architecture: str) -> Path:
     Raises:
         UserError: timm does not have the architecture or no weights for it, or they cannot be had.
     """
-    from huggingface_hub import hf_hub_download
-
     _require_known(architecture)
     try:
         facts = timm.get_pretrained_cfg(architecture)
@@ -119,7 +118,9 @@ def pretrained_weights(architecture: str) -> Path:
     if facts is None or not facts.hf_hub_id:
         raise UserError(f"timm has no weights on the Hugging Face hub for {architecture!r}; set pretrained: false")
     try:
-        return Path(hf_hub_download(facts.hf_hub_id, "model.safetensors"))
+        return hub_file(facts.hf_hub_id, "model.safetensors")
+    except NotFetched:
+        raise
     except Exception as error:  # of half a dozen unrelated kinds, and the mend is the same for all
         reason = flat(error)
         raise UserError(

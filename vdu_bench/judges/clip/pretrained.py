@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from vdu_bench.errors import UserError, did_you_mean, in_short
+from vdu_bench.fetching import may_fetch, not_fetched
 from vdu_bench.judges.clip.scorer import ClipScorer
 from vdu_bench.judges.clip.specs import PretrainedClip
 
@@ -24,11 +25,7 @@ def load_pretrained(spec: PretrainedClip, device: torch.device | str = "cpu") ->
     # Seconds to import, which runs without a CLIP score can do without.
     import open_clip
 
-    if spec.model not in open_clip.list_models():
-        raise UserError(f"open_clip has no model {spec.model!r}{did_you_mean(spec.model, open_clip.list_models())}")
-    known: dict[str, Any] = open_clip.get_pretrained_cfg(spec.model, spec.weights)
-    file = _downloaded(spec, known) if spec.file is None else Path(spec.file)
-    _check_file(spec, file)
+    file, known = find_weights(spec)
     try:
         # Every weight is drawn before it is read, and the global generator is set aside for that.
         with torch.random.fork_rng(devices=[]):
@@ -53,6 +50,23 @@ def load_pretrained(spec: PretrainedClip, device: torch.device | str = "cpu") ->
     return ClipScorer(spec.name, model.to(device), preprocess, tokenizer, dtype)
 
 
+def find_weights(spec: PretrainedClip) -> tuple[Path, dict[str, Any]]:
+    """The file with a specification's weights, of one's own or downloaded, and what open_clip knows of them.
+
+    Raises:
+        UserError: open_clip does not have the model or the weights, they cannot be downloaded, or the file is not
+            there or holds more than tensors.
+    """
+    import open_clip
+
+    if spec.model not in open_clip.list_models():
+        raise UserError(f"open_clip has no model {spec.model!r}{did_you_mean(spec.model, open_clip.list_models())}")
+    known: dict[str, Any] = open_clip.get_pretrained_cfg(spec.model, spec.weights)
+    file = _downloaded(spec, known) if spec.file is None else Path(spec.file)
+    _check_file(spec, file)
+    return file, known
+
+
 def _downloaded(spec: PretrainedClip, known: dict[str, Any]) -> Path:
     import open_clip
 
@@ -62,6 +76,8 @@ def _downloaded(spec: PretrainedClip, known: dict[str, Any]) -> Path:
             f"open_clip has no weights {spec.weights!r} for {spec.model}{did_you_mean(spec.weights, tags)}; "
             "weights of your own need their path as `file`"
         )
+    if not may_fetch() and not _has_snapshot(known):
+        raise not_fetched(f"{spec.model} with the weights {spec.weights!r}")
     try:
         return Path(open_clip.download_pretrained(known))
     # Whatever the hub, the network and the library make of it.
@@ -72,6 +88,18 @@ def _downloaded(spec: PretrainedClip, known: dict[str, Any]) -> Path:
             f"network, give the path of a copy as `file`"
             + (f" (they are open_clip_model.safetensors of {where} on the Hugging Face hub)" if where else "")
         ) from error
+
+
+def _has_snapshot(known: dict[str, Any]) -> bool:
+    """Whether the weights' repository was fetched from the hub before."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        snapshot_download(known.get("hf_hub", "").rstrip("/"), local_files_only=True)
+    # Of several unrelated kinds, for nothing in the cache and for no such id.
+    except Exception:
+        return False
+    return True
 
 
 def _check_file(spec: PretrainedClip, file: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from vdu_bench.errors import UserError
+from vdu_bench.fetching import may_fetch, not_fetched
 from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts, pipelines_of
 from vdu_bench.models.specs import ModelKind
 
@@ -164,10 +165,12 @@ def download(hub_id: str, wanted: Sequence[str]) -> Path:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=list(wanted)))
+        return Path(snapshot_download(hub_id, allow_patterns=list(wanted), local_files_only=not may_fetch()))
     except HFValidationError as error:
         raise UserError(f"{hub_id} is neither a folder nor the id of a model on the Hugging Face hub") from error
     except OSError as error:
+        if not may_fetch():
+            raise not_fetched(hub_id) from error
         raise UserError(
             f"{hub_id} is not a folder, and could not be had from the Hugging Face hub ({type(error).__name__})"
         ) from error

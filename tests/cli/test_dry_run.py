@@ -32,6 +32,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
         monkeypatch.setattr(f"huggingface_hub.{module}.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "torch"))
     monkeypatch.delenv("VDU_BENCH_DATA", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)  # by which lines would be folded
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,22 @@ def tiny_latent_recipe(tiny_faces_task: Task) -> LatentRecipe:
 def tiny_text_to_image(tiny_pipeline: Path) -> TextToImage:
     """The model in `tiny_pipeline`."""
     return TextToImage.load(tiny_pipeline).freeze()
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """A machine on which nothing was ever fetched, with a network; the addresses that were asked for."""
+    found: list[object] = []
+
+    def refused(*address: object, **_: object) -> None:
+        found.append(address)
+        raise OSError("no connection in a test")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    for module in ("constants", "utils._cache_manager"):
+        monkeypatch.setattr(f"huggingface_hub.{module}.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "torch"))
+    monkeypatch.delenv("VDU_BENCH_DATA", raising=False)
+    return found

@@ -78,7 +78,8 @@ def run(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print the cells, what is done of them and what the others would take; run none."
+            "--dry-run",
+            help="Print the cells, what is done of them and what the others would take; run and fetch nothing.",
         ),
     ] = False,
     everything: Everything = False,

@@ -1,0 +1,43 @@
+"""What a run lacks is said before anything is made for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from commands import bad_file, cli
+
+TRAINING = {"steps": 1, "batch_size": 8, "learning_rate": 0.01}
+TIMM = {"network": "timm", "architecture": "test_resnet", "pretrained": True, "training": TRAINING}
+
+
+@pytest.mark.parametrize(
+    ("part", "content", "words"),
+    [
+        ("judge", TIMM, "timm's weights for 'test_resnet' cannot be had"),
+        ("second_judge", TIMM, "timm's weights for 'test_resnet' cannot be had"),
+        ("clip", {"model": "RN50", "weights": "x", "file": "no.pt"}, "no.pt is no file with the weights 'x' of RN50"),
+        ("clip", {"model": "RN50", "weights": "openai"}, "the weights 'openai' of RN50 cannot be downloaded"),
+    ],
+)
+def test_weights_of_others(
+    tiny_faces_file: Path,
+    tmp_path: Path,
+    part: str,
+    content: dict[str, Any],
+    words: str,
+    asked: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # A client that finds no network tries again for a minute.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    changed = yaml.safe_load(tiny_faces_file.read_text()) | {part: content}
+    file = bad_file(tmp_path, "task.yaml", yaml.safe_dump(changed))
+    store = tmp_path / "store"
+    cli("run", "--task", file, "--methods", "finetune", "--store", store, code=2)
+    assert words in capsys.readouterr().err
+    assert not list(store.glob("*/*/manifest.json"))
+    assert asked == []

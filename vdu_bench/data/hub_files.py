@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from vdu_bench.data.source import DataSource
-from vdu_bench.errors import UserError, did_you_mean, flat
+from vdu_bench.errors import NotFetched, UserError, did_you_mean, flat
 from vdu_bench.fetching import hub_file, may_fetch, not_fetched
 from vdu_bench.files import what_it_is
 
@@ -101,6 +101,8 @@ class HubFiles(DataSource, ABC):
     def _asking_the_hub(self) -> Iterator[None]:
         try:
             yield
+        except NotFetched:
+            raise
         except Exception as error:  # of half a dozen unrelated kinds, and the mend is the same for all
             if not may_fetch():
                 raise not_fetched(self.id) from error

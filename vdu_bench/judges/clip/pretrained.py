@@ -91,11 +91,11 @@ def _downloaded(spec: PretrainedClip, known: dict[str, Any]) -> Path:
 
 
 def _has_snapshot(known: dict[str, Any]) -> bool:
-    """Whether the weights' repository was fetched from the hub before."""
+    """Whether the weights' repository, which open_clip may name a file of, was fetched from the hub before."""
     from huggingface_hub import snapshot_download
 
     try:
-        snapshot_download(known.get("hf_hub", "").rstrip("/"), local_files_only=True)
+        snapshot_download("/".join(known.get("hf_hub", "").split("/")[:2]), local_files_only=True)
     # Of several unrelated kinds, for nothing in the cache and for no such id.
     except Exception:
         return False

@@ -213,3 +213,18 @@ def test_where_nothing_was_measured_there_is_no_table() -> None:
         record.status, record.metrics, record.protocol = "failed", {}, None
     with pytest.raises(UserError, match="digits_1: no cell was measured"):
         data_tables(records)
+
+
+def test_who_cannot_run_in_any_of_the_columns_stands_last(table: DataTable) -> None:
+    """Whoever needs other images is empty where there are none; empty rows before full ones are hard to read."""
+    for regime in ("forget_only", "full"):
+        amounts = [amount for amount in table.amounts if amount.regime == regime]
+        rows = table.rows_in(amounts)
+        run = [any((row, amount) in table.places for amount in amounts) for row in rows]
+        assert run == sorted(run, reverse=True)
+        ran = [row for row, there in zip(rows, run, strict=True) if there]
+        assert ran == [row for row in table.rows if row in ran]
+    assert not all(
+        (row, column(table, "forget_only", 5)) in table.places
+        for row in table.rows_in([column(table, "forget_only", 5)])
+    )

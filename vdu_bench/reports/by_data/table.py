@@ -121,13 +121,11 @@ class DataTable:
         return [(regime, list(group)) for regime, group in groupby(self.amounts, key=lambda amount: amount.regime)]
 
     def rows_in(self, amounts: Iterable[Amount]) -> list[DataRow]:
-        """The rows that some columns are about: those that were run in one of them, or that cannot be."""
+        """The rows that some columns are about: those that were run in one of them, then those that cannot be."""
         found = list(amounts)
-        return [
-            row
-            for row in self.rows
-            if any((row, amount) in self.places or self.why_not(row, amount) for amount in found)
-        ]
+        there = [row for row in self.rows if any((row, amount) in self.places for amount in found)]
+        cannot = [row for row in self.rows if any(self.why_not(row, amount) for amount in found)]
+        return [*there, *(row for row in cannot if row not in there)]
 
 
 def data_tables(records: Iterable[Record], regimes: Sequence[str] = ()) -> list[DataTable]:

@@ -15,6 +15,7 @@ from vdu_bench.measured import Estimate
 from vdu_bench.records import TUNING, Record
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, leaderboards
 from vdu_bench.reports.tables.notes import table_notes
+from vdu_bench.reports.tables.of_rows import of_rows
 from vdu_bench.reports.tables.text import (
     APART,
     DESTROYED,
@@ -26,10 +27,8 @@ from vdu_bench.reports.tables.text import (
     header,
     method_text,
     row_marks,
-    seeds_text,
     settings_lines,
     table_cell,
-    tuning_text,
 )
 from vdu_bench.reports.tables.views import viewed
 
@@ -100,9 +99,9 @@ def to_markdown(boards: Iterable[Leaderboard], settings: bool = False) -> str:
     parts = []
     for board in boards:
         parts += [f"## {board.variant}", caption(board)]
-        for frame in _display_frames(board, settings):
-            parts.append(markdown_table(frame))
-        if notes := table_notes(board):
+        frames, notes = _display_frames(board, settings)
+        parts += [markdown_table(frame) for frame in frames]
+        if notes:
             parts.append("\n".join(f"- {note}" for note in notes))
     return "\n\n".join(parts) + "\n"
 
@@ -172,8 +171,8 @@ def to_latex(boards: Iterable[Leaderboard], settings: bool = False) -> str:
     """
     tables = []
     for board in boards:
-        frames = _display_frames(board, settings)
-        for frame, suffix, title in zip(frames, ("", "_more"), ("", ", further metrics"), strict=True):
+        frames, told = _display_frames(board, settings)
+        for frame, suffix, title in zip(frames, ("", "_more"), ("", ", further metrics"), strict=False):
             for number, part in enumerate(_page_wide(frame), 1):
                 text = f"{board.variant}{title}. {caption(board)}"
                 continued = number > 1
@@ -189,7 +188,7 @@ def to_latex(boards: Iterable[Leaderboard], settings: bool = False) -> str:
                         label=f"tab:{board.variant}{suffix}" + (f"_{number}" if continued else ""),
                     )
                 )
-        if notes := latex_notes(table_notes(board)):
+        if notes := latex_notes(told):
             tables[-1] = tables[-1].replace(r"\end{table*}", "\n".join([*notes, r"\end{table*}"]))
     return "\n".join(tables)
 
@@ -294,24 +293,15 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _display_frames(board: Leaderboard, settings: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The main metrics and the rest, a `Cell` each; with the rows' settings, or without."""
+def _display_frames(board: Leaderboard, settings: bool) -> tuple[list[pd.DataFrame], list[str]]:
+    """The main metrics and the rest, a `Cell` each, with the rows' settings or without; and all notes under them."""
     methods = {"method": [Cell(method_text(row) + row_marks(board, row.method)) for row in board.rows]}
-    rest: dict[str, list[str]] = {
-        "regime": [row.regime for row in board.rows],
-        "seeds": [seeds_text(row.seeds) for row in board.rows],
-        "status": [str(row.status) for row in board.rows],
-    }
-    if settings:
-        rest["settings"] = ["\n".join(settings_lines(row)) for row in board.rows]
-        rest["from"] = [row.settings_from for row in board.rows]
-        if any(row.tuning_cost for row in board.rows):
-            rest["tuning"] = [tuning_text(row).replace(", ", "\n", 1) for row in board.rows]
-    texts = {name: [Cell(text) for text in column] for name, column in rest.items()}
-    return (
-        pd.DataFrame(methods | _cells(board, board.main_columns)),
-        pd.DataFrame(methods | _cells(board, board.other_columns) | texts),
-    )
+    told = of_rows(board, settings)
+    rest = _cells(board, board.other_columns)
+    rest |= {name: [Cell(text) for text in texts] for name, texts in told.columns.items()}
+    frames = [pd.DataFrame(methods | _cells(board, board.main_columns))]
+    frames += [pd.DataFrame(methods | rest)] * bool(rest)
+    return frames, [*table_notes(board), *[told.shared] * bool(told.shared)]
 
 
 def _cells(board: Leaderboard, columns: Sequence[Column]) -> dict[str, list[Cell]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rich.console import Console
@@ -11,15 +11,13 @@ from rich.text import Text
 from vdu_bench.reports.screen import shown_whole
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 from vdu_bench.reports.tables.notes import destroyed, table_notes
+from vdu_bench.reports.tables.of_rows import of_rows
 from vdu_bench.reports.tables.printed import Printed, packed, printed_table
 from vdu_bench.reports.tables.text import (
     caption,
     header,
     row_marks,
-    seeds_text,
-    settings_lines,
     table_cell,
-    tuning_text,
 )
 from vdu_bench.reports.tables.views import headlines
 
@@ -56,20 +54,12 @@ def print_leaderboards(boards: Iterable[Leaderboard], console: Console, settings
         _print_title(board, console)
         main = [_metric(board, column) for column in board.main_columns]
         rest = [_metric(board, column) for column in board.other_columns]
-        rest += [
-            _texts("regime", board, lambda row: row.regime),
-            _texts("seeds", board, lambda row: seeds_text(row.seeds)),
-            _texts("status", board, lambda row: row.status),
-        ]
-        if settings:
-            rest.append(_texts("settings", board, lambda row: "\n".join(settings_lines(row))))
-            rest.append(_texts("from", board, lambda row: row.settings_from))
-            if any(row.tuning_cost for row in board.rows):
-                rest.append(_texts("tuning", board, lambda row: tuning_text(row).replace(", ", "\n", 1)))
+        told = of_rows(board, settings)
+        rest += [Printed(name, tuple(map(Text, texts))) for name, texts in told.columns.items()]
         # What is known of the rows needs no table of its own where it is all the rest.
         for columns in (main, rest) if board.other_columns else ([*main, *rest],):
             _print_tables(board, columns, console)
-        _print_notes(board, console)
+        _print_notes(board, console, told.shared)
 
 
 def _print_title(board: Leaderboard, console: Console) -> None:
@@ -84,8 +74,8 @@ def _print_tables(board: Leaderboard, columns: Sequence[Printed], console: Conso
         console.print(printed_table([method, *fitting], gap))
 
 
-def _print_notes(board: Leaderboard, console: Console) -> None:
-    notes, alarms = table_notes(board), destroyed(board)
+def _print_notes(board: Leaderboard, console: Console, last: str = "") -> None:
+    notes, alarms = [*table_notes(board), *[last] * bool(last)], destroyed(board)
     if notes:
         console.print()
     for note in notes:
@@ -111,7 +101,3 @@ def _number(board: Leaderboard, row: Row, column: Column) -> Text:
     if not found.spread or column.group == "cost":
         return text
     return text.append(f"\n{found.spread}", style="not bold dim")
-
-
-def _texts(name: str, board: Leaderboard, text: Callable[[Row], str]) -> Printed:
-    return Printed(name, tuple(Text(text(row)) for row in board.rows))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Better = Literal["higher", "lower", "none"]
 Group = Literal["forgetting", "quality", "robustness", "cost"]
 Axis = Literal["", "forgetting", "distance"]
-Scale = Literal["ratio", "share", "positive", "signed", "range"]
+Scale = Literal["ratio", "share", "chance", "positive", "signed", "range"]
 Limit = Literal["", "ratio", "points"]
 Gate = Literal["scatter", "sampled", "against_original", "counted", "timed", "never"]
 
@@ -118,8 +118,11 @@ class MetricFacts(Terse):
     """What its outcomes are called in the record: metrics that count the same share them. Empty without outcomes."""
     scale: Scale = "signed"
     """On which scale seeds are averaged and intervals made, so that they stay inside the range. ``ratio``: percent, 100
-    (1 - the share left), at most 100. ``share``: percent, 0 to 100. ``positive``: above 0. ``signed``: any number.
-    ``range``: low and high are extremes over judges, and no interval."""
+    (1 - the share left), at most 100. ``share``: percent, 0 to 100. ``chance``: 0 to 1. ``positive``: above 0.
+    ``signed``: any number. ``range``: low and high are extremes over judges, and no interval."""
+    same_units: bool = False
+    """Whether all seeds are measured on the same images or prompts: what these few happen to be is then the same chance
+    in every seed, and no mean over seeds takes it away."""
     limit: Limit = ""
     """How far it may be beyond the original's before the model counts as destroyed, by the amount that the record's
     protocol has under the same name: ``ratio`` (so many times the original's), ``points`` (so many above it)."""

@@ -23,7 +23,7 @@ from vdu_bench.packed import PACKED, pack_of, unpack
 from vdu_bench.records_old import upgraded
 from vdu_bench.variants import file_name, row_name, variant_name
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 Status = Literal["ok", "diverged", "failed"]
 Role = Literal["reference", "contestant", "external"]

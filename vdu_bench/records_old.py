@@ -1,8 +1,9 @@
-"""Records of schemas 1 and 2, made into those of schema 3.
+"""Records of schemas 1 to 3, made into those of schema 4.
 
 Schema 1 says of a metric its label, unit and direction, and of outcomes the bits alone. What schema 2 added is known:
 the facts of the metrics that there were, and how many samples each kind of outcome counts. Schema 3 calls evaluations
-by the field's word; metrics keep the names that they had, since those of another protocol are other metrics.
+by the field's word; metrics keep the names that they had, since those of another protocol are other metrics. Schema 4
+says which metrics are of the same images or prompts in every seed.
 """
 
 from __future__ import annotations
@@ -65,6 +66,14 @@ FACTS: dict[str, Plain] = {
 }
 """By name, what the metrics of schema 1 are about and how the gate treated them."""
 
+SAME_UNITS: dict[str, Plain] = {
+    "mia_auc": {"same_units": True, "scale": "chance"},
+    "clip_score": {"same_units": True},
+    "clip_change": {"same_units": True},
+    "pair_drift": {"same_units": True},
+}
+"""By name, the metrics of schemas 1 to 3 that are of the same images or prompts in every seed."""
+
 _TIMINGS = {"unlearn_forward": "nfe_forward", "unlearn_backward": "nfe_backward"}
 
 OTHERS: Plain = {"group": "quality", "gate": "scatter"}
@@ -72,12 +81,18 @@ OTHERS: Plain = {"group": "quality", "gate": "scatter"}
 
 
 def upgraded(plain: Plain, version: int) -> Plain:
-    """A record of schema 1 or 2, as read from JSON, made into one of schema 3. Leaves what is malformed as it is."""
+    """A record of schema 1 to 3, as read from JSON, made into one of schema 4. Leaves what is malformed as it is."""
     new = _with_facts(plain) if version == 1 else dict(plain)
     timings = new.get("timings")
     if isinstance(timings, dict):
         new["timings"] = {_TIMINGS.get(name, name): value for name, value in timings.items()}
-    return {**new, "schema_version": 3}
+    metrics = new.get("metrics")
+    if isinstance(metrics, dict):
+        new["metrics"] = {
+            name: {**result, **SAME_UNITS.get(name, {})} if isinstance(result, dict) else result
+            for name, result in metrics.items()
+        }
+    return {**new, "schema_version": 4}
 
 
 def _with_facts(plain: Plain) -> Plain:

@@ -115,10 +115,10 @@ MISTAKES = {
     "another protocol": (["check", "--records", "other"], "sampler.steps is 50, in the reference 20"),
     "another version": (["check", "--records", "newer"], "are of protocol 9, the reference of protocol"),
     "a mix of versions": (["check", "--records", "mixed"], "the records are of several protocols"),
-    "not a record": (["check", "--records", "broken"], "seed0.json is not a record of schema 3"),
+    "not a record": (["check", "--records", "broken"], "seed0.json is not a record of schema 4"),
     "bless: no records": (["bless", "--records", "nowhere"], "nowhere is not a folder of records"),
     "bless: itself": (["bless", "--records", "reference"], "are the same folder"),
-    "bless: not a record": (["bless", "--records", "broken"], "seed0.json is not a record of schema 3"),
+    "bless: not a record": (["bless", "--records", "broken"], "seed0.json is not a record of schema 4"),
     "bless: a mix of versions": (["bless", "--records", "newer"], "several protocols"),
     "bless: a mix": (["bless", "--records", "other"], "--prune"),
 }

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
+from statistics import fmean, stdev
 
 import pytest
 import torch
 from planted import evidence, shown
 
 from vdu_bench.metrics.evidence import Evidence, Losses, Readings, Samples
-from vdu_bench.metrics.gap import NO_LOSSES, NO_PEER, NO_RECIPE, GapFrechet, GapKernel, GapLikelihood
+from vdu_bench.metrics.gap import (
+    NO_LOSSES,
+    NO_PEER,
+    NO_RECIPE,
+    TOO_FEW_APART,
+    GapFrechet,
+    GapKernel,
+    GapLikelihood,
+)
+from vdu_bench.metrics.kernel import kernel_distance
 from vdu_bench.tasks.task import Task
 
 GENERATOR = torch.Generator().manual_seed(3)
@@ -37,7 +47,20 @@ def task(tiny_faces_task: Task) -> Task:
 def test_equal_samples_are_at_no_distance(task: Task) -> None:
     found = beside(task, drawn(FEATURES), drawn(FEATURES))
     assert GapFrechet().compute(found).estimate.value == pytest.approx(0, abs=1e-6)
-    assert GapKernel().compute(found).estimate.value < 0, "unbiased, and these are equal"
+
+
+def test_a_kernel_distance_is_not_biased_by_noise_that_both_models_draw_from(task: Task) -> None:
+    """Two models of one distribution that draw nearly alike from one noise: 0 on average, which pairs would hide."""
+    generator = torch.Generator().manual_seed(5)
+    apart, plain = [], []
+    for _ in range(100):
+        shared = torch.randn(40, 8, generator=generator)
+        sides = [shared + 0.1 * torch.randn(40, 8, generator=generator) for _ in range(2)]
+        apart.append(GapKernel().compute(beside(task, *map(drawn, sides))).estimate.value)
+        plain.append(kernel_distance(*sides, seed=0))
+    for values, biased in ((apart, False), (plain, True)):
+        error = stdev(values) / 10
+        assert (abs(fmean(values)) > 4 * error) == biased
 
 
 def test_a_shift_of_the_mean_is_its_square(task: Task) -> None:
@@ -61,6 +84,8 @@ def test_what_cannot_be_has_a_reason(task: Task, tiny_task: Task) -> None:
         elsewhere = task.model_copy(update={"base": "somebody/their-base"})
         assert metric.applies(elsewhere)
         assert metric.compute(beside(elsewhere, drawn(FEATURES), None)).estimate.reason == NO_RECIPE
+    one = drawn(FEATURES[:1])
+    assert GapKernel().compute(beside(task, one, one)).estimate.reason == TOO_FEW_APART
     few = drawn(FEATURES[:2])
     estimate = GapFrechet().compute(beside(task, few, few)).estimate
     assert math.isnan(estimate.value)

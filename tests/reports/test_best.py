@@ -98,6 +98,23 @@ def test_one_seed_separates_no_distances_but_samples_of_pul() -> None:
     assert methods(found) == {"vdu", "esd"}
 
 
+def test_who_shares_no_seed_with_the_best_takes_the_test_from_nobody_else() -> None:
+    records = cells({"vdu": 0.1, "esd": 0.5, "finetune": 0.2})
+    before = group(records)
+    late = [r for r in cells({"vdu": 0.1, "esd": 0.5, "finetune": 0.6}, seeds=[9]) if r.method == "finetune"]
+    found = group([r for r in records if r.method != "finetune"] + late)
+    assert before.test == found.test == "noise"
+    assert methods(found) == {"vdu", "finetune"}
+    assert found.why == "finetune not tested, which takes a seed that is shared with the best"
+
+
+def test_what_is_never_gated_has_no_best() -> None:
+    records = distances(cells(), {"vdu": [1.0, 1.0, 1.0], "esd": [9.0, 9.0, 9.0]})
+    for record in records:
+        record.metrics["fd_judge"].gate = "never"
+    assert group(records, "fd_judge") == BestGroup()
+
+
 def test_the_same_numbers_are_not_separable() -> None:
     records = distances(cells(), {"vdu": [9.0, 9.0, 9.0], "esd": [9.0, 9.0, 9.0]})
     assert methods(group(records, "fd_judge")) == {"vdu", "esd"}

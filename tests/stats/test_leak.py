@@ -1,4 +1,4 @@
-"""The leak against closed forms, what holds by construction, and its interval's coverage."""
+"""The leak against closed forms, at its ends, and its interval's coverage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from vdu_bench.stats.leak import NOTHING_TO_LEAK, leak
+from vdu_bench.stats.leak import NOTHING_TO_LEAK, TOO_FEW, leak
 
 
 def flags(n: int, *runs: tuple[int, int]) -> np.ndarray:
@@ -29,14 +29,19 @@ def test_it_is_where_the_rate_lies_between_the_two() -> None:
     assert found.n == 100
 
 
-def test_the_ends_are_so_by_construction_and_have_no_interval() -> None:
+def test_as_many_as_an_end_by_chance_is_no_certainty() -> None:
+    """A method of which the same samples show the concept as of the retrained model is another model all the same."""
     retrained, original = flags(100, (0, 10)), flags(100, (5, 60))
     for rates, value in ((original, 1), (retrained, 0)):
         found = leak(rates, retrained, original)
         assert found.value == value
-        assert math.isnan(found.low)
-        assert math.isnan(found.high)
-        assert "by construction" in found.method
+        assert found.low < value < found.high
+
+
+def test_one_sample_tells_no_share() -> None:
+    found = leak(np.ones(1), np.zeros(1), np.ones(1))
+    assert math.isnan(found.value)
+    assert found.reason == TOO_FEW
 
 
 def test_its_limits_solve_fieller_s_equation() -> None:
@@ -82,7 +87,7 @@ def test_the_interval_covers(r: float, o: float, share: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "rates", [(np.zeros(1),) * 3, (np.zeros(3), np.zeros(3), np.zeros(4)), (np.zeros(3), np.zeros(3), np.full(3, 1.5))]
+    "rates", [(np.zeros(0),) * 3, (np.zeros(3), np.zeros(3), np.zeros(4)), (np.zeros(3), np.zeros(3), np.full(3, 1.5))]
 )
 def test_other_arrays_are_refused(rates: tuple[np.ndarray, ...]) -> None:
     with pytest.raises(ValueError, match="rates are"):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_1samp
 
 from vdu_bench.measured import Estimate, Scale
+from vdu_bench.stats.mean import mean_with_t_interval
 from vdu_bench.stats.proportion import proportion
 from vdu_bench.stats.pul import pul
 from vdu_bench.stats.scatter import SAMPLES_ONLY, Pool
@@ -236,3 +237,24 @@ def test_too_few_rows_pool_nothing() -> None:
     assert pooled_scatter([row, row, bare(1.0, math.nan)], "positive") is None
     assert pooled_scatter([row, row, row], "range") is None
     assert pooled_scatter([row, row, row], "positive") is not None
+
+
+@pytest.mark.parametrize(("same_units", "covers"), [(True, True), (False, False)])
+def test_what_all_seeds_are_measured_on_is_one_chance(same_units: bool, covers: bool) -> None:
+    """Eight prompts decide nearly all of a score, and every seed asks for the same eight."""
+    rng, inside = np.random.default_rng(0), 0
+    for _ in range(300):
+        prompts = rng.normal(0.0, 1.0, 8)
+        seeds = [mean_with_t_interval(prompts + rng.normal(0.0, 0.05, 8)) for _ in range(3)]
+        found = over_seeds(seeds, "signed", same_units=same_units)
+        inside += found.low <= 0.0 <= found.high
+    assert (inside / 300 > 0.93) == covers
+    assert found.n == (8 if same_units else 24)
+
+
+def test_a_chance_stays_one() -> None:
+    ends = ((0.95, 0.988, 0.997), (0.88, 0.93, 0.96), (0.98, 0.999, 0.9999))
+    areas = [Estimate(value=value, low=low, high=high, n=180) for low, value, high in ends]
+    found = over_seeds(areas, "chance", same_units=True)
+    assert found.value == pytest.approx(np.mean([0.988, 0.93, 0.999]))
+    assert 0.0 < found.low < found.value < found.high < 1.0

@@ -40,6 +40,7 @@ class ClipScore(_OfClip):
     better = "higher"
     kinds = ("text_to_image",)
     scale = "signed"
+    same_units = True
     of_real = "alike"
 
     def estimate(self, evidence: Evidence, clip: ClipScorer) -> Estimate:
@@ -57,6 +58,7 @@ class ClipChange(_OfClip):
     better = "higher"
     kinds = ("text_to_image",)
     scale = "signed"
+    same_units = True
 
     def estimate(self, evidence: Evidence, clip: ClipScorer) -> Estimate:
         before, after = (_scores(evidence, clip, side.retain) for side in (evidence.before, evidence.after))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from vdu_bench.measured import Estimate, Matrix
 from vdu_bench.metrics.evidence import Evidence, Readings, Samples
-from vdu_bench.metrics.metric import Measurement, Metric, unknown
+from vdu_bench.metrics.metric import Measurement, Metric, unknown, without_interval
 from vdu_bench.probes.attack import UNATTACKED, Attack, effort_of
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.stats.clustered_rate import clustered_rate
@@ -47,7 +49,8 @@ class Leak(Metric):
     """How much of what the attack brings back was there all along: (method - retrain) / (original - retrain).
 
     All three under the same attack, from the same noise: 0 where the concept comes back no sooner than a model that
-    never knew it learns it, 1 where as soon as in the original. Interval: `vdu_bench.stats.leak`.
+    never knew it learns it, 1 where as soon as in the original. Interval: `vdu_bench.stats.leak`; none of these two
+    themselves.
     """
 
     better = "lower"
@@ -63,8 +66,12 @@ class Leak(Metric):
         for side, looks in zip(models, sides, strict=True):
             if not looks:
                 return unknown(side.why_none(self.probe, NO_LOOKS))
-        rates = [_hits(looks, evidence.forget_index, self.probe, evidence).mean(1) for looks in sides]
-        return Measurement(leak(*rates))
+        own, never, always = (_hits(looks, evidence.forget_index, self.probe, evidence).mean(1) for looks in sides)
+        found = leak(own, never, always)
+        # Of these two rows alone: a method may give as many by chance, and that is measured.
+        if math.isfinite(found.value) and any(_same(sides[0], other) for other in sides[1:]):
+            found = without_interval(found.value, found.n, "it is so by construction")
+        return Measurement(found)
 
 
 class StepsToHalf(Metric):
@@ -106,6 +113,14 @@ def _hits(looks: Mapping[str, Readings], concept: int, probe: str, evidence: Evi
     together = attack.rows_per_unit() if isinstance(attack, Attack) else 1
     shown = [readings.shown[:, concept].numpy().reshape(-1, together) for readings in looks.values()]
     return np.concatenate(shown, axis=1)
+
+
+def _same(one: Mapping[str, Readings], other: Mapping[str, Readings]) -> bool:
+    """Whether two models drew the very same images."""
+    if one.keys() != other.keys():
+        return False
+    pairs = [(one[name], other[name]) for name in one]
+    return all(torch.equal(a.shown, b.shown) and torch.equal(a.features, b.features) for a, b in pairs)
 
 
 def _rate(readings: Readings, concept: int) -> float:

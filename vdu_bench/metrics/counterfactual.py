@@ -9,6 +9,7 @@ from vdu_bench.metrics.evidence import Evidence, Readings
 from vdu_bench.metrics.metric import Measurement, Metric, unknown
 from vdu_bench.stats.mean import mean_with_t_interval
 
+TOO_FEW = "a mean with an interval takes two pairs"
 NO_PAIRS = "the data have no counterfactual pairs for this feature"
 
 
@@ -25,6 +26,7 @@ class PairDrift(Metric):
     kinds = ("text_to_image",)
     probe = "pairs"
     scale = "positive"
+    same_units = True
 
     def compute(self, evidence: Evidence) -> Measurement:
         if (found := _pairs(evidence)) is None:
@@ -33,6 +35,8 @@ class PairDrift(Metric):
         same = (pairs.without == pairs.with_).all(1, keepdim=True).expand_as(pairs.without)
         difference = (before.images.double() - after.images.double()).abs() * same
         moved = difference.flatten(1).sum(1) / same.flatten(1).sum(1)
+        if len(moved) < 2:
+            return unknown(TOO_FEW, len(moved))
         return Measurement(mean_with_t_interval(moved.numpy().astype(np.float64)))
 
 

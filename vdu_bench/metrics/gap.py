@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from vdu_bench.stats.mean import mean_with_t_interval
 from vdu_bench.tasks.task import Task
 
 NO_PEER = "there is no model, or no other one, that was trained without the concept to compare with"
+TOO_FEW_APART = "a kernel distance without pairs from one noise takes four images of each set"
 NO_LOSSES = "no losses were taken"
 SIDES = ("own", "peer")
 NO_RECIPE = "the base is from elsewhere, and there is no recipe to train one like it without the concept"
@@ -60,8 +63,10 @@ class GapFrechet(_Gap):
 class GapKernel(_Gap):
     """Kernel distance between the samples and a retrained model's, as `kid` has it from real images.
 
-    Of the samples that `gap_fd` takes. Without bias by their number: 0 for equal distributions, and so below 0 at
-    times.
+    Of the samples that `gap_fd` takes. Two models draw alike from one noise, and a pair from one noise would make them
+    nearer than their distributions are: so the samples of every other noise are held against the retrained model's of
+    the noises between, and the other way round. The number is the mean of both, and of the sets of prompts where there
+    are two. Without bias by their number: 0 for equal distributions, and so below 0 at times.
     """
 
     rank = 91
@@ -70,11 +75,17 @@ class GapKernel(_Gap):
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.peer is None:
             return unknown(_why(evidence.task))
-        own, theirs = _features(evidence.after), _features(evidence.peer)
-        if min(len(own), len(theirs)) < 2:
-            return unknown(TOO_FEW, len(own))
-        value = kernel_distance(own, theirs, derive_seed(evidence.seed, "metric", "gap_kid"))
-        return Measurement(without_interval(value, len(own), "its spread comes from seeds"))
+        own, theirs = _sets(evidence.after), _sets(evidence.peer)
+        samples = sum(map(len, own))
+        if min(map(len, own)) < 4:
+            return unknown(TOO_FEW_APART, samples)
+        seed = derive_seed(evidence.seed, "metric", "gap_kid")
+        value = fmean(
+            kernel_distance(mine[first::2], other[1 - first :: 2], seed)
+            for mine, other in zip(own, theirs, strict=True)
+            for first in (0, 1)
+        )
+        return Measurement(without_interval(value, samples, "its spread comes from seeds"))
 
 
 class GapLikelihood(_Gap):
@@ -127,4 +138,9 @@ def _why(task: Task) -> str:
 
 def _features(samples: Samples) -> Tensor:
     """float32 ``[N, F]`` of all samples, in the order of their names."""
-    return torch.cat([readings.features for _, readings in sorted(samples.of("samples").items())])
+    return torch.cat(_sets(samples))
+
+
+def _sets(samples: Samples) -> list[Tensor]:
+    """float32 ``[N, F]`` of each set of prompts, in the order of their names; of an unconditional model one."""
+    return [readings.features for _, readings in sorted(samples.of("samples").items())]

@@ -25,6 +25,8 @@ class MembershipAuc(Metric):
     probe = "membership"
     rank = 80
     gate = "never"
+    scale = "chance"
+    same_units = True
     title = "membership AUC"
 
     def compute(self, evidence: Evidence) -> Measurement:

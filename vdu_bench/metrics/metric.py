@@ -74,7 +74,9 @@ class Metric(ABC):
         tolerance: the largest loss that does not count, in its unit, such as ``2``, or of the reference, as ``10%``.
         counts: what its outcomes are called in the record; its own name if empty.
         covered_by: the metric that is tested in its place where that has a number, since it counts the same.
-        scale: on which scale its intervals over seeds are made: ``ratio``, ``share``, ``positive``, ``signed``.
+        scale: on which scale its intervals over seeds are made: ``ratio``, ``share``, ``chance``, ``positive``,
+            ``signed``.
+        same_units: whether all seeds are measured on the same images or prompts: their noise is no mean's to take away.
         limit: by which amount of the task's quality limit it may exceed the original's: ``ratio`` or ``points``.
         of_real: whether it means something for held-out real images in the place of samples, which are fewer: nothing
             (empty), the same as for samples (``alike``), or only beside the original's at the same number of images
@@ -95,6 +97,7 @@ class Metric(ABC):
     counts: ClassVar[str] = ""
     covered_by: ClassVar[str] = ""
     scale: ClassVar[Scale] = "signed"
+    same_units: ClassVar[bool] = False
     limit: ClassVar[Limit] = ""
     of_real: ClassVar[OfReal] = ""
 

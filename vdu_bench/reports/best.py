@@ -59,7 +59,8 @@ def best_group(metric: str, better: Better, gate: Gate, means: Mapping[str, floa
     What is gated by its samples, as PUL is, is compared sample by sample over the initial noise that all methods share,
     with the scatter of the seeds where that is larger (`vdu_bench.stats.ratio_change`,
     `vdu_bench.stats.separation`); another metric, or one whose outcomes are missing, by a t test over the paired seeds.
-    How often the truly best contestant is in the group is simulated in ``docs/protocol/tables.md``.
+    How often the truly best contestant is in the group is simulated in ``docs/protocol/tables.md``. What is never gated
+    has no best: it is read off what another metric is tested by, or is not known of those that are beyond its range.
 
     Args:
         metric: its name in the records.
@@ -69,7 +70,7 @@ def best_group(metric: str, better: Better, gate: Gate, means: Mapping[str, floa
         rivals: of the records that the means are of, and the original's.
     """
     means = {method: mean for method, mean in means.items() if math.isfinite(mean)}
-    if better == "none" or len(means) < 2:
+    if better == "none" or gate == "never" or len(means) < 2:
         return BestGroup()
     best = (max if better == "higher" else min)(sorted(means), key=means.__getitem__)
     others = [method for method in means if method != best]
@@ -92,7 +93,8 @@ def _why(test: Test, sampled: bool, untested: Sequence[str]) -> str:
     if test == "none":
         return "not tested, which takes two seeds that a contestant shares with the best"
     if untested:
-        return f"{', '.join(untested)} not tested, which takes two seeds that are shared with the best"
+        seeds = "a seed that is" if test == "noise" else "two seeds that are"
+        return f"{', '.join(untested)} not tested, which takes {seeds} shared with the best"
     if sampled and test == "seeds":
         return "compared over seeds alone, since outcomes of samples or the original's records are missing"
     return ""
@@ -105,7 +107,8 @@ def _by_noise(
     metric: str,
     bases: Originals,
 ) -> Floats | None:
-    """Two-sided p-values of equal values, ``[others]``; None where a sample's outcome is not known."""
+    """Two-sided p-values of equal values, ``[others]``; NaN of who shares no seed with the best. None where a sample's
+    outcome is not known, or nobody shares one."""
     # Both bring scipy, a second to import, which a table without a contest can do without.
     from vdu_bench.stats.losses import summarise
     from vdu_bench.stats.separation import separations
@@ -115,16 +118,24 @@ def _by_noise(
         pairs = [(competing[best][seed], competing[other][seed]) for seed in _shared(competing, best, other)]
         counts = [paired_counts(one.metrics[metric], one, two, bases, bases) for one, two in pairs]
         known = [count for count in counts if count is not None]
-        if not known or len(known) < len(counts):
+        if len(known) < len(counts):
             return None
-        found[other] = np.stack(known)
+        if known:
+            found[other] = np.stack(known)
+    p_values = np.full(len(others), math.nan)
+    # Who shares no seed with the best is not tested, by whatever test.
+    tested = [place for place, other in enumerate(others) if other in found]
+    if not tested:
+        return None
     mean, scatter, sampling, shared = (np.empty(len(others)) for _ in range(4))
-    for seeds, places in _alike([len(found[other]) for other in others]):
+    for seeds, some in _alike([len(found[others[place]]) for place in tested]):
+        places = [tested[one] for one in some]
         change, variance = ratio_change(np.stack([found[others[place]] for place in places]), seeds)
         summary = summarise(100.0 * change, 100.0**2 * variance)
         mean[places], scatter[places], shared[places] = *summary[:2], seeds
         sampling[places] = summary[2]
-    return separations(mean, scatter, sampling, shared)
+    p_values[tested] = separations(mean[tested], scatter[tested], sampling[tested], shared[tested])
+    return p_values
 
 
 def _by_seeds(competing: Mapping[str, Mapping[int, Record]], best: str, others: Sequence[str], metric: str) -> Floats:

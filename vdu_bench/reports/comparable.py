@@ -60,9 +60,9 @@ def check_comparable(records: Iterable[Record]) -> None:
     """Refuse what would put unlike numbers side by side, or average them.
 
     All must be of one protocol. Within a variant of a task every other protocol field must agree as well (scale, sample
-    count, sampler, judge, ...; a cell that failed before it was measured has none, and is let through), and so must a
-    metric's label, unit and direction. Within a method of a variant settings and regime
-    must agree, and a seed may come once.
+    count, sampler, judge, ...; a cell that failed before it was measured has none, and is let through), and so must the
+    base model, by the digest of its files, and a metric's label, unit and direction. Within a method of a variant
+    settings and regime must agree, and a seed may come once.
 
     Raises:
         UserError: naming the field and the records.
@@ -113,6 +113,8 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
     if any(protocol != measured[0][1] for _, protocol in measured):
         for field in Protocol.model_fields:
             _agree(where, field, [(record, compared(protocol, field)) for record, protocol in measured])
+    # Of models from elsewhere it is not known what they began as, and seeds of one base are paired.
+    _agree(where, "the base model", [(record, record.digests["base"]) for record in group if "base" in record.digests])
     found: dict[str, set[tuple[str, ...]]] = {}
     for record in group:
         for metric, result in record.metrics.items():
@@ -131,7 +133,7 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
 
 def _agree(where: str, what: str, values: Sequence[tuple[Record, Any]]) -> None:
     # Thousands of records agree, and to tell that takes no text of them.
-    if all(value == values[0][1] for _, value in values):
+    if not values or all(value == values[0][1] for _, value in values):
         return
     cells: dict[str, list[str]] = {}
     for record, value in _differing(values):

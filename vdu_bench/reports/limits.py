@@ -11,11 +11,12 @@ from vdu_bench.measured import Better, Limit
 
 @dataclass(frozen=True)
 class Excess:
-    """A number that is beyond its limit."""
+    """A number that is beyond its limit, or that is missing where the original has it."""
 
     metric: str
     """Its name in the records."""
     value: float
+    """NaN where it could not be estimated."""
     original: float
     """The original's, at equal counts."""
     bound: float
@@ -45,6 +46,8 @@ def excess(
 ) -> Excess | None:
     """What is beyond the limit of one metric; None where it is within, or where there is nothing to judge it by.
 
+    A number that is missing is beyond it too: of what nobody could measure nobody can say that it is left.
+
     Args:
         metric: its name.
         limit: as `bound`, like the rest.
@@ -54,6 +57,6 @@ def excess(
         amounts: the task's.
     """
     last = bound(limit, better, original, amounts)
-    # Nothing compares with NaN.
-    beyond = value < last if better == "higher" else value > last
-    return Excess(metric, value, original, last) if beyond else None
+    # Nothing compares with NaN: not what has no limit, nor, so that it is never within, a value that is missing.
+    within = math.isnan(last) or (value >= last if better == "higher" else value <= last)
+    return None if within else Excess(metric, value, original, last)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from vdu_bench.measured import Estimate
 from vdu_bench.stats._levels import tail
+from vdu_bench.stats.quantiles import t_isf
 
 Floats = NDArray[np.float64]
 
@@ -15,6 +15,8 @@ NOTHING_TO_LEAK = (
     "under this attack the original and a model that never knew the concept cannot be told apart, so no share of what "
     "lies between them can leak"
 )
+
+TOO_FEW = "a leak takes two samples"
 
 
 def leak(method: Floats, retrained: Floats, original: Floats, level: float = 0.95) -> Estimate:
@@ -34,22 +36,23 @@ def leak(method: Floats, retrained: Floats, original: Floats, level: float = 0.9
         level: confidence level, strictly between 0 and 1.
 
     Returns:
-        A plain number, n samples; of the original's own rates 1, and of the retrained model's 0, by construction,
-        without an interval. NaN with a reason where the denominator cannot be told from 0.
+        A plain number, n samples. NaN with a reason where the denominator cannot be told from 0, as of a single sample.
 
     Raises:
-        ValueError: not three arrays of one length of at least 2, a number outside 0..1, or a level outside (0, 1).
+        ValueError: not three arrays of one length of at least 1, a number outside 0..1, or a level outside (0, 1).
     """
     side = tail(level)
     rates = [np.asarray(values, dtype=np.float64) for values in (method, retrained, original)]
-    if len({values.shape for values in rates}) != 1 or rates[0].ndim != 1 or len(rates[0]) < 2:
-        raise ValueError("rates are three arrays [N] of one length, at least 2")
+    if len({values.shape for values in rates}) != 1 or rates[0].ndim != 1 or len(rates[0]) < 1:
+        raise ValueError("rates are three arrays [N] of one length, at least 1")
     if any(not ((values >= 0) & (values <= 1)).all() for values in rates):
         raise ValueError("rates are shares, 0..1")
     m, r, o = rates
     n = len(m)
+    if n < 2:
+        return Estimate(n=n, reason=TOO_FEW)
     x, y = m - r, o - r
-    q = float(t.isf(side, n - 1)) ** 2
+    q = float(t_isf(side, n - 1)) ** 2
     # One sample of each kind that moved by 1 either way: 2 / n^2 in the variance of a mean.
     added = 2.0 / n**2
     var_x, var_y = (float(values.var(ddof=1)) / n + added for values in (x, y))
@@ -58,8 +61,6 @@ def leak(method: Floats, retrained: Floats, original: Floats, level: float = 0.9
     if mean_y**2 <= q * var_y:
         return Estimate(n=n, reason=NOTHING_TO_LEAK)
     value = mean_x / mean_y
-    if np.array_equal(m, o) or np.array_equal(m, r):
-        return Estimate(value=value, n=n, method="no interval: it is so by construction")
     # (mean_x - l mean_y)^2 = q (var_x - 2 l cov + l^2 var_y), a parabola in l that opens upwards.
     a, b, c = mean_y**2 - q * var_y, mean_x * mean_y - q * cov, mean_x**2 - q * var_x
     root = float(np.sqrt(max(b**2 - a * c, 0.0)))

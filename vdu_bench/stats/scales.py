@@ -11,13 +11,15 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from vdu_bench.measured import Scale
 
 Floats = NDArray[np.float64]
 
 _SMALLEST = np.finfo(np.float64).tiny
+_EDGE = 1e-6
+"""How near to 0 and 1 a chance is taken to be, at the nearest: a few images tell none of less."""
 _LONGEST = 700.0
 """What float64 can still take the exponential of, on either side."""
 
@@ -122,6 +124,29 @@ class _Positive(SeedScale):
         return np.ones_like(values, dtype=np.float64)
 
 
+class _Chance(SeedScale):
+    """The logit of a chance, 0 to 1, that is no share of a count, such as the area under a curve."""
+
+    words = "logit"
+
+    def forward(self, values: ArrayLike, total: ArrayLike) -> Floats:  # noqa: ARG002
+        return np.asarray(logit(self._inside(values)))
+
+    def back(self, places: ArrayLike, total: ArrayLike) -> Floats:  # noqa: ARG002
+        return np.asarray(expit(np.asarray(places, dtype=np.float64)))
+
+    def slope(self, values: ArrayLike, total: ArrayLike) -> Floats:  # noqa: ARG002
+        inside = self._inside(values)
+        return np.asarray(1.0 / (inside * (1.0 - inside)))
+
+    def noise(self, values: ArrayLike, total: ArrayLike) -> Floats:  # noqa: ARG002
+        return np.ones_like(values, dtype=np.float64)
+
+    @staticmethod
+    def _inside(values: ArrayLike) -> Floats:
+        return np.clip(np.asarray(values, dtype=np.float64), _EDGE, 1.0 - _EDGE)
+
+
 class _Signed(SeedScale):
     """Any number, as it is."""
 
@@ -144,6 +169,7 @@ SCALES: dict[Scale, SeedScale] = {
     "ratio": _Ratio(),
     "share": _Share(),
     "positive": _Positive(),
+    "chance": _Chance(),
     "signed": _Signed(),
 }
 """By `MetricFacts.scale`; ``range`` has none, since its ends are no interval."""

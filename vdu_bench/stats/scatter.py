@@ -46,11 +46,15 @@ class SeedMeans:
     """Variance of one seed that its samples explain, averaged over the seeds; 0 where it is not known."""
     sampling_of_mean: Floats
     """Variance of the mean that all seeds' samples explain together; 0 where it is not known."""
+    common: Floats
+    """Variance that is the same chance in all seeds, whose mean does not take it away."""
     seeds: int
     scale: SeedScale
 
 
-def seed_means(values: ArrayLike, totals: ArrayLike, sampling: ArrayLike, scale: SeedScale) -> SeedMeans:
+def seed_means(
+    values: ArrayLike, totals: ArrayLike, sampling: ArrayLike, scale: SeedScale, same_units: bool = False
+) -> SeedMeans:
     """Summarise the last axis.
 
     A seed's own scatter is the larger of two: the variance of its values on the scale, and what the delta method says
@@ -62,15 +66,19 @@ def seed_means(values: ArrayLike, totals: ArrayLike, sampling: ArrayLike, scale:
         totals: the counts that they are of, above 0, ``[..., S]``.
         sampling: the variance on the scale of each value that its samples explain, ``[..., S]``; 0 where unknown.
         scale: of the metric.
+        same_units: whether all seeds are measured on the same images or prompts. What samples explain is then common to
+            them, and no part of their scatter.
     """
     values, totals, sampling = (np.asarray(part, dtype=np.float64) for part in (values, totals, sampling))
     seeds = values.shape[-1]
-    mean, total = values.mean(axis=-1), totals.sum(axis=-1)
+    mean, total = values.mean(axis=-1), totals.max(axis=-1) if same_units else totals.sum(axis=-1)
     own = np.zeros_like(mean)
     if seeds > 1:
         spread = scale.forward(values, totals).var(axis=-1, ddof=1)
         own = np.maximum(spread, values.var(axis=-1, ddof=1) * scale.slope(mean, total) ** 2)
         own = np.where(np.ptp(values, axis=-1) == 0.0, 0.0, own)  # no rounding where nothing varies
+    common = sampling.mean(axis=-1) if same_units else np.zeros_like(mean)
+    sampling = np.zeros_like(sampling) if same_units else sampling
     factor = (sampling / scale.noise(values, totals)).mean(axis=-1)
     # Where the noise is of one sample's size whatever the count, seeds average it.
     fewer = 1.0 if scale.counts else 1.0 / seeds
@@ -80,6 +88,7 @@ def seed_means(values: ArrayLike, totals: ArrayLike, sampling: ArrayLike, scale:
         own=own,
         sampling=sampling.mean(axis=-1),
         sampling_of_mean=factor * scale.noise(mean, total) * fewer,
+        common=common,
         seeds=seeds,
         scale=scale,
     )
@@ -122,7 +131,8 @@ def interval(row: SeedMeans, pool: Pool | None, level: float = 0.95) -> tuple[Fl
     where that is wider. So it does for a row that scatters far more or far less than is typical (`scatters_alone`). For
     others the variance is the larger of their own and of their samples' with the typical scatter, read with the pool's
     degrees of freedom: a few seeds cannot tell their own scatter, and agree by chance. The rule is this project's; its
-    coverage is simulated in the tests and stated in ``docs/protocol/uncertainty.md``.
+    coverage is simulated in the tests and stated in ``docs/protocol/uncertainty.md``. What is common to all seeds is
+    added to any of these as an independent chance.
 
     Raises:
         ValueError: the level is outside (0, 1).
@@ -136,6 +146,7 @@ def interval(row: SeedMeans, pool: Pool | None, level: float = 0.95) -> tuple[Fl
         variance = np.maximum(own, row.sampling_of_mean + pool.variance / row.seeds)
         shared = t_isf(side, max(freedom, pool.freedom)) * np.sqrt(variance)
         reach = np.where(scatters_alone(row, pool), reach, shared)
+    reach = np.hypot(reach, normal_isf(side) * np.sqrt(row.common))
     centre = row.scale.forward(row.mean, row.total)
     one, other = (row.scale.back(centre + sign * reach, row.total) for sign in (-1.0, 1.0))
     one, other = np.where(reach == 0.0, row.mean, one), np.where(reach == 0.0, row.mean, other)

@@ -30,7 +30,11 @@ _FEWEST_ROWS = 3
 
 
 def over_seeds(
-    estimates: Sequence[Estimate], scale: Scale = "signed", pooled: Pool | None = None, level: float = 0.95
+    estimates: Sequence[Estimate],
+    scale: Scale = "signed",
+    pooled: Pool | None = None,
+    level: float = 0.95,
+    same_units: bool = False,
 ) -> Estimate:
     """The mean over seeds, with an interval that stays inside the metric's range and contains it.
 
@@ -45,16 +49,18 @@ def over_seeds(
         pooled: what the table's rows say of the metric's scatter, as from `pooled_scatter`; None for nothing;
             `SAMPLES_ONLY` where seeds differ in their samples alone.
         level: confidence level, strictly between 0 and 1.
+        same_units: whether all seeds are measured on the same images or prompts (`MetricFacts.same_units`).
 
     Returns:
-        A single estimate as it is. For several: mean, interval, the sums of their n and totals. NaN when any of them
+        A single estimate as it is. For several: mean, interval, the sums of their n and totals (of the same units the
+        largest). NaN when any of them
         is not finite, with a reason that says how many and the first one's own: a seed that failed is not left out.
         Without an interval where nothing tells how far the values scatter, or none of a positive metric is above 0.
 
     Raises:
         ValueError: there are no estimates, or the level is outside (0, 1).
     """
-    return over_seeds_of_rows([estimates], scale, [pooled], level)[0]
+    return over_seeds_of_rows([estimates], scale, [pooled], level, same_units)[0]
 
 
 def over_seeds_of_rows(
@@ -62,6 +68,7 @@ def over_seeds_of_rows(
     scale: Scale = "signed",
     pools: Sequence[Pool | None] | None = None,
     level: float = 0.95,
+    same_units: bool = False,
 ) -> list[Estimate]:
     """`over_seeds` of each row of a table, at the price of one: rows of equally many seeds are computed together.
 
@@ -70,6 +77,7 @@ def over_seeds_of_rows(
         scale: as `over_seeds`.
         pools: what each row's `over_seeds` is given as `pooled`; None for nothing of any.
         level: as `over_seeds`.
+        same_units: as `over_seeds`.
 
     Raises:
         ValueError: a row has no estimates, or the level is outside (0, 1).
@@ -85,28 +93,31 @@ def over_seeds_of_rows(
         elif missing := [estimate for estimate in row if not math.isfinite(estimate.value)]:
             why = next((f": {estimate.reason}" for estimate in missing if estimate.reason), "")
             reason = f"no estimate for {len(missing)} of {len(row)} seeds{why}"
-            found[index] = Estimate(**_counts(row), reason=reason)
+            found[index] = Estimate(**_counts(row, same_units), reason=reason)
         elif scale == "range":
             ends = {end: float(np.mean([getattr(one, end) for one in row])) for end in ("value", "low", "high")}
-            found[index] = Estimate(**ends, **_counts(row), method=f"means over {len(row)} seeds")
+            found[index] = Estimate(**ends, **_counts(row, same_units), method=f"means over {len(row)} seeds")
         else:
             alike.setdefault((len(row), id(pool)), []).append(index)
     for indices in alike.values():
         pool = pools[indices[0]] if pools else None
-        together = _together([rows[index] for index in indices], SCALES[scale], pool, level)
+        together = _together([rows[index] for index in indices], SCALES[scale], pool, level, same_units)
         for index, estimate in zip(indices, together, strict=True):
             found[index] = estimate
     return [estimate for estimate in found if estimate is not None]
 
 
-def _counts(row: Sequence[Estimate]) -> dict[str, int]:
-    return {name: sum(getattr(estimate, name) for estimate in row) for name in ("n", "total")}
+def _counts(row: Sequence[Estimate], same_units: bool) -> dict[str, int]:
+    together = max if same_units else sum
+    return {name: together(getattr(estimate, name) for estimate in row) for name in ("n", "total")}
 
 
-def _together(rows: Sequence[Sequence[Estimate]], scale: SeedScale, pool: Pool | None, level: float) -> list[Estimate]:
+def _together(
+    rows: Sequence[Sequence[Estimate]], scale: SeedScale, pool: Pool | None, level: float, same_units: bool
+) -> list[Estimate]:
     """Of rows with equally many finite estimates each, two or more."""
     means = np.array([[estimate.value for estimate in row] for row in rows], dtype=np.float64).mean(axis=-1)
-    placed, summary = _summary(rows, scale)
+    placed, summary = _summary(rows, scale, same_units)
     low, high = interval(summary, pool, level)
     own = np.ones(len(low), dtype=bool) if pool is None else scatters_alone(summary, pool)
     shared = "noise of the samples" if pool is SAMPLES_ONLY else "scatter pooled over rows"
@@ -115,23 +126,24 @@ def _together(rows: Sequence[Sequence[Estimate]], scale: SeedScale, pool: Pool |
     found = []
     for row, mean, known in zip(rows, means.tolist(), placed.tolist(), strict=True):
         if not known:
-            found.append(Estimate(value=mean, **_counts(row), method="no interval: no seed is above 0"))
+            found.append(Estimate(value=mean, **_counts(row, same_units), method="no interval: no seed is above 0"))
             continue
         lower, upper, alone = next(made)
         how = "own scatter" if alone else shared
         # The row's mean is that of what the scale can hold; the one that is shown is the values'.
         ends = {"low": min(lower, mean), "high": max(upper, mean)}
-        method = f"{scale.words} over {seeds} seeds, {how}"
-        found.append(Estimate(value=mean, **ends, **_counts(row), method=method))
+        method = f"{scale.words} over {seeds} seeds, {how}" + ", of the same units" * same_units
+        found.append(Estimate(value=mean, **ends, **_counts(row, same_units), method=method))
     return found
 
 
-def pooled_scatter(rows: Iterable[Sequence[Estimate]], scale: Scale) -> Pool | None:
+def pooled_scatter(rows: Iterable[Sequence[Estimate]], scale: Scale, same_units: bool = False) -> Pool | None:
     """How far a metric's seeds typically scatter, over the rows of one table that scatter for the same cause.
 
     Args:
         rows: the estimates of each row's seeds. Rows of a single seed or with a number missing say nothing.
         scale: `MetricFacts.scale`.
+        same_units: as `over_seeds`.
 
     Returns:
         None where fewer than three rows tell, or the metric has no scale to pool on.
@@ -140,7 +152,7 @@ def pooled_scatter(rows: Iterable[Sequence[Estimate]], scale: Scale) -> Pool | N
         return None
     told = [row for row in rows if len(row) > 1 and all(math.isfinite(estimate.value) for estimate in row)]
     found = [
-        _summary([row for row in told if len(row) == seeds], SCALES[scale])[1]
+        _summary([row for row in told if len(row) == seeds], SCALES[scale], same_units)[1]
         for seeds in sorted({len(row) for row in told})
     ]
     if sum(len(rows.own) for rows in found) < _FEWEST_ROWS:
@@ -149,7 +161,9 @@ def pooled_scatter(rows: Iterable[Sequence[Estimate]], scale: Scale) -> Pool | N
     return pool_scatter(own, sampling, np.repeat([rows.seeds for rows in found], [len(rows.own) for rows in found]))
 
 
-def _summary(rows: Sequence[Sequence[Estimate]], scale: SeedScale) -> tuple[NDArray[np.bool_], SeedMeans]:
+def _summary(
+    rows: Sequence[Sequence[Estimate]], scale: SeedScale, same_units: bool
+) -> tuple[NDArray[np.bool_], SeedMeans]:
     """Of R rows with S estimates each: which have a place on the scale, bool ``[R]``, and what there is of those."""
     values = np.array([[estimate.value for estimate in row] for row in rows], dtype=np.float64)
     totals = np.array([[one.total or one.n or _UNCOUNTED for one in row] for row in rows], dtype=np.float64)
@@ -161,7 +175,7 @@ def _summary(rows: Sequence[Sequence[Estimate]], scale: SeedScale) -> tuple[NDAr
         # A zero has no logarithm; it is taken for half of the smallest number that was seen.
         smallest = np.where(values > 0, values, np.inf).min(axis=-1, keepdims=True)
         values = np.maximum(values, 0.5 * smallest)
-    return placed, seed_means(values, totals, _sampling(ends, values, totals, scale), scale)
+    return placed, seed_means(values, totals, _sampling(ends, values, totals, scale), scale, same_units)
 
 
 def _sampling(ends: Floats, values: Floats, totals: Floats, scale: SeedScale) -> Floats:

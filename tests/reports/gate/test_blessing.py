@@ -91,7 +91,7 @@ def test_a_failed_cell_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_record_of_this_schema_is_refused(tmp_path: Path) -> None:
     new = write(cells(), tmp_path / "new")
     (new / "records" / "digits_1" / "vdu" / "seed0.json").write_text("{}")
-    refused(write(cells(), tmp_path / "reference"), new, "not a record of schema 3")
+    refused(write(cells(), tmp_path / "reference"), new, "not a record of schema 4")
 
 
 def test_a_reference_that_cannot_be_written(tmp_path: Path) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import pytest
 
 from vdu_bench.measured import Estimate, Scale
 from vdu_bench.records import Record
-from vdu_bench.reports.tables.over_rows import by_seed, over_rows, worst
+from vdu_bench.reports.tables.over_rows import by_seed, measured_with, over_rows, worst
 from vdu_bench.stats.scatter import SAMPLES_ONLY
 from vdu_bench.stats.seeds import over_seeds, pooled_scatter
 
@@ -101,3 +101,40 @@ def test_seeds_with_which_nobody_has_a_metric_are_no_gap_of_it(rows: list[list[R
     found = over_rows(rows)
     for before, after in zip(two, found, strict=True):
         assert after.get("pul") == before.get("pul")
+
+
+def attack(row: Sequence[Record], seeds: Iterable[int]) -> None:
+    """Gives a row what an attack shows, with some seeds."""
+    for record in row:
+        if record.seeds.sample in seeds:
+            record.metrics["leak"] = record.metrics["fd_judge"].model_copy(update={"group": "robustness"})
+
+
+def test_one_more_attack_on_one_model_takes_no_number_from_the_rest(rows: list[list[Record]]) -> None:
+    for row in rows:
+        attack(row, {0, 1})
+    before = over_rows(rows)
+    attack(rows[row_of(rows, "vdu")], {2})
+    assert over_rows(rows) == before
+    assert measured_with(rows)["leak"] == {0, 1}
+
+
+def test_who_was_attacked_with_other_seeds_than_most_has_no_number(rows: list[list[Record]]) -> None:
+    for row in rows:
+        attack(row, {2} if row[0].method == "vdu" else {0, 1})
+    found = over_rows(rows)
+    assert "leak" not in found[row_of(rows, "vdu")]
+    assert math.isfinite(found[row_of(rows, "esd")]["leak"].value)
+
+
+def test_real_images_are_no_more_certain_for_more_seeds(rows: list[list[Record]]) -> None:
+    row = [record.model_copy(update={"method": "real", "role": "reference"}) for record in rows[0]]
+    own = Estimate(value=1.0, low=0.4, high=2.6, n=450)
+    for record in row:
+        record.metrics = {
+            **record.metrics,
+            "junk_rate": record.metrics["junk_rate"].model_copy(update={"estimate": own}),
+        }
+    found = over_rows([*rows, row])[-1]["junk_rate"]
+    assert (found.value, found.low, found.high) == pytest.approx((1.0, 0.4, 2.6))
+    assert found.n == 450

@@ -15,6 +15,7 @@ from vdu_bench.records import Record
 from vdu_bench.reports.gate.pairing import Notice, Pair
 from vdu_bench.reports.gate.tolerances import Tolerance
 from vdu_bench.reports.outcomes import Originals, originals, paired_counts
+from vdu_bench.stats.leak import NOTHING_TO_LEAK
 from vdu_bench.stats.ratio_change import ratio_change
 
 Floats = NDArray[np.float64]
@@ -91,7 +92,9 @@ def gate_metrics(
         The tests, and a notice for each metric of a cell that can no longer be estimated, and for each task whose
         models were put under fewer attacks.
     """
-    sides = [originals(one_set) for one_set in (reference, records)]
+    blessed, ours = (originals(one_set) for one_set in (reference, records))
+    # Where the new records lack an original, the reference's stands in: both are of one base, as `pair_cells` has seen.
+    sides = [blessed, {**blessed, **ours}]
     tests: list[GatedMetric] = []
     notices: list[Notice] = []
     not_run: dict[str, set[str]] = {}
@@ -150,7 +153,9 @@ def _with_values(pairs: Sequence[Pair], metric: str) -> tuple[list[Pair], list[N
             continue
         result = pair.new.metrics.get(metric)
         reason = (result.estimate.reason or "no reason given") if result else "not measured"
-        lost.append(Notice(pair.new.cell_name, "metric", f"no {metric} any more: {reason}", worse=True))
+        # That the attack no longer tells the two models apart is about them, and no loss of this one's.
+        worse = reason != NOTHING_TO_LEAK
+        lost.append(Notice(pair.new.cell_name, "metric", f"no {metric} any more: {reason}", worse=worse))
     return kept, lost
 
 

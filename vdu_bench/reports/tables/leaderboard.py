@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
+from statistics import fmean
 from typing import Any, get_args
 
 from vdu_bench.measured import AtOwnCount, Axis, Better, Estimate, Gate, Group, Limit, MetricFacts
@@ -111,7 +112,8 @@ class Leaderboard:
     notes: tuple[str, ...]
     """Why a cell diverged or failed, what its records warn of, and why a number is missing; a sentence each."""
     destroyed: Mapping[str, tuple[Excess, ...]]
-    """By row, what is beyond the quality limit; who is within it is missing. References are never judged."""
+    """By row, what is beyond the quality limit, over the seeds that it shares with the original; who is within it is
+    missing. References are never judged."""
     best: Mapping[str, BestGroup]
     """By metric, the best contestant and those not told from it; of metrics with a direction, but for costs."""
     front: frozenset[str]
@@ -224,19 +226,35 @@ def _row(records: Sequence[Record], estimates: dict[str, Estimate], columns: Ite
 def _destroyed(
     rows: Sequence[Row], columns: Sequence[Column], amounts: Mapping[str, float]
 ) -> dict[str, tuple[Excess, ...]]:
-    original = next((row.estimates for row in rows if row.method == "original"), {})
+    original = next((row for row in rows if row.method == "original"), None)
     found: dict[str, tuple[Excess, ...]] = {}
     for row in rows:
-        if row.role == "reference":
+        # A row without numbers, as of a seed that diverged, is out of the contest already.
+        if original is None or row.role == "reference" or row.status != "ok":
             continue
         beyond = [
-            excess(column.name, column.limit, column.better, _value(row.estimates, column), base, amounts)
+            excess(column.name, column.limit, column.better, value, base, amounts)
             for column in columns
-            if math.isfinite(base := _value(original, column))
+            if column.name in row.estimates
+            for value, base in [_beside(row, original, column)]
+            if math.isfinite(base)
         ]
         if any(beyond):
             found[row.method] = tuple(one for one in beyond if one is not None)
     return found
+
+
+def _beside(row: Row, original: Row, column: Column) -> tuple[float, float]:
+    """A row's mean and the original's from the same noise; over all of each one's seeds where they do not share any."""
+    own, theirs = _value(row.estimates, column), _value(original.estimates, column)
+    if row.seeds == original.seeds or column.name not in original.by_seed:
+        return own, theirs
+    base = dict(zip(original.seeds, original.by_seed[column.name], strict=True))
+    values = dict(zip(row.seeds, row.by_seed[column.name], strict=True))
+    shared = [seed for seed in row.seeds if seed in base]
+    if not shared:
+        return own, theirs
+    return fmean(values[seed] for seed in shared), fmean(base[seed] for seed in shared)
 
 
 def _best(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from vdu_bench.measured import Estimate
@@ -27,15 +28,21 @@ def destroyed(board: Leaderboard) -> list[str]:
         for row in board.rows
         if row.method in board.destroyed
     ]
-    measured = any(row.status == "ok" and row.method == "original" for row in board.rows)
-    if board.protocol is not None and board.protocol.limits and not measured:
-        found.append("no row is held against the quality limit, since the original's numbers are not here")
-    return found
+    if board.protocol is None or not board.protocol.limits:
+        return found
+    original = next((row.estimates for row in board.rows if row.status == "ok" and row.method == "original"), None)
+    if original is None:
+        return [*found, "no row is held against the quality limit, since the original's numbers are not here"]
+    limited = [one for one in columns.values() if one.limit in board.protocol.limits and one.name in original]
+    unknown = [one.shown for one in limited if math.isnan(original[one.name].value)]
+    return found + [f"no row is held against the limit of {name}: the original has no number" for name in unknown]
 
 
 def _beyond(column: Column, found: Excess) -> str:
     numbers = (found.value, found.bound, found.original)
     value, bound, original = (_number(Estimate(value=number), column.unit) for number in numbers)
+    if math.isnan(found.value):
+        return f"{column.shown} could not be estimated, limit {bound} (original: {original})"
     if value == bound:
         # As far as the table shows, it is at its limit: what is beyond must be seen to be so.
         value, bound, original = (f"{number:.7g}" for number in numbers)

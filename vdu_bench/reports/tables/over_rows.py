@@ -25,14 +25,28 @@ def by_seed(records: Sequence[Record], metric: str) -> tuple[float, ...]:
 
 
 def measured_with(rows: Sequence[Sequence[Record]]) -> dict[str, frozenset[int]]:
-    """By metric, the seeds with which any row has it: what was not asked for with the others, as attacks are not, is no
-    gap of any row there."""
-    found: dict[int, set[str]] = {}
+    """By metric, the seeds that its means are over: those with which any row has it. What was not asked for with the
+    others is no gap of any row there.
+
+    Attacks are asked for cell by cell. Of what they show, a seed counts with which at least half of the rows have it
+    that have it at all: one more attack on one model takes no number from the rest.
+    """
+    found: dict[str, dict[int, int]] = {}
+    rows_with: dict[str, int] = {}
+    attacked: set[str] = set()
     for row in rows:
+        for name in set[str]().union(*(record.metrics for record in row)):
+            rows_with[name] = rows_with.get(name, 0) + 1
         for record in row:
-            found.setdefault(record.seeds.sample, set()).update(record.metrics)
-    names = set[str]().union(*found.values())
-    return {name: frozenset(seed for seed, known in found.items() if name in known) for name in names}
+            for name, result in record.metrics.items():
+                counts = found.setdefault(name, {})
+                counts[record.seeds.sample] = counts.get(record.seeds.sample, 0) + 1
+                if result.group == "robustness":
+                    attacked.add(name)
+    return {
+        name: frozenset(seed for seed, rows in counts.items() if name not in attacked or 2 * rows >= rows_with[name])
+        for name, counts in found.items()
+    }
 
 
 def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
@@ -40,13 +54,14 @@ def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
 
     Contestants share what they say of how far seeds scatter (`vdu_bench.stats.seeds.pooled_scatter`). A reference's
     seeds are samples of one model, so samples explain their scatter unless it is too much for that (a retrained model
-    may have several train seeds). Of external checkpoints nobody knows what their seeds changed: each has its own.
-    Costs are never pooled: that of one method says nothing of another's.
+    may have several train seeds). Real images are the same with every seed: what one tells of them is all there is to know, and more seeds make none
+    of it more certain. Of external checkpoints nobody knows what their seeds changed: each has its own scatter. Costs
+    are never pooled: that of one method says nothing of another's.
 
     Args:
         rows: of one variant, the records of each row, one for each seed. Where one of a row's diverged or failed,
-            all of that row's estimates are NaN: a mean over survivors would flatter. A metric that some rows have with
-            a seed and a row lacks there is NaN for that row; seeds with which nobody has it are left out.
+            all of that row's estimates are NaN: a mean over survivors would flatter. A metric that a row lacks with a
+            seed that counts (`measured_with`) is NaN for that row.
     """
     facts: dict[str, MetricFacts] = {
         name: result for row in rows for record in row for name, result in record.metrics.items()
@@ -72,11 +87,15 @@ def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
         if told:
             # Brings scipy, a second to import, which a table of one seed can do without.
             from vdu_bench.stats.scatter import SAMPLES_ONLY
-            from vdu_bench.stats.seeds import over_seeds_of_rows
+            from vdu_bench.stats.seeds import over_seeds, over_seeds_of_rows
 
             known = {"contestant": pool, "reference": SAMPLES_ONLY, "external": None}
+            real = {index for index in told if rows[index][0].method == "real"}
+            for index in real:
+                found[index][name] = over_seeds(seeds[index], "range", same_units=True)
+            told = [index for index in told if index not in real]
             pools = [known[rows[index][0].role] for index in told]
-            means = over_seeds_of_rows([seeds[index] for index in told], fact.scale, pools)
+            means = over_seeds_of_rows([seeds[index] for index in told], fact.scale, pools, same_units=fact.same_units)
             for index, estimate in zip(told, means, strict=True):
                 found[index][name] = estimate
     return found
@@ -93,10 +112,9 @@ def over_own_counts(records: Sequence[Record]) -> dict[str, AtOwnCount]:
         from vdu_bench.stats.scatter import SAMPLES_ONLY
         from vdu_bench.stats.seeds import over_seeds
 
-        scale = records[0].metrics[name].scale
-        real, original = (
-            over_seeds([getattr(seed, side) for seed in seeds], scale, SAMPLES_ONLY) for side in ("real", "original")
-        )
+        fact = records[0].metrics[name]
+        real = over_seeds([seed.real for seed in seeds], "range", same_units=True)
+        original = over_seeds([seed.original for seed in seeds], fact.scale, SAMPLES_ONLY, same_units=fact.same_units)
         found[name] = AtOwnCount(label=first.label, real=real, original=original)
     return found
 
@@ -124,4 +142,4 @@ def _pool(
         return None
     from vdu_bench.stats.seeds import pooled_scatter
 
-    return pooled_scatter(competing, fact.scale)
+    return pooled_scatter(competing, fact.scale, fact.same_units)

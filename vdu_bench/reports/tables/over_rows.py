@@ -54,9 +54,9 @@ def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:
 
     Contestants share what they say of how far seeds scatter (`vdu_bench.stats.seeds.pooled_scatter`). A reference's
     seeds are samples of one model, so samples explain their scatter unless it is too much for that (a retrained model
-    may have several train seeds). Real images are the same with every seed: what one tells of them is all there is to know, and more seeds make none
-    of it more certain. Of external checkpoints nobody knows what their seeds changed: each has its own scatter. Costs
-    are never pooled: that of one method says nothing of another's.
+    may have several train seeds). Real images are the same with every seed: what one tells of them is all there is to
+    know, and more seeds make none of it more certain. Of external checkpoints nobody knows what their seeds changed:
+    each has its own scatter. Costs are never pooled: that of one method says nothing of another's.
 
     Args:
         rows: of one variant, the records of each row, one for each seed. Where one of a row's diverged or failed,

@@ -18,7 +18,7 @@ WHOLE = "whole"
 class Spec(BaseModel):
     """The base of all that is read from files: an unknown key is an error, and values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     later: ClassVar[tuple[str, ...]] = ()
     """Settings that are younger than artifacts of their kind, whose addresses are made of dumps. At their defaults they
     are left out of a dump, so that what was made before them is still found."""

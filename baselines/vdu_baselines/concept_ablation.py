@@ -53,6 +53,7 @@ class ConceptAblation(LossMethod):
                 "learning_rate": 1.6e-5,
                 "optimizer": "adamw",
                 "weight_decay": 0.01,
+                "clip_norm": 1.0,
             }
         }
 

@@ -27,7 +27,9 @@ class EraseDiff(LossMethod):
     after Wu, Le, Hayat & Harandi 2024 ("EraseDiff: Erasing Data Influence in Diffusion Models", arXiv 2401.05779), a
     bilevel problem that is solved to first order: theta_K is where K steps down L_f lead, and no gradient goes
     through it. So L_f(theta_K) is a constant to every step, with any K. It moves nothing but the loss that is told,
-    and is left out here with the K evaluations that it takes: the model is the same, and costs less.
+    and is left out here with the K evaluations that it takes: the model is the formula's, and costs less (in the
+    authors' code the K steps leave the optimiser's moments as they end). u is drawn by itself, so that the answer that
+    is best on average is the constant 1/2; in the authors' code it is also the noise that x_t has.
 
     With ``balance: dynamic`` lambda is chosen anew at each step (Liu, Ye, Wright, Stone & Liu 2022, "BOME!"), so that
     the step goes down L_f by eta of what its own gradient would:
@@ -48,13 +50,18 @@ class EraseDiff(LossMethod):
         }
         presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
             "published": {"weight": 0.1, "batch_size": 128, "learning_rate": 1e-4, "clip_norm": 1.0},
-            "published_sd": {"weight": 1.0, "batch_size": 16, "learning_rate": 1e-5},
+            "published_sd": {
+                "weight": 1.0,
+                "batch_size": 16,
+                "learning_rate": 1e-5,
+                "weights": "all_but_cross_attention_time_output",
+            },
         }
 
         preset: Literal["ours", "published", "published_sd"] = Field(
             "ours",
             description="published: CIFAR-10's DDPM; published_sd: Stable Diffusion, nudity "
-            "(github.com/JingWu321/EraseDiff; its epochs are no number of steps here)",
+            "(github.com/JingWu321/EraseDiff, in its first release's loss; its epochs are no number of steps here)",
         )
         balance: Literal["fixed", "dynamic"] = Field("fixed", description="lambda: weight, or chosen at each step")
         weight: float = Field(0.03, ge=0, description="lambda, where it is fixed: published 0.1 (DDPM), 1 (SD)")
@@ -76,8 +83,12 @@ class EraseDiff(LossMethod):
         backward(erased)
         weight = self._weight(held, [parameter.grad for parameter in parameters])
         for parameter, slope in zip(parameters, held, strict=True):
-            if parameter.grad is not None and slope is not None:
+            if parameter.grad is None:
+                parameter.grad = slope
+            elif slope is not None:
                 parameter.grad = slope + weight * parameter.grad
+            else:
+                parameter.grad = weight * parameter.grad
         return kept + weight * erased
 
     def _to_uniform_noise(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:

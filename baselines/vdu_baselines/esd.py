@@ -69,7 +69,7 @@ class ESD(LossMethod):
         from_concept: str | None = Field(
             None,
             description="a prompt f that the concept is erased from: x_t is drawn and the model trained under it; "
-            "anchor: the task's own; none: under the concept's prompts",
+            "anchor: the task's own; null: under the concept's prompts",
         )
         concept_steps: int = Field(60, gt=0, description="fine-tuning steps of the concept's copy (unconditional)")
         concept_learning_rate: float = Field(3e-4, gt=0, description="learning rate of that fine-tuning")

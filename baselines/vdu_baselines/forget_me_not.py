@@ -70,7 +70,7 @@ class ForgetMeNot(LossMethod):
     settings: Settings
     _watched: list[Watched]
 
-    def start(self, model: DiffusionModel, context: UnlearningContext) -> None:  # noqa: ARG002
+    def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
         if model.microbatch is not None:
             raise UserError(
                 "forget_me_not: its loss is of what is inside the network, which compute.microbatch computes in parts: "
@@ -83,6 +83,9 @@ class ForgetMeNot(LossMethod):
                 layer.set_processor(self._watched[-1])
         if not self._watched:
             raise UserError("forget_me_not: the network has no cross-attention, and no word gets any attention")
+        # Each of them, before one is drawn after an hour.
+        prompts = list(context.concept.prompts)
+        self.words(model, context, prompts, 2 + max(map(len, model.tokens(prompts))))
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         x0 = context.forget.batch(self.settings.batch_size).x0

@@ -30,8 +30,9 @@ class RECE(UCE):
 
     r keeps c' small. Nothing but h holds what was erased before: where embeddings have few dimensions, a c' is never
     far from a c, and a round with a small h brings back what UCE had erased. Which tokens c and a are is UCE's
-    ``tokens``; the authors' release takes a whole prompt's in the rounds. No image is seen, and the denoiser is not
-    evaluated.
+    ``tokens``; the authors' release takes a whole prompt's in the rounds, and their targets from the weights that the
+    last round left. It also begins from a UCE of its own weights, where all steps here have the same. No image is seen,
+    and the denoiser is not evaluated.
     """
 
     supports = ("text_to_image",)
@@ -71,7 +72,7 @@ class RECE(UCE):
     def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
         chosen = keys_and_values(model)
         base = {name: weight.detach().double() for name, weight in chosen.items()}
-        asked = Tokens.of(model, context, self.settings.tokens)
+        asked = Tokens.of(model, context, self.settings)
         weights = {name: self.edited(weight, weight, asked) for name, weight in base.items()}
         for _ in range(self.settings.rounds):
             again = replace(asked, concept=self.revived(weights, base, asked.concept))

@@ -54,6 +54,7 @@ class ReTrack(LossMethod):
                 "learning_rate": 5e-5,
                 "optimizer": "adamw",
                 "weight_decay": 1e-6,
+                "clip_norm": 1 / (3 * 32 * 32),
             },
             "published_sd": {
                 "redirect": 0.5,
@@ -63,6 +64,7 @@ class ReTrack(LossMethod):
                 "learning_rate": 1e-5,
                 "optimizer": "adamw",
                 "weight_decay": 1e-2,
+                "clip_norm": 1 / (4 * 64 * 64),
                 "weights": "all",
             },
         }

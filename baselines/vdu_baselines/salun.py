@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.pools import Batch
@@ -16,9 +17,8 @@ from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.training.base_model import denoising_loss
-from vdu_bench.models.training.dropout import seeded_dropout
+from vdu_bench.models.training.dropout import without_dropout
 from vdu_bench.models.training.fitting import Backward
-from vdu_bench.seeds import derive_seed
 
 MASK_SCALE = 1024.0
 """Changes no order of gradients, and lets none vanish in float16."""
@@ -54,7 +54,7 @@ class SalUn(LossMethod):
         presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
             "published": {
                 "share": 0.5,
-                "alpha": 1e-3,
+                "alpha": 1e-3 * 3 * 32 * 32,
                 "steps": 1000,
                 "batch_size": 128,
                 "learning_rate": 1e-4,
@@ -65,8 +65,9 @@ class SalUn(LossMethod):
 
         preset: Literal["ours", "published", "published_sd"] = Field(
             "ours",
-            description="published: CIFAR-10's DDPM; published_sd: Stable Diffusion, whose 5 epochs are no number of "
-            "steps here (the paper's appendix, github.com/OPTML-Group/Unlearn-Saliency)",
+            description="published: CIFAR-10's DDPM, whose alpha of 0.001 is of a loss that is summed over elements; "
+            "published_sd: Stable Diffusion, whose 5 epochs are no number of steps here (the paper's appendix, "
+            "github.com/OPTML-Group/Unlearn-Saliency)",
         )
         share: float = Field(0.5, gt=0, le=1, description="share of the weights that move: published 0.5")
         alpha: float = Field(1.0, ge=0, description="weight of the retained images' loss")
@@ -78,12 +79,14 @@ class SalUn(LossMethod):
     _masks: Sequence[Tensor]
 
     def start(self, model: DiffusionModel, context: UnlearningContext) -> None:
+        if self.settings.weight_decay > 0:
+            raise UserError("salun: weight_decay moves the masked weights too: leave it at 0")
         parameters = list(self.parameters(model))
         total = [torch.zeros_like(parameter) for parameter in parameters]
         with context.phase("mask of the salient weights", self.settings.mask_batches) as advance:
-            for number in range(self.settings.mask_batches):
+            for _ in range(self.settings.mask_batches):
                 batch = context.forget.batch(self.settings.batch_size)
-                with seeded_dropout(model.denoiser, derive_seed(context.seed, "dropout of the mask", number)):
+                with without_dropout(model.denoiser):
                     loss = MASK_SCALE * denoising_loss(model, batch.x0, batch.condition, context.generator)
                     slopes = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
                 total = [summed + slope for summed, slope in zip(total, slopes, strict=True)]

@@ -13,11 +13,15 @@ from torch import Tensor, nn
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import Replay, UnlearningContext
 from vdu_bench.methods.method import LossMethod
+from vdu_bench.methods.nearest import farthest
 from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.training.dropout import seeded_dropout
-from vdu_bench.seeds import derive_seed
+from vdu_bench.models.training.dropout import without_dropout
+
+_RATE: Mapping[str, Any] = {"learning_rate": 1e-4}
+# 4 images on each of 4 GPUs, and a rate that is multiplied by these 16.
+_RATE_SD: Mapping[str, Any] = {"learning_rate": 16 * 1e-5, "optimizer": "adamw", "weight_decay": 0.01}
 
 
 class SelectiveAmnesia(LossMethod):
@@ -28,9 +32,10 @@ class SelectiveAmnesia(LossMethod):
 
     after Heng & Soh 2023 ("Selective Amnesia: A Continual Learning Approach to Forgetting in Deep Generative Models",
     arXiv 2305.10120). theta* are the base's weights, and F the Fisher information's diagonal at them; the sum over all
-    T times is estimated from a few, each with a noise of its own. L sums squared errors over elements, as the authors'
-    code does, so that lambda is in the published unit. The surrogate is uniform noise in place of images, or what the
-    base makes of the anchor; c_f are the concept's prompts, and c_r those to preserve, or the anchor.
+    T times is estimated from a few, each with a noise of its own, which makes F larger, by up to T over so many. L sums
+    squared errors over elements, as the authors' DDPM code does; theirs for Stable Diffusion takes means, so that its
+    lambda is one over the number of elements here. The surrogate is uniform noise in place of images, or what the base
+    makes of the anchor; c_f are the concept's prompts, and c_r those to preserve, or the anchor.
 
     On an unconditional model this is a port, not the published method: no condition tells the concept from the rest,
     so x_t are noised forget images, to be denoised to a surrogate u, with an error in units of x_t:
@@ -53,21 +58,21 @@ class SelectiveAmnesia(LossMethod):
             "steps": Range(10, 120, log=True, integer=True),
         }
         presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-            "published": {"surrogate": "noise", "fisher_weight": 10.0, "batch_size": 128, "learning_rate": 1e-4},
-            "published_sd": {"fisher_weight": 50.0, "batch_size": 4, "learning_rate": 1e-5, "weights": "all"},
+            "published": {"surrogate": "noise", "fisher_weight": 10, "batch_size": 128, "clip_norm": 1, **_RATE},
+            "published_sd": {"fisher_weight": 50 / (4 * 64 * 64), "batch_size": 16, "weights": "all", **_RATE_SD},
         }
 
         preset: Literal["ours", "published", "published_sd"] = Field(
             "ours",
             description="published: CIFAR-10's DDPM; published_sd: Stable Diffusion, celebrities "
-            "(github.com/clear-nus/selective-amnesia; its epochs are no number of steps here)",
+            "(github.com/clear-nus/selective-amnesia, whose epochs there are no number of steps)",
         )
         surrogate: Literal["auto", "noise", "anchor"] = Field(
             "auto",
             description="in its place: uniform noise, or the anchor's images; auto: these with prompts",
         )
         gamma: float = Field(1.0, ge=0, description="weight of the replayed samples: published 1")
-        fisher_weight: float = Field(0.01, ge=0, description="lambda, how hard weights are held: published 10, 50 (SD)")
+        fisher_weight: float = Field(0.01, ge=0, description="lambda, how hard weights are held: published 10 (DDPM)")
         replayed: int = Field(256, gt=1, description="samples of the base that are replayed, and as many of the anchor")
         fisher_samples: int = Field(64, gt=0, description="those of them that F is the mean over")
         fisher_times: int = Field(16, gt=0, description="times that each is noised to, at once; published: all T")
@@ -106,7 +111,7 @@ class SelectiveAmnesia(LossMethod):
         with context.phase("Fisher information", n) as advance:
             for i in range(n):
                 condition = None if replay.condition is None else replay.condition[i : i + 1].expand(times, -1, -1)
-                with seeded_dropout(model.denoiser, derive_seed(context.seed, "dropout of the information", i)):
+                with without_dropout(model.denoiser):
                     error = times * squared_error(model, context, replay.x0[i].expand(times, -1, -1, -1), condition)
                     slopes = torch.autograd.grad(error, parameters, allow_unused=True, materialize_grads=True)
                 scale = model.train_timesteps / times
@@ -141,9 +146,3 @@ def squared_error(model: DiffusionModel, context: UnlearningContext, x0: Tensor,
     """|| eps - eps_theta(x_t, t, c) ||^2, the mean over images."""
     t, noise = context.timesteps(len(x0)), context.noise_like(x0)
     return (noise - model.predict_noise(model.add_noise(x0, noise, t), t, condition)).square().sum() / len(x0)
-
-
-def farthest(x0: Tensor, others: Tensor, share: float) -> Tensor:
-    """Which `share` of `x0` are farthest from the nearest of `others`, int64."""
-    distances = torch.cdist(x0.flatten(1), others.flatten(1)).min(1).values
-    return distances.topk(max(1, round(share * len(x0)))).indices

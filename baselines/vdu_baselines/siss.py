@@ -18,6 +18,9 @@ from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.noise_process import NoiseProcess
 from vdu_bench.models.training.fitting import Backward
 
+SMALLEST = 1e-12
+"""Of the first gradient's norm: a second one that is smaller is rounding, and is not blown up to its set share."""
+
 
 class SISS(LossMethod):
     """SISS: the loss on everything less the loss on the forget set, both from one mixture of noised images.
@@ -31,7 +34,9 @@ class SISS(LossMethod):
     first one's. The authors' code sets that norm to a number instead, which suits one network.
 
     Here x is a retained image, where the paper draws it from all images; of few forget images that is the same. c is
-    a's caption for both, as in the paper's Stable Diffusion, where one prompt is all that a model is told.
+    a's caption for both, as in the paper's Stable Diffusion, where one prompt is all that a model is told. t is
+    uniform; the authors' runs on CelebA and Stable Diffusion take the last one alone. Their losses are sums over
+    elements and these are means, so the largest norm of a preset is theirs over the number of elements.
     """
 
     supports = ("unconditional", "text_to_image")
@@ -54,6 +59,7 @@ class SISS(LossMethod):
                 "learning_rate": 5e-6,
                 "optimizer": "adamw",
                 "weight_decay": 1e-6,
+                "clip_norm": 1 / (3 * 256 * 256),
             },
             "published_sd": {
                 "mixture": 0.5,
@@ -63,7 +69,7 @@ class SISS(LossMethod):
                 "learning_rate": 1e-5,
                 "optimizer": "adamw",
                 "weight_decay": 1e-2,
-                "clip_norm": 1.0,
+                "clip_norm": 1 / (4 * 64 * 64),
                 "weights": "all",
             },
         }
@@ -89,7 +95,10 @@ class SISS(LossMethod):
             parameter.grad = None
         backward(forgotten)
         second = [parameter.grad for parameter in parameters]
-        scale = self.settings.share * _norm(first) / _norm(second).clamp(min=torch.finfo(kept.dtype).tiny)
+        one, other = _norm(first), _norm(second)
+        # Where all images of a batch are retained ones no weight is left for the others: there is nothing to subtract.
+        there = other > SMALLEST * one
+        scale = torch.where(there, self.settings.share * one / torch.where(there, other, 1.0), 0.0)
         for parameter, keep, forget in zip(parameters, first, second, strict=True):
             if keep is not None and forget is not None:
                 parameter.grad = keep - scale * forget

@@ -26,11 +26,12 @@ class UCE(Method):
     after Gandikota, Orgad, Belinkov, Materzynska & Bau 2024 ("Unified Concept Editing in Diffusion Models", eq. 7), for
     every key and value projection W0. It is where e sum_i |W c_i - v_i|^2 + p sum_j |W c_j - W0 c_j|^2 + h |W - W0|^2
     is least. The c_i are embedded tokens of the task's prompts for the concept, v_i = W0 a_i what the anchor's tokens
-    a_i give, and c_j all tokens of the prompts to preserve: the task's, the anchor and the empty prompt.
+    a_i give, and c_j those of what is to be preserved: all tokens of the task's prompts, the anchor and the empty
+    prompt, or in the newest release (2025) the last token of each of the task's prompts alone (``kept: last``).
 
-    Prompts are as long as they are, so c_i and a_i are paired from their last words on: in the paper's code these and
-    all that follows (``tokens: from_last``), in the newest release (2025) these alone (``last``). No image is seen, and
-    the denoiser is not evaluated.
+    Prompts are as long as they are, so c_i and a_i are paired from their last tokens on: in the paper's code these and
+    all that follows (``tokens: from_last``), in the newest release these alone (``last``). No image is seen, and the
+    denoiser is not evaluated.
     """
 
     supports = ("text_to_image",)
@@ -48,7 +49,7 @@ class UCE(Method):
         }
         presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
             "published": {"erase": 1.0, "preserve": 0.1, "hold": 0.5, "tokens": "from_last"},
-            "published_2025": {"erase": 1.0, "preserve": 1.0, "hold": 0.5, "tokens": "last"},
+            "published_2025": {"erase": 1.0, "preserve": 1.0, "hold": 0.5, "tokens": "last", "kept": "last"},
         }
 
         preset: Literal["ours", "published", "published_2025"] = Field(
@@ -63,15 +64,20 @@ class UCE(Method):
         hold: float = Field(0.5, gt=0, description="h, how hard the weights are held where they were; published: 0.5")
         tokens: Literal["from_last", "last"] = Field(
             "from_last",
-            description="of the concept: its last word with all that follows, up to the padding (published), or that "
-            "word alone (the newest release)",
+            description="of the concept: its last token with all that follows, up to the padding (published), or that "
+            "token alone (the newest release)",
+        )
+        kept: Literal["all", "last"] = Field(
+            "all",
+            description="of what is preserved: all tokens of the prompts, the anchor and the empty prompt (published), "
+            "or the prompts' last tokens alone (the newest release)",
         )
 
     settings: Settings
 
     def unlearn(self, model: DiffusionModel, context: UnlearningContext) -> DiffusionModel:
         chosen = keys_and_values(model)
-        edited, asked = model.clone(chosen), Tokens.of(model, context, self.settings.tokens)
+        edited, asked = model.clone(chosen), Tokens.of(model, context, self.settings)
         with torch.no_grad():
             for name, weight in chosen.items():
                 edited.denoiser.get_parameter(name).copy_(self.edited(weight.double(), weight.double(), asked))
@@ -107,19 +113,24 @@ class Tokens:
     kept: Tensor
 
     @classmethod
-    def of(cls, model: DiffusionModel, context: UnlearningContext, tokens: Literal["from_last", "last"]) -> Self:
+    def of(cls, model: DiffusionModel, context: UnlearningContext, settings: UCE.Settings) -> Self:
         """What the context tells of the concept."""
-        prompts, anchor = context.concept.prompts, context.concept.anchor
+        prompts, anchor, preserve = context.concept.prompts, context.concept.anchor, context.concept.preserve
         embedded = torch.stack([embeddings(model, prompt) for prompt in prompts])
-        instead, kept = embeddings(model, anchor), ["", anchor, *context.concept.preserve]
+        instead = embeddings(model, anchor)
+        if settings.kept == "all":
+            kept = [embeddings(model, prompt) for prompt in ("", anchor, *preserve)]
+        else:
+            ids = model.tokens(list(preserve)) if preserve else []
+            kept = [embeddings(model, one)[len(own)][None] for one, own in zip(preserve, ids, strict=True)]
         concept, meant = [], []
         for prompt, c in zip(prompts, embedded, strict=True):
             # A begin stands before the tokens, so the last of n is at n.
             ends = [len(own) for own in model.tokens([prompt, anchor])]
-            length = 1 if tokens == "last" else len(c) - max(ends)
+            length = 1 if settings.tokens == "last" else len(c) - max(ends)
             concept.append(c[ends[0] :][:length])
             meant.append(instead[ends[1] :][:length])
-        return cls(torch.cat(concept), torch.cat(meant), torch.cat([embeddings(model, prompt) for prompt in kept]))
+        return cls(torch.cat(concept), torch.cat(meant), torch.cat([instead[:0], *kept]))
 
 
 def embeddings(model: DiffusionModel, prompt: str) -> Tensor:

@@ -55,4 +55,5 @@ def test_its_gradient_is_the_retained_one_and_lambda_times_the_erasing_one(
 
 def test_published_settings() -> None:
     assert EraseDiff(preset="published").settings.weight == 0.1
-    assert EraseDiff(preset="published_sd").settings.batch_size == 16
+    stable = EraseDiff(preset="published_sd").settings
+    assert (stable.batch_size, stable.weights) == (16, "all_but_cross_attention_time_output")

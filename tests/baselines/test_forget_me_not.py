@@ -104,8 +104,9 @@ def test_the_words_are_those_that_the_anchor_and_what_is_preserved_lack(
 
 
 def test_a_concept_without_a_word_of_its_own_is_an_error(tiny_text_to_image: TextToImage) -> None:
-    prompts = PROMPTS.model_copy(update={"concept": ("person a",), "anchor": "a person"})
-    method = ForgetMeNot(steps=1, batch_size=2)
+    """At once, and not when it happens to be drawn."""
+    prompts = PROMPTS.model_copy(update={"concept": (*PROMPTS.concept, "person a"), "anchor": "a person"})
+    method = ForgetMeNot(steps=1, batch_size=1)
     with pytest.raises(UserError, match="forget_me_not: all words of 'person a' are the anchor's, 'a person'"):
         method.unlearn(tiny_text_to_image, context_of(tiny_text_to_image, method, prompts=prompts))
 

@@ -24,7 +24,7 @@ def weights(model: DiffusionModel) -> dict[str, Tensor]:
 def by_uce(base: TextToImage) -> tuple[dict[str, Tensor], Tokens]:
     method = UCE(**SETTINGS)
     context = context_of(base, method, prompts=PRESERVING)
-    return weights(method.unlearn(base, context)), Tokens.of(base, context, "from_last")
+    return weights(method.unlearn(base, context)), Tokens.of(base, context, method.settings)
 
 
 @pytest.mark.parametrize("ridge", [1e-3, 3.0])

@@ -66,3 +66,6 @@ def test_published_settings() -> None:
     published = ReTrack(preset="published").settings
     assert (published.neighbours, published.redirect, published.steps) == (10, 0.005, 50)
     assert ReTrack(preset="published_sd").settings.redirect == 0.5
+    # The authors clip the gradient of a sum over elements at 1: of a CIFAR-10 image, and of a latent at 512x512.
+    assert published.clip_norm == pytest.approx(1 / 3072)
+    assert ReTrack(preset="published_sd").settings.clip_norm == pytest.approx(1 / 16_384)

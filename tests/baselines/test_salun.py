@@ -11,6 +11,7 @@ from torch import Tensor
 from unprompted import forgetting_ones
 
 from vdu_baselines.salun import SalUn, salient
+from vdu_bench.errors import UserError
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.training.base_model import denoising_loss
@@ -99,3 +100,11 @@ def test_published_settings() -> None:
     published = SalUn(preset="published", alpha=0.1).settings
     assert (published.share, published.alpha, published.steps, published.batch_size) == (0.5, 0.1, 1000, 128)
     assert SalUn(preset="published_sd").settings.weights == "all"
+    # The authors' loss of retained images is a sum over the 3 x 32 x 32 elements, that of forget images a mean.
+    assert SalUn(preset="published").settings.alpha == pytest.approx(3.072)
+
+
+def test_weight_decay_would_move_masked_weights(tiny_model: UnconditionalDDPM) -> None:
+    method = SalUn(optimizer="adamw", weight_decay=0.1, steps=1, batch_size=4)
+    with pytest.raises(UserError, match="weight_decay moves the masked weights too"):
+        method.unlearn(tiny_model, forgetting_ones(tiny_model, method))

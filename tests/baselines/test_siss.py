@@ -90,7 +90,33 @@ def test_its_gradient_is_the_first_less_a_share_of_the_second(
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5 * float(first.abs().max()))
 
 
+def test_where_no_forget_image_has_any_weight_nothing_is_subtracted(tiny_model: UnconditionalDDPM) -> None:
+    """A batch of retained images at a small time: nothing is left for a forget image, and has no share of the first."""
+    method = SISS(share=0.5, batch_size=2, weights="conv_in.*")
+    model, told = tiny_model.clone(), []
+    (parameters := list(method.selection(model).values()))[0].requires_grad_(True)
+
+    def losses(*_: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        kept = parameters[0].square().sum()
+        return kept, 0.0 * parameters[0].sum()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(method, "_losses", losses)
+        context = forgetting_ones(tiny_model, method)
+        told.append(method.gradients(model, context, lambda loss, **kept: loss.backward(**kept)))
+    torch.testing.assert_close(parameters[0].grad, 2 * parameters[0].detach())
+    assert torch.isfinite(told[0])
+
+
+def test_a_batch_of_one_stays_finite(tiny_model: UnconditionalDDPM) -> None:
+    method = SISS(batch_size=1, steps=12, learning_rate=1e-6)
+    unlearned = method.unlearn(tiny_model, forgetting_ones(tiny_model, method))
+    assert all(torch.isfinite(p).all() for p in unlearned.denoiser.parameters())
+
+
 def test_published_settings() -> None:
     published = SISS(preset="published").settings
     assert (published.mixture, published.share, published.steps, published.learning_rate) == (0.5, 0.1, 60, 5e-6)
-    assert SISS(preset="published_sd").settings.clip_norm == 1.0
+    # 1 for a sum over elements, of a CelebA image and of a latent at 512x512.
+    assert published.clip_norm == pytest.approx(1 / 196_608)
+    assert SISS(preset="published_sd").settings.clip_norm == pytest.approx(1 / 16_384)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from prompted import PRESERVING, context_of
 
-from vdu_baselines.uce import UCE, keys_and_values
+from vdu_baselines.uce import UCE, Tokens, keys_and_values
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.selection import selected_parameters
 
@@ -41,7 +41,10 @@ def rows(model: TextToImage, tokens: str) -> tuple[NDArray[np.float64], NDArray[
     return np.array(asked), np.array(meant)
 
 
-@pytest.mark.parametrize("settings", [{}, {"tokens": "last", "erase": 3.0, "preserve": 0.02, "hold": 0.01}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"tokens": "last", "erase": 3.0, "preserve": 0.02, "hold": 0.01}, {"preset": "published_2025"}],
+)
 def test_it_is_the_least_squares_solution(tiny_text_to_image: TextToImage, settings: dict[str, Any]) -> None:
     base, method = tiny_text_to_image, UCE(**settings)
     before = {name: p.detach().clone() for name, p in base.denoiser.named_parameters()}
@@ -50,7 +53,10 @@ def test_it_is_the_least_squares_solution(tiny_text_to_image: TextToImage, setti
 
     s = method.settings
     asked, meant = rows(base, s.tokens)
-    kept = np.concatenate([words(base, prompt) for prompt in ("", PRESERVING.anchor, *PRESERVING.preserve)])
+    if s.kept == "last":
+        kept = np.stack([words(base, prompt)[last(base, prompt)] for prompt in PRESERVING.preserve])
+    else:
+        kept = np.concatenate([words(base, prompt) for prompt in ("", PRESERVING.anchor, *PRESERVING.preserve)])
     weight = np.sqrt(np.repeat([s.erase, s.preserve, s.hold], [len(asked), len(kept), asked.shape[1]]))[:, None]
     inputs = weight * np.concatenate([asked, kept, np.eye(asked.shape[1])])
     answers = weight * np.concatenate([meant, kept, np.eye(asked.shape[1])])
@@ -86,6 +92,15 @@ def test_the_concept_s_word_becomes_the_anchor_s_and_the_rest_stays(tiny_text_to
         torch.testing.assert_close(asked @ new.T, meant @ old.T, rtol=0, atol=2e-2)
         assert float((asked @ old.T - meant @ old.T).abs().max()) > 0.1
         assert float((kept @ new.T - kept @ old.T).square().mean()) < 0.1 * float((kept @ old.T).square().mean())
+
+
+def test_the_newest_release_preserves_nothing_that_it_is_not_told(tiny_text_to_image: TextToImage) -> None:
+    method = UCE(preset="published_2025")
+    context = context_of(tiny_text_to_image, method)
+    assert not context.concept.preserve
+    assert Tokens.of(tiny_text_to_image, context, method.settings).kept.shape[0] == 0
+    edited = method.unlearn(tiny_text_to_image, context_of(tiny_text_to_image, method))
+    assert all(bool(torch.isfinite(weight).all()) for weight in keys_and_values(edited).values())
 
 
 def test_without_weight_on_the_concept_nothing_changes(tiny_text_to_image: TextToImage) -> None:

@@ -67,3 +67,16 @@ def test_published_is_the_preset_and_nothing_else() -> None:
     assert is_published({"preset": "published"})
     assert is_published({"preset": "published_sd"})
     assert not any(is_published(own) for own in ({}, {"preset": "ours"}, {"preset": "published", "steps": 2}))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"weight_decay": 0.1}, "weight_decay is adamw's: give optimizer: adamw as well"),
+        ({"alpha": float("inf")}, "Named.alpha=inf"),
+        ({"learning_rate": float("nan")}, "Named.learning_rate=nan"),
+    ],
+)
+def test_what_would_be_ignored_or_is_no_number_is_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Named(**values)

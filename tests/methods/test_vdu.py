@@ -151,6 +151,13 @@ def test_elbo_weights_are_ho_et_al_s() -> None:
     torch.testing.assert_close(elbo_weights(linear()), expected, rtol=1e-3, atol=0)
 
 
+def test_elbo_has_no_weight_for_a_time_without_signal() -> None:
+    model = linear()
+    model.noise_scheduler = DDPMScheduler(rescale_betas_zero_snr=True)
+    with pytest.raises(UserError, match="no weight for a last time without signal"):
+        elbo_weights(model)
+
+
 def test_gamma_one_holds_the_model_where_it_is() -> None:
     model = linear()
     settings = VDU.Settings(gamma=1.0, batch_size=4, steps=5, variance_floor=0.01)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from vdu_bench.methods.context import UnlearningContext
@@ -73,6 +73,12 @@ class LossMethod(Method):
             "all_but_cross_attention_time_output (ESD-u's), layers_but_cross_attention, a pattern "
             "over the weights' names, or several; auto: all of an unconditional model, cross_attention of another",
         )
+
+        @model_validator(mode="after")
+        def _warm_before_the_end(self) -> Self:
+            if self.warmup_steps >= self.steps:
+                raise ValueError(f"a warm-up of {self.warmup_steps} steps takes more than these, {self.steps}")
+            return self
 
     settings: Settings
 

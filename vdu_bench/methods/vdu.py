@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.pools import Batch
@@ -162,7 +163,12 @@ class VDU(LossMethod):
 
 
 def elbo_weights(model: DiffusionModel) -> Tensor:
-    """beta_t^2 / (2 sigma_t^2 alpha_t (1 - alphabar_t)) with sigma_t^2 = beta_t, ``[T]`` (Ho et al. 2020, eq. 12)."""
+    """beta_t^2 / (2 sigma_t^2 alpha_t (1 - alphabar_t)) with sigma_t^2 = beta_t, ``[T]`` (Ho et al. 2020, eq. 12).
+
+    Raises UserError for a schedule that ends without any signal: the last weight would be infinite.
+    """
+    if model.noise_scheduler.config.get("rescale_betas_zero_snr"):
+        raise UserError("vdu: weighting: elbo has no weight for a last time without signal (rescale_betas_zero_snr)")
     alphas_cumprod = model.alphas_cumprod
     previous = torch.cat([alphas_cumprod.new_ones(1), alphas_cumprod[:-1]])
     alphas = alphas_cumprod / previous

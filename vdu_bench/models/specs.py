@@ -6,7 +6,7 @@ Plain data without torch, so that tasks can be listed, checked and hashed at onc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -45,6 +45,12 @@ class FitSpec(Spec):
     ema_decay: float | None = Field(
         None, gt=0, lt=1, description="decay of the exponential average that replaces the weights at the end"
     )
+
+    @model_validator(mode="after")
+    def _decay_is_adamw_s(self) -> Self:
+        if self.weight_decay > 0 and self.optimizer != "adamw":
+            raise ValueError("weight_decay is adamw's: give optimizer: adamw as well")
+        return self
 
 
 class TrainingRecipe(FitSpec):

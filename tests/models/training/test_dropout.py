@@ -16,7 +16,7 @@ from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.specs import ModelRecipe, SamplerSpec
 from vdu_bench.models.training.base_model import train
-from vdu_bench.models.training.dropout import seeded_dropout
+from vdu_bench.models.training.dropout import seeded_dropout, without_dropout
 from vdu_bench.models.training.shown import Pixels
 
 
@@ -114,3 +114,12 @@ def test_unlearning_is_the_method_s_seed_alone(name: str, recipe: ModelRecipe) -
         return flat(method.unlearn(base, context))
 
     assert torch.equal(unlearned(1), unlearned(2))
+
+
+def test_without_dropout_a_network_is_as_it_samples_and_then_as_it_was() -> None:
+    network, ones = nn.Sequential(nn.Dropout(0.5)), torch.ones(100)
+    network.train()
+    with without_dropout(network):
+        assert torch.equal(network(ones), ones)
+    assert network.training
+    assert network[0].training

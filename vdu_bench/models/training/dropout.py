@@ -1,4 +1,4 @@
-"""Dropout by a seed: it draws from torch's global generator, which nothing here is to depend on."""
+"""Dropout by a seed, or none: it draws from torch's global generator, which nothing here is to depend on."""
 
 from __future__ import annotations
 
@@ -19,3 +19,14 @@ def seeded_dropout(network: nn.Module, seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def without_dropout(network: nn.Module) -> Iterator[None]:
+    """The network as it samples, for what is measured of it before it is trained; then as it was."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)

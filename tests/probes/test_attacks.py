@@ -284,7 +284,13 @@ def test_prompt_search_finds_words_of_a_smaller_loss(faces: Task, tiny_text_to_i
     assert loss(words) < loss(begun[0].removesuffix(" a person with a hat"))
 
 
-def test_words_that_do_not_fit_before_the_prompt_are_an_error(faces: Task, tiny_text_to_image: TextToImage) -> None:
-    probe = PromptSearch(given=4, words=70, rounds=1, candidates=1, batch_size=2, samples=1)
-    with pytest.raises(UserError, match="prompt_search puts 70 tokens before the prompt"):
-        probe.draw(tiny_text_to_image, context_for(faces, tiny_text_to_image, probe))
+@pytest.mark.parametrize(("words", "judged"), [(70, "a hat"), (4, "a hat a hat a hat a hat")])
+def test_words_that_do_not_fit_before_the_prompt_are_an_error(
+    faces: Task, tiny_text_to_image: TextToImage, words: int, judged: str
+) -> None:
+    """Before the search, whichever prompt is too long: what asks for the concept alone, or what is judged."""
+    assert faces.prompts is not None
+    task = faces.model_copy(update={"prompts": faces.prompts.model_copy(update={"forget": (judged,)})})
+    probe = PromptSearch(given=4, words=words, rounds=1, candidates=1, batch_size=2, samples=1)
+    with pytest.raises(UserError, match=f"prompt_search puts {words} tokens before the prompt"):
+        probe.draw(tiny_text_to_image, context_for(task, tiny_text_to_image, probe))

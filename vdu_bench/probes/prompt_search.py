@@ -58,19 +58,24 @@ class PromptSearch(Attack):
         if context.prompts is None:
             raise ValueError("an unconditional model is asked in no words")
         asked, n = cast(TextToImage, model), count_of(self.settings.samples, context)
+        judged = context.prompts.cycled("forget", n)
+        self._require_room(asked, [*context.plain_requests, *dict.fromkeys(judged)])
         words = self._search(asked, context)
-        prompts = [f"{words} {prompt}" for prompt in context.prompts.cycled("forget", n)]
+        prompts = [f"{words} {prompt}" for prompt in judged]
         noise = context.noise(n, "attack")
         return {"searched": asked.sample(n, prompts, noise, context.sampler, context.on_batch)}
+
+    def _require_room(self, model: TextToImage, prompts: list[str]) -> None:
+        """Raise UserError where the words do not fit before each of the prompts."""
+        if max(len(ids) for ids in model.tokens(prompts)) + self.settings.words > model.max_tokens - 2:
+            raise UserError(
+                f"prompt_search puts {self.settings.words} tokens before the prompt, and the text encoder takes "
+                f"{model.max_tokens}: set fewer by --set task.probe_settings.prompt_search.words=..."
+            )
 
     def _search(self, model: TextToImage, context: ProbeContext) -> str:
         settings, generator = self.settings, torch.Generator().manual_seed(derive_seed(context.seed, "words"))
         plain, vocabulary = context.plain_requests, _plain_words(model)
-        if max(len(ids) for ids in model.tokens(plain)) + settings.words > model.max_tokens - 2:
-            raise UserError(
-                f"prompt_search puts {settings.words} tokens before the prompt, and the text encoder takes "
-                f"{model.max_tokens}: set fewer by --set task.probe_settings.prompt_search.words=..."
-            )
         images = context.forget.take(torch.arange(settings.given)).x0
         picked = torch.randint(len(vocabulary), (settings.words,), generator=generator).tolist()
         best = [vocabulary[i] for i in picked]

@@ -188,8 +188,9 @@ class Record(Schema):
     """The address of each stage that the cell was made of; ``retrain`` where the judged model is that. Of real images
     no ``unlearned``."""
     digests: dict[str, str] = Field(default_factory=dict)
-    """What the models hold that all numbers rest on, ``base`` and ``retrain``: a sha256 over their files' sha256. Empty
-    in records of schema 1."""
+    """What the models hold that numbers rest on, a sha256 over their files' sha256: ``base``; and ``retrain``, that
+    never knew the concept, where the cell is that model or (not told in records of schemas 1 to 3) is compared with it.
+    Empty in records of schema 1."""
     status: Status
     """``diverged`` is a result: of numbers that are not finite; ``failed`` is an error."""
     reason: str = ""
@@ -197,6 +198,9 @@ class Record(Schema):
     probes: dict[str, dict[str, int]] = Field(default_factory=dict)
     """By probe, what it was given and what it took: distinct real images, the denoiser's evaluations; empty in records
     of schema 1."""
+    probe_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By probe, all its settings, and of the counterfactual pairs how far they are noised; empty in records of schemas
+    1 to 3."""
     metrics: dict[str, MetricResult]
     """By metric name; empty when the status is not ``ok``."""
     at_own_count: dict[str, AtOwnCount] = Field(default_factory=dict)

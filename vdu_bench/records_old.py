@@ -3,7 +3,7 @@
 Schema 1 says of a metric its label, unit and direction, and of outcomes the bits alone. What schema 2 added is known:
 the facts of the metrics that there were, and how many samples each kind of outcome counts. Schema 3 calls evaluations
 by the field's word; metrics keep the names that they had, since those of another protocol are other metrics. Schema 4
-says which metrics are of the same images or prompts in every seed.
+says which metrics are of the same images or prompts in every seed; what else it adds, older records do not know.
 """
 
 from __future__ import annotations

@@ -55,6 +55,11 @@ def test_attacks_are_stages_that_add_to_a_record(task: Task, tmp_path: Path) -> 
         assert math.isfinite(other.metrics["gap_kid"].estimate.value) == (method != "retrain")
         assert math.isfinite(other.metrics["gap_likelihood"].estimate.low) == (method != "retrain")
         assert "gap_kid" not in one.metrics, "nothing is compared without an attack"
+        assert other.digests["retrain"] == attacked["retrain"].digests["retrain"]
+        assert ("retrain" in one.digests) == (method == "retrain")
+        assert "relearn" not in one.probe_settings
+        assert other.probe_settings["relearn"]["looks"] == [1, 2]
+        assert other.probe_settings["redraw"] == one.probe_settings["redraw"]
     assert attacked["real"].metrics["relearn_rate"].estimate.reason, "no model is behind real images"
     assert attacked["retrain"].metrics["gap_kid"].estimate.reason == NO_PEER, "it was trained once"
     assert attacked["original"].stages["relearn"] == attacked["finetune"].stages["original_relearn"]

@@ -51,3 +51,27 @@ def test_of_the_protocol_too() -> None:
     with pytest.raises(UserError, match=r'sampler of the records differ.*\{"steps": 50\} in') as caught:
         check_comparable(records)
     assert "dpmsolver" not in str(caught.value)
+
+
+def test_one_table_is_of_one_base_and_for_each_seed_of_one_retrained_model() -> None:
+    records = cells()
+    for record in records:
+        record.digests = {"base": "aa", "retrain": f"gold{record.seeds.sample}"}
+    check_comparable(records)
+    records[1].digests["retrain"] = "another"
+    with pytest.raises(UserError, match='the retrained model of seed 0 of the records differ.*"another" in'):
+        check_comparable(records)
+    del records[1].digests["retrain"]
+    records[-1].digests["base"] = "bb"
+    with pytest.raises(UserError, match='the base model of the records differ.*"bb" in'):
+        check_comparable(records)
+
+
+def test_what_a_probe_was_set_to_is_compared_where_it_ran() -> None:
+    records = cells()
+    records[0].probe_settings = {"relearn": {"looks": [10, 40], "given": [5]}}
+    records[1].probe_settings = {"resample": {"steps": [50]}}
+    check_comparable(records)
+    records[2].probe_settings = {"relearn": {"looks": [10, 80], "given": [5]}}
+    with pytest.raises(UserError, match=r'the settings of relearn of the records differ.*\{"looks": \[10, 40\]\} in'):
+        check_comparable(records)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vdu_bench.engine.cells import Cell
@@ -57,6 +57,8 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     original = _drawn(shop, task, Weights(whole), cell.seed, f"{task.name}/original/seed{cell.seed}")
     gold = _gold(cell, shop) if cell.compared else {}
     peer = _peer(cell, shop, gold) if gold else None
+    if gold:
+        facts["digests"]["retrain"] = retrained(shop, task, cell.seed).digest
     taken = Taken()
     if done.weights is not None:
         taken = take_losses(shop, task, cell.seed, Sampled(done.weights, drawn["samples"], cell.name), peer)
@@ -88,6 +90,7 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     for whose, theirs in (("original", original), ("retrain", gold)):
         facts["stages"] |= {f"{whose}_{name}": artifact.address for name, artifact in theirs.items()}
     facts["probes"] = {name: artifact.facts["ledger"] for name, artifact in drawn.items()} | taken.ledgers
+    facts["probe_settings"] = _probe_settings(shop, task, facts["probes"])
     facts["forget_set"] = int(evidence.splits.train.shows(task.forget).sum())
     facts["protocol"] = _protocol(evidence, shop.data_digest(task), original["samples"].facts["dtype"])
     measured = measure(evidence)
@@ -142,6 +145,14 @@ def _read(shop: Workshop, task: Task, drawn: dict[str, Artifact], more: Mapping[
     reasons = {name: artifact.facts["reason"] for name, artifact in drawn.items() if artifact.facts.get("reason")}
     read = {name: readings(shop, task, artifact) for name, artifact in drawn.items()}
     return Samples(read, {**reasons, **(more or {})})
+
+
+def _probe_settings(shop: Workshop, task: Task, ran: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Those of the probes that ran: what two cells were looked at by has to be alike."""
+    found = {name: probe.settings.model_dump(mode="json") for name, probe in probes_of(shop, task).items()}
+    if "pairs" in found:
+        found["pairs"]["strength"] = task.pair_strength
+    return {name: found[name] for name in ran if found[name]}
 
 
 def _protocol(evidence: Evidence, fingerprint: str, dtype: str) -> Protocol:

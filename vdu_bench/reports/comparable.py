@@ -61,8 +61,8 @@ def check_comparable(records: Iterable[Record]) -> None:
 
     All must be of one protocol. Within a variant of a task every other protocol field must agree as well (scale, sample
     count, sampler, judge, ...; a cell that failed before it was measured has none, and is let through), and so must the
-    base model, by the digest of its files, and a metric's label, unit and direction. Within a method of a variant
-    settings and regime must agree, and a seed may come once.
+    base and, seed by seed, the retrained model, by the digests of their files, what a probe was set to, and a metric's
+    label, unit and direction. Within a method of a variant settings and regime must agree, and a seed may come once.
 
     Raises:
         UserError: naming the field and the records.
@@ -115,11 +115,21 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
             _agree(where, field, [(record, compared(protocol, field)) for record, protocol in measured])
     # Of models from elsewhere it is not known what they began as, and seeds of one base are paired.
     _agree(where, "the base model", [(record, record.digests["base"]) for record in group if "base" in record.digests])
-    found: dict[str, set[tuple[str, ...]]] = {}
+    by_seed: dict[int, list[Record]] = {}
+    for record in group:
+        by_seed.setdefault(record.seeds.sample, []).append(record)
+    for seed, rows in by_seed.items():
+        # There may be several of them, one for some seeds each.
+        golds = [(record, record.digests["retrain"]) for record in rows if "retrain" in record.digests]
+        _agree(where, f"the retrained model of seed {seed}", golds)
+    for probe in sorted({name for record in group for name in record.probe_settings}):
+        found = [(record, record.probe_settings[probe]) for record in group if probe in record.probe_settings]
+        _agree(where, f"the settings of {probe}", found)
+    facts: dict[str, set[tuple[str, ...]]] = {}
     for record in group:
         for metric, result in record.metrics.items():
-            found.setdefault(metric, set()).add((result.label, result.unit, result.better))
-    for metric in sorted(metric for metric, facts in found.items() if len(facts) > 1):
+            facts.setdefault(metric, set()).add((result.label, result.unit, result.better))
+    for metric in sorted(metric for metric, told in facts.items() if len(told) > 1):
         results = [(record, record.metrics[metric]) for record in group if metric in record.metrics]
         for field in ("label", "unit", "better"):
             _agree(where, f"{metric}'s {field}", [(record, getattr(result, field)) for record, result in results])

@@ -144,6 +144,7 @@ def _facts(record: Record) -> dict[str, Any]:
     # Of another base or retrained model all numbers are others, and no method's loss.
     facts |= {f"stages.{name}": record.stages[name] for name in ("base", "retrain") if name in record.stages}
     facts |= {f"digests.{name}": digest for name, digest in record.digests.items()}
+    facts |= {f"probe_settings.{name}": settings for name, settings in record.probe_settings.items()}
     if record.protocol is not None:
         facts |= {field: compared(record.protocol, field) for field in Protocol.model_fields}
     results = record.metrics.items()

@@ -26,7 +26,9 @@ Tasks = Annotated[
 ]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", help="A Python file that defines methods, metrics or data sources; may be repeated."),
+    typer.Option(
+        "--plugin", help="A Python file that defines methods, metrics, probes or data sources; may be repeated."
+    ),
 ]
 StoreOption = Annotated[
     Path | None,
@@ -45,16 +47,20 @@ Settings = Annotated[
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="The same from a YAML file: {vdu: {gamma: 0.3}, task: {...}}.")
 ]
+TaskSettings = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of the task, task.NAME=VALUE; may be repeated.")
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         envvar="VDU_BENCH_DATA",
-        help="Where MNIST, CIFAR-10 and tinyImageNet lie, in their official formats; without it, from the "
-        "Hugging Face hub.",
+        help="Where MNIST, Fashion-MNIST, CIFAR-10, tinyImageNet and CelebA lie, in their official formats or as "
+        "parquet; without it, from the Hugging Face hub.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; with --jobs several, cuda:0,cuda:1.")]
+OneDevice = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
 ReferenceOption = Annotated[Path, typer.Option("--reference", help="The folder of the blessed records.")]
 NewRecords = Annotated[Path, typer.Option("--records", help="The folder of the new records, as from run --out.")]

@@ -38,7 +38,7 @@ SCREENS: dict[str, Printer] = {
     "paper": lambda records, console: print_paper(paper_tables(records, read_published(published_folder())), console),
     **{
         kind: lambda _, console, kind=kind: print_lines(kind, listing(kind), console)  # type: ignore[misc]
-        for kind in ("tasks", "methods", "probes", "metrics")
+        for kind in ("tasks", "methods", "probes", "metrics", "sources")
     },
 }
 
@@ -69,6 +69,17 @@ def test_a_listing_is_a_line_for_each_name(kind: str, records: list[Record]) -> 
     names = [row["name"] for row in listing(kind)]
     assert [line.split()[0] for line in lines[1 : len(names) + 1]] == names
     assert lines[len(names) + 1] == ""
+
+
+@pytest.mark.parametrize("kind", ["methods", "probes", "metrics", "sources"])
+def test_titles_are_there_and_tell_names_apart_at_80_columns(kind: str, records: list[Record]) -> None:
+    rows = listing(kind)
+    text = shown(kind, records, 80)
+    place = text.splitlines()[0].index("title")
+    found = {line.split()[0]: line[place:] for line in text.splitlines()[1:] if line and line[0] != " "}
+    titles = [found[row["name"]].strip() for row in rows]
+    assert all(titles)
+    assert len(set(titles)) == len(titles), sorted(titles)
 
 
 def test_what_was_ever_run_is_what_has_records() -> None:
@@ -112,6 +123,13 @@ def test_metrics_and_order_are_chosen(records: list[Record]) -> None:
     assert distances == sorted(distances)
     assert board.rows[-1].method in board.destroyed
     assert [row.role for row in board.rows[:3]] == ["reference"] * 3
+
+
+def test_the_paper_s_notes_are_about_its_own_columns(records: list[Record]) -> None:
+    notes = " ".join(note for table in paper_tables(records, []) for note in table.notes)
+    assert "fd_judge_450" in notes
+    assert "recall" not in notes
+    assert "steps to half" not in notes
 
 
 def test_the_paper_s_table_is_one_in_a_terminal() -> None:

@@ -33,9 +33,9 @@ def table(
     layout: Annotated[
         Layout,
         typer.Option(
-            help="leaderboard: for each task a row a method, all metrics; paper: a row a method, forgetting and u-FID "
-            "of all tasks beside each other and beside what is published; data: a row a method, forgetting and "
-            "distance by how much data it may see; robustness: what attacks bring back; long: a tidy row a task, "
+            help="leaderboard: for each task a row a method, all metrics; paper: a row a method, forgetting and "
+            "distance of all tasks beside each other and beside what is published; data: a row a method, forgetting "
+            "and distance by how much data it may see; robustness: what attacks bring back; long: a tidy row a task, "
             "method, seed and metric."
         ),
     ] = "leaderboard",
@@ -142,8 +142,8 @@ def plot(
     kind: Annotated[
         PlotKind,
         typer.Option(
-            help="all that the records allow; forget-images: PUL and u-FID against their number alone; data: the same "
-            "for each regime, and against the number of the posterior's snapshots."
+            help="all that the records allow; forget-images: forgetting and Frechet distance against their number "
+            "alone; data: the same for each regime, and against the number of the posterior's snapshots."
         ),
     ] = "all",
     store: StoreOption = None,

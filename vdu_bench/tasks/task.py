@@ -75,7 +75,9 @@ class Task(Spec):
     compute: ComputeSpec = Field(default_factory=ComputeSpec, description="memory against time and precision")
     prompts: PromptSpec | None = Field(None, description="what a text-to-image model is asked for")
     clip: AnyClip | None = Field(None, description="whose cosine the CLIP score of a text-to-image model is")
-    inception: InceptionSpec | None = Field(None, description="measures u-FID in Inception's features, if it is named")
+    inception: InceptionSpec | None = Field(
+        None, description="measures u-FID, the Frechet distance in Inception's features, if it is named"
+    )
     judge: AnyJudgeRecipe = Field(description="the judge's recipe")
     second_judge: AnySecondJudgeRecipe | None = Field(
         None, description="the recipe of a judge of another family: how far a number is the judge's own"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,6 +81,20 @@ def test_titles_are_there_and_tell_names_apart_at_80_columns(kind: str, records:
     titles = [found[row["name"]].strip() for row in rows]
     assert all(titles)
     assert len(set(titles)) == len(titles), sorted(titles)
+
+
+@pytest.mark.parametrize("name", ["run", "table", "paper"])
+def test_the_best_is_marked_by_what_can_be_seen(name: str, records: list[Record]) -> None:
+    piped = shown(name, records, 100)
+    assert re.search(r"\d\*", piped)
+    assert "*: a column's best contestant" in piped
+    assert "bold: " not in piped.lower()
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system="standard")
+    SCREENS[name](records, console)
+    assert isinstance(console.file, io.StringIO)
+    coloured = console.file.getvalue()
+    assert "bold: a column's best contestant" in coloured.lower()
+    assert "*" not in coloured
 
 
 def test_what_was_ever_run_is_what_has_records() -> None:

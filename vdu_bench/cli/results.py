@@ -92,8 +92,9 @@ def table(
 ) -> None:
     """Print the tables of folders of records: leaderboards, the paper's, by data, what comes back, or tidy rows.
 
-    A column's best mean is [bold]bold[/bold]; † marks what a paired test at 95 % does not tell from it; ⊗ a model
-    beyond the task's quality limit, which competes for nothing; ◇ the Pareto front. LaTeX needs booktabs alone.
+    A column's best mean is [bold]bold[/bold], or has a * where the output is piped; † marks what a paired test at 95 %
+    does not tell from it; ⊗ a model beyond the task's quality limit, which competes for nothing; ◇ the Pareto front.
+    LaTeX needs booktabs alone.
 
     Examples:
 

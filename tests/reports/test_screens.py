@@ -12,7 +12,7 @@ from rich.console import Console
 
 from vdu_bench.records import Record, read_records
 from vdu_bench.reports import ever_run
-from vdu_bench.reports.layouts import FORMATS
+from vdu_bench.reports.layouts import FORMATS, robustness_metrics
 from vdu_bench.reports.lines import cut, print_lines
 from vdu_bench.reports.listings import listing
 from vdu_bench.reports.paper.published import published_folder, read_published
@@ -21,7 +21,7 @@ from vdu_bench.reports.paper.terminal import print_paper
 from vdu_bench.reports.screen import UNFOLDED, screen
 from vdu_bench.reports.tables.leaderboard import leaderboards
 from vdu_bench.reports.tables.terminal import print_headlines, print_leaderboards
-from vdu_bench.reports.tables.views import HEADLINES, headlines, sorted_by, with_metrics
+from vdu_bench.reports.tables.views import HEADLINES, UNATTACKED, headlines, sorted_by, viewed, with_metrics
 
 RESULTS = Path(__file__).parents[2] / "results"
 WIDTHS = (80, 100, 140)
@@ -138,6 +138,13 @@ def test_metrics_and_order_are_chosen(records: list[Record]) -> None:
     assert distances == sorted(distances)
     assert board.rows[-1].method in board.destroyed
     assert [row.role for row in board.rows[:3]] == ["reference"] * 3
+
+
+def test_a_table_of_attacks_says_of_which_task_there_was_none(records: list[Record]) -> None:
+    boards = viewed(leaderboards(records), robustness_metrics(records))
+    unattacked = {board.variant for board in boards if UNATTACKED in board.notes}
+    assert unattacked == {"faces_bangs", "faces_eyeglasses", "faces_hats"}
+    assert not [board for board in viewed(boards, ["pul_strict"]) if board.notes.count(UNATTACKED) > 1]
 
 
 def test_the_paper_s_notes_are_about_its_own_columns(records: list[Record]) -> None:

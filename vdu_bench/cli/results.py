@@ -234,7 +234,9 @@ def check(
     from vdu_bench.reports.screen import screen
 
     old, new = read_both(reference, records)
-    found = compare(old, new, parse_tolerances(tolerance or [], gated_metrics([*old, *new])), allow_missing)
+    both = [*old, *new]
+    others = {name for record in both for name in record.metrics}
+    found = compare(old, new, parse_tolerances(tolerance or [], gated_metrics(both), others), allow_missing)
     if output is not None:
         write_output(output, render_gate(found, format))
     if output is not None or format == "terminal":

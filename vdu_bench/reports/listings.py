@@ -108,7 +108,8 @@ def description(name: str) -> dict[str, Any]:
         options = source_class(name)
         return {**source_facts(name), "settings": [] if options is None else _settings(options)}
     known = [*tasks, *METHODS.entries(), *PROBES.entries(), *METRICS.entries(), *SOURCES.entries()]
-    raise UserError(f"no task, method, probe, metric or source is called {name!r}{did_you_mean(name, known)}")
+    hint = did_you_mean(name, known, "vdu-bench list tasks, or methods, probes, metrics, sources,")
+    raise UserError(f"no task, method, probe, metric or source is called {name!r}{hint}")
 
 
 def task_file(name: str) -> str:

@@ -44,7 +44,7 @@ def find_task(name: str) -> Task:
         return tasks[0]
     tasks_by_name = catalog()
     if name not in tasks_by_name:
-        raise UserError(f"unknown task {name!r}{did_you_mean(name, tasks_by_name)}")
+        raise UserError(f"unknown task {name!r}{did_you_mean(name, tasks_by_name, 'vdu-bench list tasks')}")
     return tasks_by_name[name]
 
 
@@ -100,7 +100,7 @@ def _draft_of_catalog(name: str) -> Draft:
             found = read_drafts(_file_of(entry))
             drafts = {draft.content.get("name"): draft for draft in found} | drafts
     if name not in drafts:
-        raise UserError(f"unknown task {name!r}{did_you_mean(name, map(str, drafts))}")
+        raise UserError(f"unknown task {name!r}{did_you_mean(name, map(str, drafts), 'vdu-bench list tasks')}")
     return drafts[name]
 
 

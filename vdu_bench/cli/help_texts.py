@@ -1,12 +1,14 @@
-"""What --help prints of commands: their docstrings, each paragraph on one line."""
+"""What the parser says of commands: their docstrings as help, each paragraph on one line, and mistakes in values."""
 
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import typer
 
 from vdu_bench.reports.paragraphs import reflowed
+from vdu_bench.wrong_values import in_words
 
 
 def join_paragraphs(app: typer.Typer) -> None:
@@ -16,3 +18,10 @@ def join_paragraphs(app: typer.Typer) -> None:
     for group in app.registered_groups:
         if group.typer_instance is not None:
             join_paragraphs(group.typer_instance)
+
+
+def reword(error: Any) -> None:
+    """Have a mistake that the parser found say it in our words, with the value: newer typers leave that to pydantic."""
+    mistakes = getattr(error.__cause__, "errors", None)
+    if callable(mistakes) and hasattr(error, "message"):
+        error.message = in_words(mistakes()[0])

@@ -17,7 +17,7 @@ from vdu_bench.cli.compare import comparing
 from vdu_bench.cli.completion import complete_names, complete_tasks
 from vdu_bench.cli.config import blamed
 from vdu_bench.cli.export import exporting
-from vdu_bench.cli.help_texts import join_paragraphs
+from vdu_bench.cli.help_texts import join_paragraphs, reword
 from vdu_bench.cli.new import creating
 from vdu_bench.cli.options import (
     Attacks,
@@ -297,6 +297,7 @@ def main() -> None:
         # Not standalone, so that the errors below come here; typer then returns the status of its Exit.
         status = app(without_debug(sys.argv[1:]), prog_name="vdu-bench", standalone_mode=False) or 0
     except USAGE_ERROR as error:
+        reword(error)
         if (file := blamed(error)) is not None:
             typer.echo(f"vdu-bench: {file}: {error.format_message()}", err=True)
         else:

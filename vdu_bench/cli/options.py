@@ -126,11 +126,13 @@ def the_task(name: str, assignments: list[str] | None, samples: int | None) -> A
     return found[0]
 
 
-def names_in(text: str, option: str) -> list[str]:
-    """Names with commas between. Raises UserError, naming the option, for an empty or a doubled one."""
+def names_in(text: str, option: str, what: str = "name") -> list[str]:
+    """What stands with commas between. Raises UserError, naming the option, for an empty or a doubled one."""
     names = [name.strip() for name in text.split(",")]
+    if not any(names):
+        raise UserError(f"{option} {text!r}: no {what} is given")
     if not all(names):
-        raise UserError(f"{option} {text!r}: a name is empty; give names with commas between")
+        raise UserError(f"{option} {text!r}: a {what} is empty; give {what}s with commas between")
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise UserError(f"{option} names {doubled[0]!r} twice")
@@ -140,7 +142,7 @@ def names_in(text: str, option: str) -> list[str]:
 def seeds_in(text: str) -> list[int]:
     """The whole numbers of --seeds, ``0-4`` those from 0 to 4. Raises UserError for anything else."""
     seeds: list[int] = []
-    for word in names_in(text, "--seeds"):
+    for word in names_in(text, "--seeds", "seed"):
         first, dash, last = word.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UserError(f"--seeds {text!r}: {word!r} is not a whole number from 0 up, nor a range such as 0-4")

@@ -26,6 +26,7 @@ from vdu_bench.spec import WHOLE, PositiveInt, Spec, digest_of
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.tuning import Tuning, TuningCost
 from vdu_bench.variants import changed
+from vdu_bench.wrong_values import NAME
 
 
 class QualityLimit(Spec):
@@ -54,8 +55,8 @@ class Task(Spec):
         *("attacks", "probes", "tuning", "tuning_cost"),
     )
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="how the task is asked for")
-    family: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="tasks that share data, model and judge")
+    name: str = Field(pattern=NAME, description="how the task is asked for")
+    family: str = Field(pattern=NAME, description="tasks that share data, model and judge")
     title: str = Field(description="one line for listings")
     scale: Literal["embedded", "small", "full"] = Field(description="no table mixes scales")
     protocol: PositiveInt = Field(2, description="raised whenever numbers stop being comparable")

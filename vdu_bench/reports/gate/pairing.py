@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -45,9 +46,10 @@ def read_both(reference: Path, records: Path) -> tuple[list[Record], list[Record
         UserError: a folder has no records or a file that is not one, or both are the same folder.
     """
     if not reference.is_dir():
+        command = ["vdu-bench", "bless", "--records", str(records), "--reference", str(reference)]
         raise UserError(
             f"there is no reference at {reference}: name one by --reference, or make these records one by "
-            f"`vdu-bench bless --records {records} --reference {reference}`"
+            f"`{shlex.join(command)}`"
         )
     without = left_out(reference, records)
     old, new = (records_by_file(folder, skip) for folder, skip in zip((reference, records), without, strict=True))

@@ -54,10 +54,20 @@ def in_short(error: BaseException) -> str:
     return f"{type(error).__name__}: {flat(error)[:200]}"
 
 
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """The tail of an error message: the closest known name, and all of them where they are few."""
+MANY = 20
+"""Names that a message still lists."""
+CLOSE = 0.65
+"""How alike a known name is at least, by difflib: ``vdo`` means ``vdu``, and ``nope`` does not mean ``copies``."""
+
+
+def did_you_mean(wrong: str, known: Iterable[str], lister: str = "") -> str:
+    """The tail of an error message: the closest known name, and all of them where they are few.
+
+    Where they are many and none is close, `lister`, a command, is said to name them.
+    """
     names = sorted(known)
-    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=CLOSE)
     hint = f"; did you mean {close[0]!r}?" if close else ""
-    listing = f" (known: {', '.join(names)})" if names and len(names) <= 20 else ""
-    return hint + listing
+    if len(names) > MANY:
+        return hint or f" ({lister} names them)" * bool(lister)
+    return hint + f" (known: {', '.join(names)})" * bool(names)

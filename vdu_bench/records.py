@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections.abc import Iterable
 from contextlib import suppress
 from fnmatch import filter as matching
@@ -326,12 +327,14 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
             are equal; and where there are no records.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder of records; `vdu-bench run --out {folder} ...` makes one")
+        raise UserError(
+            f"{folder} is not a folder of records; `vdu-bench run --out {shlex.quote(str(folder))} ...` makes one"
+        )
     files = record_files(folder)
     if without is not None:
         files = [file for file in files if not file.resolve().is_relative_to(without.resolve())]
     if not files:
-        raise UserError(f"no records under {folder}; `vdu-bench run --out {folder} ...` makes some")
+        raise UserError(f"no records under {folder}; `vdu-bench run --out {shlex.quote(str(folder))} ...` makes some")
     found: dict[Path, Record] = {}
     with uncollected():
         for file in files:

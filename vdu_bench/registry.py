@@ -168,7 +168,8 @@ class Registry(Generic[T]):
         """One entry. Raises UserError, with the closest known name, for an unknown one."""
         entries = self.entries()
         if name not in entries:
-            raise UserError(f"unknown {self.kind} {name!r}{did_you_mean(name, entries)}")
+            lister = f"vdu-bench list {self.kind.rpartition(' ')[2]}s"
+            raise UserError(f"unknown {self.kind} {name!r}{did_you_mean(name, entries, lister)}")
         return entries[name]
 
     def get(self, name: str) -> T:

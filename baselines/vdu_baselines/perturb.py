@@ -17,7 +17,7 @@ from vdu_bench.spec import Spec
 
 
 class Perturb(Method):
-    """Noise of the posterior's deviations: the control for everything that is said of forgetting.
+    """Plain noise: of the posterior's deviations, the control for everything that is said of forgetting.
 
         theta = mu + strength sigma xi,    xi ~ N(0, 1)
 

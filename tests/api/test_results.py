@@ -11,6 +11,7 @@ from cells import cells, result, write
 import vdu_bench
 from vdu_bench.api.pictures import swept_in
 from vdu_bench.errors import UserError
+from vdu_bench.measured import Matrix
 from vdu_bench.records import Record
 
 
@@ -80,6 +81,20 @@ def test_pictures_of_a_kind(records: list[Record], tmp_path: Path) -> None:
     for kind in ("samples", "sweep", "forget_images", "nonsense"):
         with pytest.raises(UserError, match=f"no picture of the kind '{kind}'"):
             found.plot(kind)
+
+
+def test_a_curve_is_drawn_of_what_was_put_under_attack(records: list[Record]) -> None:
+    ways = [[0.0, 40.0, 60.0]]
+    matrix = Matrix(rows=["forget images"], columns=["0", "10", "20"], unit="%", before=ways, after=ways)
+    rate = result("relearn_rate", 60.0)
+    attacked = [
+        record.model_copy(
+            update={"matrices": {"relearn_rate": matrix}, "metrics": {**record.metrics, "relearn_rate": rate}}
+        )
+        for record in records
+    ]
+    pictures = vdu_bench.Results(attacked).plot("curve")
+    assert set(pictures.files) == {"digits_1_relearn_rate_curve.png", "digits_1_relearn_rate_curve.pdf"}
 
 
 def test_a_sweep_is_known_by_the_one_setting_that_differs(records: list[Record]) -> None:

@@ -109,7 +109,7 @@ MISTAKES = {
     "an empty folder": (["check", "--records", "empty"], "no records under"),
     "itself": (["check", "--records", "reference"], "are the same folder"),
     "an unknown metric": (["check", "--tolerance", "fd_juge=5%"], "did you mean 'fd_judge'"),
-    "a metric that is not gated": (["check", "--tolerance", "unlearn_seconds=5%"], "no gated metric"),
+    "a metric that is not gated": (["check", "--tolerance", "unlearn_seconds=5%"], "unlearn_seconds is never gated"),
     "no number": (["check", "--tolerance", "fd_judge=much"], "'much' is not a number"),
     "an output that cannot be written": (["check", "--output", "file/gate.xml"], "cannot write to --output"),
     "another protocol": (["check", "--records", "other"], "sampler.steps is 50, in the reference 20"),

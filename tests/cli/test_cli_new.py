@@ -75,7 +75,7 @@ def test_a_method_a_metric_and_a_probe_of_one_s_own_run(tiny_file: Path) -> None
         (["method", "mine", "--out", "there.py/mine.py"], "cannot write"),
         (["task", "digits_1", "--data", "pets"], "there is a task 'digits_1' already"),
         (["task", "mine", "--data", "pets", "--out", "mine.json"], "ends in .yaml"),
-        (["task", "mine", "--data", "nowhere"], "nowhere is not there"),
+        (["task", "mine", "--data", "nowhere"], "--data nowhere: there is no such folder"),
         (["task", "mine", "--data", "pets", "--from", "digits"], "did you mean 'digits_"),
         (["task", "mine", "--data", "pets", "--forget", "cats"], "show no such thing; did you mean 'cat'"),
         (["task", "mine", "--data", "pets", "--channels", "2"], "--channels 2"),
@@ -164,3 +164,10 @@ def test_sources_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> Non
     assert "--set task.data.NAME=VALUE" in shown
     cli("show", "sklearn_digits", "--format", "json")
     assert "settings" in capsys.readouterr().out
+
+
+def test_a_command_quotes_a_name_with_blanks(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli("new", "method", "mine", "--out", "a file.py")
+    assert (elsewhere / "a file.py").read_text().splitlines()[0].endswith('--methods mine --plugin \'a file.py\'"""')
+    cli("table", "no where", code=2)
+    assert "`vdu-bench run --out 'no where' ...`" in capsys.readouterr().err

@@ -62,7 +62,7 @@ def test_jobs_on_this_machine_give_the_same_records_lines_and_errors(
     progress = Progress()
     store = Store(tmp_path / "store", say=progress.say)
     wrong = [dataclasses.replace(cell, overrides={"gamma": 7}) for cell in cells_of(tiny_task) if cell.method == "vdu"]
-    with pytest.raises(UserError, match=r"vdu.gamma=7: Input should be less than or equal to 1"):
+    with pytest.raises(UserError, match=r"vdu.gamma=7: it should be less than or equal to 1"):
         run_cells(wrong, store, tmp_path / "out", progress, JobsExecutor(2, store, progress))
     assert not (tmp_path / "out").exists()
     outcome = run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, JobsExecutor(2, store, progress))

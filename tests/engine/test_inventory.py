@@ -10,7 +10,7 @@ from cells import cells
 from commands import cli
 from filelock import FileLock
 
-from vdu_bench.engine.inventory import inventory, remove, size_of, unfinished, unneeded
+from vdu_bench.engine.inventory import inventory, remove, size_of, titles, unfinished, unneeded
 from vdu_bench.engine.store import MANIFEST, Artifact, Store
 from vdu_bench.records import Record
 
@@ -57,6 +57,22 @@ def test_everything_is_listed_with_its_size(store: Store, record: Record) -> Non
     assert [artifact.kind for artifact in inventory(store.root, "images")] == ["images"] * 2
     (model.folder / MANIFEST).write_text("no JSON")
     assert len(inventory(store.root)) == 10
+
+
+def test_what_belongs_to_a_cell_is_called_by_it(store: Store) -> None:
+    model = put(store, "unlearned", {"method": "vdu", "seed": 0})
+    images = put(store, "images", {"probe": "samples", "seed": 0}, "drawn")
+    read = put(store, "readings", {"images": images.digest})
+    other = put(store, "images", {"probe": "redraw", "seed": 1})
+    foreign = put(store, "external", {"sha256": "0123456789abcdef", "form": "file"})
+    vdu = next(record for record in cells(seeds=[0]) if record.method == "vdu")
+    stages = {"unlearned": model.address, "samples": images.address, "original_samples": other.address}
+    kept = put(store, "record", {"of": "vdu"}, vdu.model_copy(update={"stages": stages}).to_json())
+    told = titles(store.root, inventory(store.root))
+    assert told[model.address] == told[kept.address] == "digits_1/vdu/seed0"
+    assert told[images.address] == told[read.address] == "digits_1/vdu/seed0, probe samples"
+    assert told[other.address] == "probe redraw, seed 1"
+    assert told[foreign.address] == "sha256 0123456789ab"
 
 
 def test_what_a_record_rests_on_stays(store: Store, record: Record) -> None:
@@ -109,7 +125,7 @@ def test_the_commands(store: Store, record: Record, tmp_path: Path, capsys: pyte
         return (captured.out if code == 0 else captured.err).splitlines()
 
     assert len(said("ls")) == 11
-    assert all(line.startswith("unlearned") and "method" in line for line in said("ls", "unlearned"))
+    assert all(line.startswith("unlearned") and "digits_1/original/seed0" in line for line in said("ls", "unlearned"))
     assert said("ls", "bases", code=2)[0].endswith("it has base, images, readings, record, second_readings, unlearned")
     assert said("du")[-1].split()[:2] == ["all", "11"]
     folder = tmp_path / "out" / "records" / "digits_1" / "original"

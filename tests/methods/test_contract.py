@@ -28,7 +28,7 @@ def test_settings_are_keywords() -> None:
     ("values", "message"),
     [
         ({"gama": 0.3}, "VDU has no setting 'gama'; did you mean 'gamma'"),
-        ({"gamma": 2}, "VDU.gamma=2: Input should be less than or equal to 1"),
+        ({"gamma": 2}, "VDU.gamma=2: it should be less than or equal to 1"),
         ({"weights": "cross_atention"}, "VDU.weights='cross_atention': .*did you mean 'cross_attention'"),
         ({"settings": 3}, "VDU has no setting 'settings'"),
     ],

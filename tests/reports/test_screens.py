@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from vdu_bench.records import Record, read_records
 from vdu_bench.reports import ever_run
-from vdu_bench.reports.layouts import FORMATS
+from vdu_bench.reports.layouts import FORMATS, robustness_metrics
 from vdu_bench.reports.lines import cut, print_lines
 from vdu_bench.reports.listings import listing
 from vdu_bench.reports.paper.published import published_folder, read_published
@@ -20,7 +21,7 @@ from vdu_bench.reports.paper.terminal import print_paper
 from vdu_bench.reports.screen import UNFOLDED, screen
 from vdu_bench.reports.tables.leaderboard import leaderboards
 from vdu_bench.reports.tables.terminal import print_headlines, print_leaderboards
-from vdu_bench.reports.tables.views import HEADLINES, headlines, sorted_by, with_metrics
+from vdu_bench.reports.tables.views import HEADLINES, UNATTACKED, headlines, sorted_by, viewed, with_metrics
 
 RESULTS = Path(__file__).parents[2] / "results"
 WIDTHS = (80, 100, 140)
@@ -38,7 +39,7 @@ SCREENS: dict[str, Printer] = {
     "paper": lambda records, console: print_paper(paper_tables(records, read_published(published_folder())), console),
     **{
         kind: lambda _, console, kind=kind: print_lines(kind, listing(kind), console)  # type: ignore[misc]
-        for kind in ("tasks", "methods", "probes", "metrics")
+        for kind in ("tasks", "methods", "probes", "metrics", "sources")
     },
 }
 
@@ -69,6 +70,31 @@ def test_a_listing_is_a_line_for_each_name(kind: str, records: list[Record]) -> 
     names = [row["name"] for row in listing(kind)]
     assert [line.split()[0] for line in lines[1 : len(names) + 1]] == names
     assert lines[len(names) + 1] == ""
+
+
+@pytest.mark.parametrize("kind", ["methods", "probes", "metrics", "sources"])
+def test_titles_are_there_and_tell_names_apart_at_80_columns(kind: str, records: list[Record]) -> None:
+    rows = listing(kind)
+    text = shown(kind, records, 80)
+    place = text.splitlines()[0].index("title")
+    found = {line.split()[0]: line[place:] for line in text.splitlines()[1:] if line and line[0] != " "}
+    titles = [found[row["name"]].strip() for row in rows]
+    assert all(titles)
+    assert len(set(titles)) == len(titles), sorted(titles)
+
+
+@pytest.mark.parametrize("name", ["run", "table", "paper"])
+def test_the_best_is_marked_by_what_can_be_seen(name: str, records: list[Record]) -> None:
+    piped = shown(name, records, 100)
+    assert re.search(r"\d\*", piped)
+    assert "*: a column's best contestant" in piped
+    assert "bold: " not in piped.lower()
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system="standard")
+    SCREENS[name](records, console)
+    assert isinstance(console.file, io.StringIO)
+    coloured = console.file.getvalue()
+    assert "bold: a column's best contestant" in coloured.lower()
+    assert "*" not in coloured
 
 
 def test_what_was_ever_run_is_what_has_records() -> None:
@@ -112,6 +138,20 @@ def test_metrics_and_order_are_chosen(records: list[Record]) -> None:
     assert distances == sorted(distances)
     assert board.rows[-1].method in board.destroyed
     assert [row.role for row in board.rows[:3]] == ["reference"] * 3
+
+
+def test_a_table_of_attacks_says_of_which_task_there_was_none(records: list[Record]) -> None:
+    boards = viewed(leaderboards(records), robustness_metrics(records))
+    unattacked = {board.variant for board in boards if UNATTACKED in board.notes}
+    assert unattacked == {"faces_bangs", "faces_eyeglasses", "faces_hats"}
+    assert not [board for board in viewed(boards, ["pul_strict"]) if board.notes.count(UNATTACKED) > 1]
+
+
+def test_the_paper_s_notes_are_about_its_own_columns(records: list[Record]) -> None:
+    notes = " ".join(note for table in paper_tables(records, []) for note in table.notes)
+    assert "fd_judge_450" in notes
+    assert "recall" not in notes
+    assert "steps to half" not in notes
 
 
 def test_the_paper_s_table_is_one_in_a_terminal() -> None:

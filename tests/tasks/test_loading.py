@@ -41,7 +41,7 @@ def test_unknown_name_says_what_was_meant() -> None:
         (("scale: embedded", "scale: huge"), "scale"),
         (("title: ", "title: : "), "line 3"),
         (("judge:", "judge:\n  hats: 3"), "judge.hats"),
-        (('forget: "5"', ""), "forget: Field required"),
+        (('forget: "5"', ""), "forget: it must be given"),
     ],
 )
 def test_a_malformed_file_names_the_line_or_the_key(
@@ -172,17 +172,23 @@ def test_data_are_a_name_or_a_mapping(tiny_file: Path, tmp_path: Path) -> None:
     assert changed.data.options == {"pad_to": 28, "folder": "elsewhere"}
     assert changed.digest() != task.digest()
     file.write_text(tiny_file.read_text().replace("sklearn_digits", "{pad_to: 28}"))
-    with pytest.raises(UserError, match=r"mine\.yaml: data\.source: Field required"):
+    with pytest.raises(UserError, match=r"mine\.yaml: data\.source: it must be given"):
         find_task(str(file))
 
 
 @pytest.mark.parametrize(
     ("judge", "message"),
     [
-        ("{network: timm, training: {steps: 1, learning_rate: 1}}", r"bad\.yaml: judge\.architecture: Field required"),
+        (
+            "{network: timm, training: {steps: 1, learning_rate: 1}}",
+            r"bad\.yaml: judge\.architecture: it must be given",
+        ),
         ("{network: tim, training: {steps: 1, learning_rate: 1}}", r"judge: network must be small_cnn or timm"),
         ("{network: timm, architecture: a, width: 3, training: {steps: 1, learning_rate: 1}}", r"key judge\.width"),
-        ("{network: timm, architecture: a, training: {steps: 0, learning_rate: 1}}", r"judge\.training\.steps: Input"),
+        (
+            "{network: timm, architecture: a, training: {steps: 0, learning_rate: 1}}",
+            r"judge\.training\.steps: 0 should",
+        ),
     ],
 )
 def test_a_mistake_in_the_judge_is_named_as_in_the_file(
@@ -206,7 +212,7 @@ def test_a_posterior_that_no_task_file_names_can_be_changed_in_part(tiny_task: T
     # The number that it has anyway makes no other task.
     same = with_overrides(tiny_task, {"posterior": {"snapshots": tiny_task.posterior_source.snapshots}})
     assert (same.digest(), same.changes) == (tiny_task.digest(), {})
-    with pytest.raises(UserError, match=r"task\.posterior\.snapshots: Input should be greater"):
+    with pytest.raises(UserError, match=r"task\.posterior\.snapshots: 1 should be greater"):
         with_overrides(tiny_task, {"posterior": {"snapshots": 1}})
     other = with_overrides(tiny_task, {"posterior": {"source": "laplace", "samples": 5}})
     assert other.changes["posterior.source"] == "laplace"

@@ -40,6 +40,17 @@ def test_a_file_with_paths_of_its_own_is_written_with_absolute_ones(tmp_path: Pa
     assert description(str(mine))["forget"] == "1"
 
 
+def test_what_a_file_leaves_open_is_shown_as_it_is_in_force() -> None:
+    shown = description("digits_1")
+    assert shown["posterior"]["snapshots"] == 10
+    assert shown["quality"] == {"ratio": 1.0, "points": 10.0}
+    assert shown["tuning"]["trials"] == 20
+    assert description("faces_hats")["quality"]["ratio"] == 2.0
+    lines = task_file("digits_1").splitlines()
+    assert "quality: null  # in force: {ratio: 1.0, points: 10.0}" in lines
+    assert "posterior: null  # in force: {source: snapshots, snapshots: 10, snapshots_from: 0.5}" in lines
+
+
 def test_what_is_no_task_has_no_file() -> None:
     with pytest.raises(UserError, match="vdu is no task"):
         task_file("vdu")

@@ -16,7 +16,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.files import write_atomically
 from vdu_bench.records import Record
 from vdu_bench.reports.frontier import frontiers
-from vdu_bench.reports.report import write_data, write_frontier, write_plots, write_sweeps
+from vdu_bench.reports.report import write_courses, write_data, write_frontier, write_plots, write_sweeps
 from vdu_bench.reports.tables.leaderboard import leaderboards
 
 
@@ -69,6 +69,7 @@ def draw(records: Sequence[Record], kind: str, store: Callable[[], Store]) -> Pi
             write_data(records, place)
         else:
             write_plots(leaderboards(records), place, first_samples(records, store()) if kind == "samples" else None)
+            write_courses(records, place)
         drawn = {file.name: file.read_bytes() for file in sorted(place.iterdir()) if file.suffix in (".png", ".pdf")}
     wanted = drawn if kind == "sweep" else {n: c for n, c in drawn.items() if Path(n).stem.endswith(f"_{kind}")}
     if not wanted:

@@ -92,8 +92,8 @@ class Results(Sequence[Record]):
         """The pictures of a kind, one for each task where it can be drawn; a notebook shows them.
 
         Kinds: ``tradeoff`` (forgetting against distance), ``metrics`` (bars), ``samples`` (of what the store holds),
-        ``sweep`` (curves of a setting), ``forget_images`` and ``data`` (by how much a method may see), and what else
-        ``vdu-bench plot`` draws, by the end of the files' names.
+        ``sweep`` (curves of a setting), ``forget_images`` and ``data`` (by how much a method may see), ``curve`` (what
+        an attack brings back), and what else ``vdu-bench plot`` draws, by the end of the files' names.
 
         Raises UserError for a kind of which these records give none.
         """

@@ -50,7 +50,7 @@ Config = Annotated[
         "--config",
         is_eager=True,
         callback=read_config,
-        help="A YAML file with any of these options, by their names without dashes: {task: digits_1, methods: [vdu, "
+        help="A YAML file with any of these options, by their names without dashes: {task: digits_1, methods: \\[vdu, "
         "esd], seeds: 0-4}. The command line goes over it.",
     ),
 ]

@@ -49,7 +49,7 @@ def print_dry_run(cells: Sequence[Cell], done: Sequence[str], plan: Estimate, re
     for name, guess in plan.shared.items():
         lines.append((name, "", "no", f"{guess.forward:,}", _time([guess.seconds])))
     total = sum(guess.forward for guess in (*plan.cells.values(), *plan.shared.values()))
-    notes = [f"{len(done)} of {len(cells)} cells are done, and are reused; nothing was run, fetched or written"]
+    notes = [f"{_done(len(done), len(cells))}; nothing was run, fetched or written"]
     if plan.cells:
         about = duration(plan.seconds)
         at_once = f", {plan.at_once} cells at a time" if plan.at_once > 1 else ""
@@ -58,8 +58,23 @@ def print_dry_run(cells: Sequence[Cell], done: Sequence[str], plan: Estimate, re
             f"the others: {total:,} forward evaluations of the denoiser, {when}; loading, judging and measuring come "
             "on top"
         )
-    notes += [f"from: {source}" for source in plan.sources]
+    notes += [f"from: {source}" for source in _joined(plan.sources)]
     print_plan(lines, [*notes, *remarks], screen())
+
+
+def _done(done: int, cells: int) -> str:
+    if not done:
+        return f"none of {cells} cells is done" if cells > 1 else "the cell is not done"
+    return f"{done} of {cells} cells {'are' if done > 1 else 'is'} done, and reused"
+
+
+def _joined(sources: Sequence[str]) -> list[str]:
+    """Those that say the same of several methods in one line."""
+    names: dict[str, list[str]] = {}
+    for source in sources:
+        name, _, how = source.partition(": ")
+        names.setdefault(how, []).append(name)
+    return [f"{', '.join(found)}: {how}" for how, found in names.items()]
 
 
 def _time(seconds: Sequence[float]) -> str:

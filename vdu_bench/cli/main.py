@@ -17,22 +17,22 @@ from vdu_bench.cli.compare import comparing
 from vdu_bench.cli.completion import complete_names, complete_tasks
 from vdu_bench.cli.config import blamed
 from vdu_bench.cli.export import exporting
+from vdu_bench.cli.help_texts import join_paragraphs, reword
 from vdu_bench.cli.new import creating
 from vdu_bench.cli.options import (
     Attacks,
     DataDir,
-    Device,
     Everything,
     Fresh,
+    OneDevice,
     Out,
     Plugins,
     Quiet,
     Samples,
     Seeds,
-    Settings,
-    SettingsFile,
     StoreOption,
     Tasks,
+    TaskSettings,
     data_dir_at,
     load_plugins,
     names_in,
@@ -123,12 +123,10 @@ def evaluate(
     seeds: Seeds = "0",
     samples: Samples = None,
     attacks: Attacks = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of the task, task.NAME=VALUE; may be repeated.")
-    ] = None,
+    settings: TaskSettings = None,
     plugin: Plugins = None,
     data_dir: DataDir = None,
-    device: Device = "auto",
+    device: OneDevice = "auto",
     out: Out = Path("results"),
     store: StoreOption = None,
     fresh: Fresh = False,
@@ -186,12 +184,14 @@ def prepare(
         Path | None,
         typer.Option("--import", help="Take what was exported elsewhere into the store; train the rest."),
     ] = None,
-    settings: Settings = None,
-    settings_file: SettingsFile = None,
+    settings: TaskSettings = None,
+    settings_file: Annotated[
+        Path | None, typer.Option("--settings", help="The same from a YAML file: {task: {...}}.")
+    ] = None,
     plugin: Plugins = None,
     data_dir: DataDir = None,
     store: StoreOption = None,
-    device: Device = "auto",
+    device: OneDevice = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Make what a task's methods share: base model with posterior, the retrained model, the judge.
@@ -278,6 +278,7 @@ app.add_typer(comparing)
 app.add_typer(creating)
 app.add_typer(exporting)
 app.add_typer(storing, name="store")
+join_paragraphs(app)
 
 
 def _is_typer_s(error: SystemExit) -> bool:
@@ -296,6 +297,7 @@ def main() -> None:
         # Not standalone, so that the errors below come here; typer then returns the status of its Exit.
         status = app(without_debug(sys.argv[1:]), prog_name="vdu-bench", standalone_mode=False) or 0
     except USAGE_ERROR as error:
+        reword(error)
         if (file := blamed(error)) is not None:
             typer.echo(f"vdu-bench: {file}: {error.format_message()}", err=True)
         else:

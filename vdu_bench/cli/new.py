@@ -15,6 +15,7 @@ import typer
 
 from vdu_bench.errors import UserError, warn
 from vdu_bench.files import write_atomically
+from vdu_bench.wrong_values import in_words
 
 creating = typer.Typer()
 new = typer.Typer(no_args_is_help=True, help="Write a file of your own to start from: a task, method, metric or probe.")
@@ -74,6 +75,8 @@ def task(
 
     if name in catalog():
         raise UserError(f"there is a task {name!r} already; take another name, which records go by")
+    if not data.expanduser().is_dir():
+        raise UserError(f"--data {data}: there is no such folder; in it lies a folder of images for each class")
     whose = find_task(parent)
     of_file = parent.endswith((".yaml", ".yml"))
     options = {
@@ -86,9 +89,13 @@ def task(
         source = ImageFolder.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
+        raise UserError(f"--{first['loc'][0]} {first['input']}: {in_words(first, 'it')}") from error
     extends = seen_from(Path(parent), file) if of_file else parent
-    made = own_task(name, whose, extends, source, seen_from(data, file), forget)
+    try:
+        made = own_task(name, whose, extends, source, seen_from(data, file), forget)
+    except UserError as error:
+        # Who has no task file yet knows its keys as options.
+        raise UserError(re.sub(r"\bdata\.(attributes|size|channels)\b", r"--\1", str(error))) from error
     _write(file, made.text(shlex.join(["vdu-bench", *sys.argv[1:]])))
     # The file is read as everybody's is: what is wrong with it is said now.
     find_task(str(file))
@@ -162,7 +169,7 @@ def _from_template(template: str, name: str, out: Path | None, force: bool) -> N
     if file.suffix != ".py":
         raise UserError(f"--out {file}: a plug-in's name ends in .py")
     text = (files("vdu_bench.cli") / "templates" / f"{template}.txt").read_text(encoding="utf-8")
-    _write(file, Template(text).substitute(name=name, class_name=_class_name(name), file=file))
+    _write(file, Template(text).substitute(name=name, class_name=_class_name(name), file=shlex.quote(str(file))))
     typer.echo(f"wrote {file}; its first line is the command that runs it")
 
 

@@ -26,7 +26,9 @@ Tasks = Annotated[
 ]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", help="A Python file that defines methods, metrics or data sources; may be repeated."),
+    typer.Option(
+        "--plugin", help="A Python file that defines methods, metrics, probes or data sources; may be repeated."
+    ),
 ]
 StoreOption = Annotated[
     Path | None,
@@ -45,16 +47,20 @@ Settings = Annotated[
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="The same from a YAML file: {vdu: {gamma: 0.3}, task: {...}}.")
 ]
+TaskSettings = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of the task, task.NAME=VALUE; may be repeated.")
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
         envvar="VDU_BENCH_DATA",
-        help="Where MNIST, CIFAR-10 and tinyImageNet lie, in their official formats; without it, from the "
-        "Hugging Face hub.",
+        help="Where MNIST, Fashion-MNIST, CIFAR-10, tinyImageNet and CelebA lie, in their official formats or as "
+        "parquet; without it, from the Hugging Face hub.",
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; with --jobs several, cuda:0,cuda:1.")]
+OneDevice = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results and errors.")]
 ReferenceOption = Annotated[Path, typer.Option("--reference", help="The folder of the blessed records.")]
 NewRecords = Annotated[Path, typer.Option("--records", help="The folder of the new records, as from run --out.")]
@@ -120,11 +126,13 @@ def the_task(name: str, assignments: list[str] | None, samples: int | None) -> A
     return found[0]
 
 
-def names_in(text: str, option: str) -> list[str]:
-    """Names with commas between. Raises UserError, naming the option, for an empty or a doubled one."""
+def names_in(text: str, option: str, what: str = "name") -> list[str]:
+    """What stands with commas between. Raises UserError, naming the option, for an empty or a doubled one."""
     names = [name.strip() for name in text.split(",")]
+    if not any(names):
+        raise UserError(f"{option} {text!r}: no {what} is given")
     if not all(names):
-        raise UserError(f"{option} {text!r}: a name is empty; give names with commas between")
+        raise UserError(f"{option} {text!r}: a {what} is empty; give {what}s with commas between")
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
         raise UserError(f"{option} names {doubled[0]!r} twice")
@@ -134,7 +142,7 @@ def names_in(text: str, option: str) -> list[str]:
 def seeds_in(text: str) -> list[int]:
     """The whole numbers of --seeds, ``0-4`` those from 0 to 4. Raises UserError for anything else."""
     seeds: list[int] = []
-    for word in names_in(text, "--seeds"):
+    for word in names_in(text, "--seeds", "seed"):
         first, dash, last = word.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UserError(f"--seeds {text!r}: {word!r} is not a whole number from 0 up, nor a range such as 0-4")

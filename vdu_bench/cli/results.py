@@ -33,9 +33,9 @@ def table(
     layout: Annotated[
         Layout,
         typer.Option(
-            help="leaderboard: for each task a row a method, all metrics; paper: a row a method, forgetting and u-FID "
-            "of all tasks beside each other and beside what is published; data: a row a method, forgetting and "
-            "distance by how much data it may see; robustness: what attacks bring back; long: a tidy row a task, "
+            help="leaderboard: for each task a row a method, all metrics; paper: a row a method, forgetting and "
+            "distance of all tasks beside each other and beside what is published; data: a row a method, forgetting "
+            "and distance by how much data it may see; robustness: what attacks bring back; long: a tidy row a task, "
             "method, seed and metric."
         ),
     ] = "leaderboard",
@@ -92,8 +92,9 @@ def table(
 ) -> None:
     """Print the tables of folders of records: leaderboards, the paper's, by data, what comes back, or tidy rows.
 
-    A column's best mean is [bold]bold[/bold]; † marks what a paired test at 95 % does not tell from it; ⊗ a model
-    beyond the task's quality limit, which competes for nothing; ◇ the Pareto front. LaTeX needs booktabs alone.
+    A column's best mean is [bold]bold[/bold], or has a * where the output is piped; † marks what a paired test at 95 %
+    does not tell from it; ⊗ a model beyond the task's quality limit, which competes for nothing; ◇ the Pareto front.
+    LaTeX needs booktabs alone.
 
     Examples:
 
@@ -142,8 +143,8 @@ def plot(
     kind: Annotated[
         PlotKind,
         typer.Option(
-            help="all that the records allow; forget-images: PUL and u-FID against their number alone; data: the same "
-            "for each regime, and against the number of the posterior's snapshots."
+            help="all that the records allow; forget-images: forgetting and Frechet distance against their number "
+            "alone; data: the same for each regime, and against the number of the posterior's snapshots."
         ),
     ] = "all",
     store: StoreOption = None,
@@ -233,7 +234,9 @@ def check(
     from vdu_bench.reports.screen import screen
 
     old, new = read_both(reference, records)
-    found = compare(old, new, parse_tolerances(tolerance or [], gated_metrics([*old, *new])), allow_missing)
+    both = [*old, *new]
+    others = {name for record in both for name in record.metrics}
+    found = compare(old, new, parse_tolerances(tolerance or [], gated_metrics(both), others), allow_missing)
     if output is not None:
         write_output(output, render_gate(found, format))
     if output is not None or format == "terminal":

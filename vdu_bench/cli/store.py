@@ -22,16 +22,19 @@ def ls(
     store: StoreOption = None,
 ) -> None:
     """List what is kept: a line an artifact, with kind, address, size, date, and what it is."""
-    from vdu_bench.engine.inventory import inventory
+    from vdu_bench.engine.inventory import inventory, titles
 
     root = _root(store)
     found = inventory(root, kind)
     if kind and not found:
         kinds = sorted({artifact.kind for artifact in inventory(root)})
         raise UserError(f"the store {root} has nothing of the kind {kind!r}; it has {', '.join(kinds) or 'nothing'}")
+    told = titles(root, found)
     for artifact in found:
         date = time.strftime("%Y-%m-%d", time.localtime(artifact.made))
-        line = f"{artifact.kind:15} {artifact.address[:12]} {_sized(artifact.size):>9}  {date}  {artifact.title}"
+        line = (
+            f"{artifact.kind:15} {artifact.address[:12]} {_sized(artifact.size):>9}  {date}  {told[artifact.address]}"
+        )
         typer.echo(line.rstrip())
 
 

@@ -13,6 +13,7 @@ from vdu_bench.data.specs import DataSpec
 from vdu_bench.errors import NotFetched, UserError, did_you_mean
 from vdu_bench.files import stamp
 from vdu_bench.registry import Registry
+from vdu_bench.wrong_values import in_words
 
 if TYPE_CHECKING:
     from vdu_bench.data.splits import DataSplits
@@ -60,7 +61,7 @@ def _configured(source: type[DataSource], spec: DataSpec) -> DataSource:
         if first["type"] == "extra_forbidden":
             hint = did_you_mean(key, source.model_fields)
             raise UserError(f"the data source {spec.source!r} has no option {key!r}{hint}") from error
-        raise UserError(f"data.{key} of the data source {spec.source!r}: {first['msg']}") from error
+        raise UserError(f"data.{key} of the data source {spec.source!r}: {in_words(first)}") from error
 
 
 def _refuse_options(spec: DataSpec) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from vdu_bench.engine.store import MANIFEST
-from vdu_bench.records import Record
+from vdu_bench.errors import UserError
+from vdu_bench.records import Record, read_record
 from vdu_bench.spec import digest_of
 
 OF_CELLS = ("unlearned", "external", "images", "losses", "readings", "second_readings", "record")
@@ -21,6 +22,12 @@ OF_CELLS = ("unlearned", "external", "images", "losses", "readings", "second_rea
 
 UNFINISHED = (".partial", ".damaged")
 """What stands in the names of folders that no run finished, or that were found damaged."""
+
+READ = ("readings", "second_readings")
+"""Kinds that say nothing of themselves: what they were read in does."""
+
+OTHERS = ("original_", "retrain_")
+"""How a record's names of stages begin that are another row's."""
 
 TOLD = ("family", "method", "probe", "name", "without", "forget", "seed", "snapshots")
 """What of a stage's spec says in a line what it is."""
@@ -61,9 +68,19 @@ class Kept:
 
     @property
     def title(self) -> str:
-        """Such as ``method vdu, seed 0``."""
-        told = ((name, self.spec[name]) for name in TOLD if name in self.spec)
-        return ", ".join(f"{name} {value}" for name, value in told if isinstance(value, str | int))
+        """Such as ``method vdu, seed 0``; of a model from elsewhere, what it was read as."""
+        return self._told(TOLD)
+
+    def title_in(self, cell: str) -> str:
+        """The title where the cell is known that it belongs to: what that does not say."""
+        return ", ".join(filter(None, (cell, self._told(("probe", "name")))))
+
+    def _told(self, names: Iterable[str]) -> str:
+        spec = self.spec
+        told = [f"{name} {spec[name]}" for name in names if isinstance(spec.get(name), str | int)]
+        if self.kind == "external":
+            told += filter(None, [self.manifest.get("facts", {}).get("own"), f"sha256 {spec.get('sha256', '')[:12]}"])
+        return ", ".join(told)
 
 
 def inventory(root: Path, kind: str = "") -> list[Kept]:
@@ -79,6 +96,32 @@ def inventory(root: Path, kind: str = "") -> list[Kept]:
                 artifact = Kept(manifest["kind"], file.parent, manifest, size_of(file.parent), file.stat().st_mtime)
                 found.append(artifact)
     return sorted(found, key=lambda artifact: (artifact.kind, artifact.made, artifact.folder.name))
+
+
+def titles(root: Path, artifacts: Iterable[Kept]) -> dict[str, str]:
+    """By address, a line on each artifact: its cell, where a finished record of the store names it; else its title.
+
+    Args:
+        root: of the store.
+        artifacts: those that are asked about.
+    """
+    cells: dict[str, list[str]] = {}
+    for record in inventory(root, "record"):
+        # What cannot be read is for the store to make again.
+        with suppress(OSError, UserError):
+            found = read_record(record.folder / "record.json")
+            own = [address for name, address in found.stages.items() if not name.startswith(OTHERS)]
+            for address in (record.address, *own):
+                cells.setdefault(address, []).append(found.cell_name)
+    images = {one.digest: one for one in inventory(root, "images")}
+    lines = {}
+    for artifact in artifacts:
+        drawn = images.get(str(artifact.spec.get("images"))) if artifact.kind in READ else None
+        of = drawn or artifact
+        owners = cells.get(of.address, []) if of.kind in OF_CELLS else []
+        more = f" and {len(owners) - 1} more" * (len(owners) > 1)
+        lines[artifact.address] = of.title_in(owners[0] + more) if owners else of.title
+    return lines
 
 
 def size_of(folder: Path) -> int:
@@ -121,7 +164,7 @@ def _needed(artifacts: list[Kept], records: Iterable[Record]) -> Iterator[str]:
     yield from named
     images = {artifact.digest for artifact in artifacts if artifact.kind == "images" and artifact.address in named}
     for artifact in artifacts:
-        if artifact.kind in ("readings", "second_readings") and images & _texts(artifact.spec):
+        if artifact.kind in READ and images & _texts(artifact.spec):
             yield artifact.address
         if artifact.kind == "record" and _stages(artifact) <= named:
             yield artifact.address

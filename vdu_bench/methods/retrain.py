@@ -11,7 +11,7 @@ from vdu_bench.records import Role
 
 
 class Retrain(Method):
-    """The base's own recipe, trained from nothing on all images that do not show the forgotten concept.
+    """Trained anew: by the base's own recipe, from nothing, on all images that do not show the forgotten concept.
 
     What exact unlearning would give, at the cost that unlearning is meant to save. Its time and evaluations are
     those of the training, from the training log.

@@ -9,6 +9,7 @@ from pydantic import ValidationError, model_validator
 
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.spec import Spec
+from vdu_bench.wrong_values import in_words
 
 AnySettings = TypeVar("AnySettings", bound=Spec)
 
@@ -72,5 +73,4 @@ def checked_settings(method: str, settings: type[AnySettings], values: Mapping[s
         if first["type"] == "extra_forbidden":
             hint = did_you_mean(key, settings.model_fields) or "; it has none"
             raise UserError(f"{method} has no setting {key!r}{hint}") from error
-        message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{method}.{key}={first['input']!r}: {message}") from error
+        raise UserError(f"{method}.{key}={first['input']!r}: {in_words(first, 'it')}") from error

@@ -17,7 +17,7 @@ from vdu_bench.models.diffusion import DiffusionModel
 
 
 class VDUContrast(VDU):
-    """VDU, but away from the noise and from what the concept adds to it: not the paper's formula.
+    """VDU with contrast: away from the noise and from what the concept adds to it, and not the paper's formula.
 
         || eps + k (eps - eps_base(x_t, t)) - eps_theta(x_t, t, c) ||^2  in place of  || eps - eps_theta(x_t, t, c) ||^2
 

@@ -12,7 +12,7 @@ NO_SECOND = "the task has no second judge"
 
 
 class PULRange(Metric):
-    """PUL by the task's judge, between the lowest and the highest of its judges, each counting both sides for itself.
+    """Range of PUL: by the task's judge, between the lowest and the highest of its judges, each counting both sides.
 
     The two ends are no interval: what differs between judges of two families says nothing of how samples scatter.
     """
@@ -39,7 +39,7 @@ class PULRange(Metric):
 
 
 class JudgeAgreement(Metric):
-    """Share of the model's samples on which both judges say the same about what was to be forgotten."""
+    """Agreement of both judges: share of samples on which they say the same about what was to be forgotten."""
 
     unit = "%"
     group = "forgetting"

@@ -31,7 +31,7 @@ class _OfClip(Metric):
 
 
 class ClipScore(_OfClip):
-    """CLIP score of the retain prompts' images: 100 times the cosine of image and prompt embeddings, not clamped.
+    """CLIP score: 100 times the cosine of image and prompt embeddings, of the retain prompts' images, not clamped.
 
     After Hessel et al. 2021 ("CLIPScore"), without its factor of 2.5. The label carries model, weights and precision;
     scores of different ones do not compare. The interval's unit is the prompt.
@@ -50,7 +50,7 @@ class ClipScore(_OfClip):
 
 
 class ClipChange(_OfClip):
-    """Change of the CLIP score against the original's image of the same prompt and noise, over the retain prompts.
+    """Change of the CLIP score: against the original's image of the same prompt and noise, over the retain prompts.
 
     0 for the original itself; the interval is over prompts, each with the mean of its paired changes.
     """

@@ -169,7 +169,7 @@ def _curve(evidence: Evidence, probe: str) -> Matrix:
 
 
 class RelearnRate(AttackedRate):
-    """Share of images that show the concept under relearning, over all looks (`AttackedRate`)."""
+    """Rate under relearning: share of images that show the concept, over all looks (`AttackedRate`)."""
 
     probe = "relearn"
     rank = 10
@@ -177,7 +177,7 @@ class RelearnRate(AttackedRate):
 
 
 class RelearnLeak(Leak):
-    """How much of what relearning brings back was there all along: 0 none, 1 all (`Leak`)."""
+    """Leak under relearning: how much of what comes back was there all along, 0 none, 1 all (`Leak`)."""
 
     probe = "relearn"
     headline = True
@@ -186,7 +186,7 @@ class RelearnLeak(Leak):
 
 
 class RelearnToHalf(StepsToHalf):
-    """The steps of relearning to half of the unattacked original's rate (`StepsToHalf`)."""
+    """Steps of relearning to half: of the unattacked original's rate (`StepsToHalf`)."""
 
     probe = "relearn"
     rank = 12
@@ -194,7 +194,7 @@ class RelearnToHalf(StepsToHalf):
 
 
 class RelearnBlindRate(AttackedRate):
-    """Share of images that show the concept under relearning on other images, over all looks (`AttackedRate`)."""
+    """Rate under blind relearning: share of images that show the concept, over all looks (`AttackedRate`)."""
 
     probe = "relearn_blind"
     rank = 20
@@ -202,7 +202,7 @@ class RelearnBlindRate(AttackedRate):
 
 
 class RelearnBlindLeak(Leak):
-    """How much of what relearning on other images brings back was there all along: 0 none, 1 all (`Leak`)."""
+    """Leak under blind relearning: how much of what comes back was there all along, 0 none, 1 all (`Leak`)."""
 
     probe = "relearn_blind"
     rank = 21
@@ -210,7 +210,7 @@ class RelearnBlindLeak(Leak):
 
 
 class RelearnBlindToHalf(StepsToHalf):
-    """The steps of relearning on other images to half of the unattacked original's rate (`StepsToHalf`)."""
+    """Steps of blind relearning to half: of the unattacked original's rate (`StepsToHalf`)."""
 
     probe = "relearn_blind"
     rank = 22
@@ -218,7 +218,7 @@ class RelearnBlindToHalf(StepsToHalf):
 
 
 class InversionRate(AttackedRate):
-    """Share of images that show the concept when a learned embedding asks for it, over all looks (`AttackedRate`)."""
+    """Rate under a learned embedding: share of images that show the concept, over all looks (`AttackedRate`)."""
 
     kinds = ("text_to_image",)
     probe = "inversion"
@@ -227,7 +227,7 @@ class InversionRate(AttackedRate):
 
 
 class InversionLeak(Leak):
-    """How much of what a learned embedding brings back was there all along: 0 none, 1 all (`Leak`)."""
+    """Leak under a learned embedding: how much of what comes back was there all along, 0 none, 1 all (`Leak`)."""
 
     kinds = ("text_to_image",)
     probe = "inversion"
@@ -237,7 +237,7 @@ class InversionLeak(Leak):
 
 
 class PromptSearchRate(AttackedRate):
-    """Share of images that show the concept under a prompt that was searched for, over all looks (`AttackedRate`)."""
+    """Rate under a searched prompt: share of images that show the concept, over all looks (`AttackedRate`)."""
 
     kinds = ("text_to_image",)
     probe = "prompt_search"
@@ -246,7 +246,7 @@ class PromptSearchRate(AttackedRate):
 
 
 class PromptSearchLeak(Leak):
-    """How much of what a prompt that was searched for brings back was there all along: 0 none, 1 all (`Leak`)."""
+    """Leak under a searched prompt: how much of what comes back was there all along, 0 none, 1 all (`Leak`)."""
 
     kinds = ("text_to_image",)
     probe = "prompt_search"
@@ -255,7 +255,7 @@ class PromptSearchLeak(Leak):
 
 
 class RephraseRate(AttackedRate):
-    """Share of images that show the concept under other words, over all looks (`AttackedRate`)."""
+    """Rate under other words: share of images that show the concept, over all looks (`AttackedRate`)."""
 
     kinds = ("text_to_image",)
     probe = "rephrase"
@@ -264,7 +264,7 @@ class RephraseRate(AttackedRate):
 
 
 class RephraseLeak(Leak):
-    """How much of what other words bring back was there all along: 0 none, 1 all (`Leak`)."""
+    """Leak under other words: how much of what comes back was there all along, 0 none, 1 all (`Leak`)."""
 
     kinds = ("text_to_image",)
     probe = "rephrase"
@@ -273,7 +273,7 @@ class RephraseLeak(Leak):
 
 
 class RedrawFurtherRate(AttackedRate):
-    """Share of redrawn images that show the concept, from nearer and further, over all looks (`AttackedRate`)."""
+    """Rate under further redrawing: share of images that show the concept, over all looks (`AttackedRate`)."""
 
     probe = "redraw_further"
     rank = 60
@@ -281,7 +281,7 @@ class RedrawFurtherRate(AttackedRate):
 
 
 class RedrawFurtherLeak(Leak):
-    """How much of what redrawing from nearer and further brings back was there all along: 0 none, 1 all (`Leak`)."""
+    """Leak under further redrawing: how much of what comes back was there all along, 0 none, 1 all (`Leak`)."""
 
     probe = "redraw_further"
     rank = 61
@@ -289,7 +289,7 @@ class RedrawFurtherLeak(Leak):
 
 
 class ResampleRate(AttackedRate):
-    """Share of images that show the concept under other samplers, over all looks (`AttackedRate`)."""
+    """Rate under other samplers: share of images that show the concept, over all looks (`AttackedRate`)."""
 
     probe = "resample"
     rank = 70
@@ -297,7 +297,7 @@ class ResampleRate(AttackedRate):
 
 
 class ResampleLeak(Leak):
-    """How much of what other samplers bring back was there all along: 0 none, 1 all (`Leak`)."""
+    """Leak under other samplers: how much of what comes back was there all along, 0 none, 1 all (`Leak`)."""
 
     probe = "resample"
     rank = 71

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from vdu_bench.errors import UserError
 from vdu_bench.measured import MetricFacts
 from vdu_bench.registry import Registry
+from vdu_bench.wrong_values import in_words
 
 if TYPE_CHECKING:
     from vdu_bench.metrics.metric import Metric
@@ -29,4 +30,4 @@ def metric_facts(name: str) -> MetricFacts:
         return MetricFacts(**{**_DEFAULTS, **said, "label": name})
     except ValidationError as error:
         first = error.errors()[0]
-        raise UserError(f"the metric {name!r}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise UserError(f"the metric {name!r}: {'.'.join(map(str, first['loc']))}: {in_words(first)}") from error

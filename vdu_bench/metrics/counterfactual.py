@@ -14,7 +14,7 @@ NO_PAIRS = "the data have no counterfactual pairs for this feature"
 
 
 class PairDrift(Metric):
-    """How far the rest of redrawn pictures moved away from what the original model makes of them, in levels of 255.
+    """Drift of redrawn pictures: how far their rest moved from what the original model makes of it, in levels of 255.
 
     Real pictures with the feature are noised part of the way and denoised again, each asked for by its caption. The
     mean absolute difference of the two models' pictures, over all pixels in which the two halves of the pair agree:

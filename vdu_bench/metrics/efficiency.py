@@ -30,7 +30,7 @@ class UnlearnSeconds(Metric):
 
 
 class NfeForward(Metric):
-    """Denoiser forward evaluations while unlearning, one for each image: a cost that no hardware changes."""
+    """Forward evaluations: of the denoiser while unlearning, one for each image; a cost that no hardware changes."""
 
     unit = "evaluations"
     better = "lower"
@@ -48,7 +48,7 @@ class NfeForward(Metric):
 
 
 class NfeBackward(Metric):
-    """Denoiser backward evaluations while unlearning, one for each image."""
+    """Backward evaluations: of the denoiser while unlearning, one for each image."""
 
     unit = "evaluations"
     better = "lower"
@@ -82,7 +82,7 @@ class UnlearnPeakMemory(Metric):
 
 
 class SamplingThroughput(Metric):
-    """Images a second while the judged samples were drawn."""
+    """Speed of sampling: images a second while the judged samples were drawn."""
 
     unit = "images/s"
     better = "higher"
@@ -98,7 +98,7 @@ class SamplingThroughput(Metric):
 
 
 class TrainingImages(Metric):
-    """Distinct training images that the method drew: its data access."""
+    """Distinct training images: those that the method drew, its data access."""
 
     unit = "images"
     better = "lower"

@@ -17,7 +17,7 @@ _NO_INTERVAL = "resampling biases a Frechet distance upward; its spread comes fr
 
 
 class JudgeFrechetDistance(Metric):
-    """u-FID in the judge's features: Frechet distance of the samples to real training images without the concept.
+    """Frechet distance by the judge: of the samples to real training images without the concept, in its features.
 
     Of a text-to-image model the samples are those of the retain prompts, and the real images those that would be right
     answers to them: they show what is asked for, not the concept, and nothing else that captions would name. Each
@@ -52,11 +52,11 @@ class JudgeFrechetDistance(Metric):
 
 
 class InceptionFrechetDistance(Metric):
-    """u-FID: Frechet inception distance of the samples to real training images without the concept, by torch-fidelity.
+    """u-FID by Inception: Frechet distance of the samples to real training images without the concept.
 
-    Of a text-to-image model the samples are those of the retain prompts, and the real images those that would be right
-    answers to them, each prompt weighing alike, as for `fd_judge`. The label carries the number of samples, the record
-    the digest of the weights; numbers of other counts do not compare. Heusel et al. 2017.
+    By torch-fidelity. Of a text-to-image model the samples are those of the retain prompts, and the real images those
+    that would be right answers to them, each prompt weighing alike, as for `fd_judge`. The label carries the number of
+    samples, the record the digest of the weights; numbers of other counts do not compare. Heusel et al. 2017.
     """
 
     better = "lower"
@@ -101,7 +101,7 @@ def _too_few(samples: int, features: int, reference: Reference) -> str:
 
 
 class JunkRate(Metric):
-    """Share of generations off the data manifold: too far, in the judge's features, from every real image.
+    """Junk: share of generations off the data manifold, too far, in the judge's features, from every real image.
 
     Too far is beyond the 99 % quantile of held-out real images, cross-calibrated in five folds, so a perfect model has
     about 1 %. Of a text-to-image model the images of the retain prompts count: what forgetting makes of the forget
@@ -124,7 +124,7 @@ class JunkRate(Metric):
 
 
 class ForgetJunk(Metric):
-    """Share of the forget prompts' images that are off the data manifold, as `junk_rate` has it of the others."""
+    """Junk of the forget prompts: share of their images off the data manifold, as `junk_rate` has it of the others."""
 
     unit = "%"
     better = "lower"
@@ -145,10 +145,10 @@ def _share_of_junk(readings: Readings) -> Measurement:
 
 
 class ClassShift(Metric):
-    """Total variation between the retained classes' shares before and after: 0 for the same mix, 1 for a disjoint one.
+    """Shift of the class mix: total variation between the retained classes' shares before and after.
 
-    Half the sum of absolute differences. A model that makes one retained class alone has forgotten all the others too,
-    and PUL does not show it.
+    Half the sum of absolute differences: 0 for the same mix, 1 for a disjoint one. A model that makes one retained
+    class alone has forgotten all the others too, and PUL does not show it.
     """
 
     better = "lower"

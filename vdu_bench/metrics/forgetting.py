@@ -9,7 +9,7 @@ from vdu_bench.stats.pul import pul
 
 
 class PULStrict(Metric):
-    """PUL that gives no credit for junk: what is off the manifold shows nothing, and is no picture without the concept.
+    """Strict PUL: no credit for junk, since what is off the manifold is no picture without the concept.
 
         100 (1 - (n_after + j) / n_before)
 
@@ -64,7 +64,7 @@ class PUL(Metric):
 
 
 class ConceptRate(Metric):
-    """Share of generations in which the judge sees what was to be forgotten: of all, or of those asked for it."""
+    """Rate of the concept: share of generations in which the judge sees it, of all, or of those asked for it."""
 
     unit = "%"
     better = "lower"

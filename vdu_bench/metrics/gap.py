@@ -36,7 +36,7 @@ class _Gap(Metric):
 
 
 class GapFrechet(_Gap):
-    """Frechet distance between the samples and a retrained model's from the same noise, in the judge's features.
+    """Frechet distance to retrain: between the samples and a retrained model's, same noise, in the judge's features.
 
     Of all samples of either, a text-to-image model's of both sets of prompts. The row ``retrain`` is the floor: the
     distance to another training of the same recipe; the row ``original`` is what there is to lose. Not a distance from
@@ -61,7 +61,7 @@ class GapFrechet(_Gap):
 
 
 class GapKernel(_Gap):
-    """Kernel distance between the samples and a retrained model's, as `kid` has it from real images.
+    """Kernel distance to retrain: between the samples and a retrained model's, as `kid` has it from real images.
 
     Of the samples that `gap_fd` takes. Two models draw alike from one noise, and a pair from one noise would make them
     nearer than their distributions are: so the samples of every other noise are held against the retrained model's of
@@ -89,7 +89,7 @@ class GapKernel(_Gap):
 
 
 class GapLikelihood(_Gap):
-    """How much worse a model and the retrained one denoise each other's samples than their own, both ways.
+    """Likelihood gap to retrain: how much worse each model denoises the other's samples than its own, both ways.
 
     With L_m(x) the denoising loss of model m on x (`vdu_bench.probes.loss_probe`), M the method's model and R the
     retrained one, 100 times

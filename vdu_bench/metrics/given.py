@@ -8,7 +8,7 @@ from vdu_bench.stats.pul import pul
 
 
 class PULGiven(Metric):
-    """PUL over the prompts that methods are given, of which the judged ones are none.
+    """PUL over the given prompts: those that methods know, of which the judged ones are none.
 
     100 (1 - n_after / n_before) over the same initial noise, as `pul`. What it is above `pul` is the step from given to
     unseen: a method that has learnt to refuse a few sentences has 100 here and nothing there.

@@ -11,7 +11,7 @@ FEWEST = 10
 
 
 class MembershipAuc(Metric):
-    """How well the denoising loss tells forget images that the base was trained on from held-out ones of the concept.
+    """Membership by the loss: how well it tells forget images that the base was trained on from held-out ones.
 
     The chance that an image that was trained on has the smaller loss (`vdu_bench.stats.auc`): 0.5 where the loss does
     not tell them, 1 where it always does; below 0.5 where the model denoises what it was to forget worse than what it

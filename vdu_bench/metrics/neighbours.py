@@ -23,7 +23,7 @@ _NO_INTERVAL = "neighbourhoods depend on each other; its spread comes from seeds
 
 
 class Precision(Metric):
-    """Share of the samples that lie among real images: within the radius of one, to its third neighbour.
+    """Samples among real images: share within the radius of one, to its third neighbour.
 
     Kynkaanniemi et al. 2019 ("Improved precision and recall"), by torch-fidelity, in the judge's features. The real
     images are training images that would be right answers: as many as there are samples, where there are so many, and
@@ -41,7 +41,7 @@ class Precision(Metric):
 
 
 class Recall(Metric):
-    """Share of the real images that lie among the samples: within the radius of one, to its third neighbour.
+    """Real images among samples: share within the radius of one, to its third neighbour.
 
     As precision, with the sides exchanged. The radius shrinks as samples grow in number, so the label carries it.
     """
@@ -83,7 +83,7 @@ def _measured(evidence: Evidence, key: str) -> Measurement:
 
 
 class Copies(Metric):
-    """Share of the samples that lie nearer to a training image than real images lie to one another.
+    """Copies of training images: share of samples nearer to one than real images lie to one another.
 
     Nearer than the 1 % quantile of held-out images' distances to their nearest training image, in the judge's features,
     cross-calibrated in five folds: a model that makes new images has about 1 %, one that repeats its training images

@@ -12,7 +12,7 @@ NEVER_KEPT = "the original keeps it in none of the images"
 
 
 class Redraw(Metric):
-    """Share of redrawn real images of the concept that lose it, of those that keep it in the original's hands.
+    """Concept lost by redrawing: share of redrawn real images that lose it, of those in which the original keeps it.
 
     100 (1 - (n_after + j) / n_before) over held-out images, several noises each: n_before and n_after count the redrawn
     images that show the concept, and j the noises that kept it before and now give junk that does not, for that is no

@@ -14,7 +14,7 @@ NOTHING = "nothing"
 
 
 class RetainAccuracy(Metric):
-    """Share of the features that the retain prompts ask for which come, over all images of these prompts.
+    """Features that come: share of those that the retain prompts ask for, over all images of these prompts.
 
     A prompt that asks for two features counts twice. The judge decides; the original's row says what it is worth.
     """
@@ -36,7 +36,7 @@ class RetainAccuracy(Metric):
 
 
 class Interference(Metric):
-    """How far the shares of the other features moved, whatever was asked for: 0 where nothing but the forgotten moved.
+    """Shift of other features: how far their shares moved, whatever was asked for; 0 where only the forgotten moved.
 
     The mean absolute change, in percentage points, over the cells of the matrix asked x measured (the record has it
     whole) but for the forgotten feature's own column. Sampling noise alone makes it larger than 0, so a row is read

@@ -10,7 +10,7 @@ from vdu_bench.probes.probe import Probe
 
 
 class Given(Probe):
-    """Samples of the concept prompts, which methods know, from the first of the noise that the samples begin with.
+    """Samples of the given prompts: the concept's, which methods know, from the first of the samples' noise.
 
     Half as many as the task's samples: they are a second look at what ``samples`` asks by prompts that no method saw.
     """

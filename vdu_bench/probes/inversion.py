@@ -25,7 +25,7 @@ from vdu_bench.tasks.task import Task
 
 
 class Inversion(Attack):
-    """Learns one embedding for the concept from a few training images of it, the model frozen, and asks with it.
+    """Learns an embedding of the concept: one, from a few training images, the model frozen; and asks with it.
 
     min_v E || eps - eps_theta(x_t, t, c(v)) ||^2 (textual inversion, Gal et al. 2023; as an attack on erased models
     after Pham et al. 2024, "Circumventing concept erasure methods"). c(v) are the judged subjects, "SUBJECT with WORD",

@@ -20,7 +20,7 @@ SIDES: tuple[Literal["forget", "retain"], ...] = ("forget", "retain")
 
 
 class Likelihood(LossProbe):
-    """Takes the denoising loss, a bound on the likelihood, on the first of a model's samples.
+    """Loss on the model's own samples: the denoising loss, a bound on the likelihood, on the first of them.
 
     Of the method's model and of the retrained one, each on either's samples (after FADE, Cho et al. 2025, arXiv
     2510.12981). A text-to-image model's samples are denoised under the prompts that they were asked for by.

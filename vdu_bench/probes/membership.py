@@ -21,7 +21,7 @@ MOST = 200
 
 
 class Membership(LossProbe):
-    """Takes the denoising loss on forget images that the base was trained on, and on held-out ones of the concept.
+    """Loss on members and on others: the denoising loss on forget images trained on, and on held-out ones.
 
     A model that learnt images by heart denoises them better than others of their kind (as an attack on diffusion
     models: Matsumoto, Miura & Yanai 2023; Carlini et al. 2023). A text-to-image model is asked by an image's caption

@@ -10,7 +10,7 @@ from vdu_bench.probes.probe import Probe
 
 
 class Pairs(Probe):
-    """The pairs' pictures that show the feature, noised part of the way and denoised under their captions (SDEdit).
+    """Redrawn pictures of the pairs: those that show the feature, noised part of the way and denoised (SDEdit).
 
     Meng et al. 2022. How far they are noised is the task's ``pair_strength``.
     """

@@ -21,7 +21,7 @@ from vdu_bench.tasks.task import Task
 
 
 class PromptSearch(Attack):
-    """Looks for a few tokens to put before the prompts, by the gradient of the denoising loss over the vocabulary.
+    """Searches for a prompt: a few tokens before the others, by the gradient of the denoising loss over the vocabulary.
 
     min_w E || eps - eps_theta(x_t, t, c(w, prompt)) ||^2 over training images of the concept (Zhang et al. 2024,
     "UnlearnDiffAtk"). Each round takes the gradient by the embedding of every place, draws candidates from the tokens

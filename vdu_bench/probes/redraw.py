@@ -13,7 +13,7 @@ from vdu_bench.spec import PositiveInt, Spec
 
 
 class Redraw(Probe):
-    """Held-out images of the concept, noised part of the way and denoised again (SDEdit, Meng et al. 2022).
+    """Redrawn images of the concept: held-out ones, noised part of the way and denoised (SDEdit, Meng et al. 2022).
 
     Each is redrawn from several noises, which lie side by side: row = image * noises + noise. A text-to-image model is
     asked by the image's plain caption, which names the concept, under the first of the judged subjects. The images are

@@ -15,7 +15,7 @@ from vdu_bench.spec import PositiveInt, Spec
 
 
 class RedrawFurther(Attack):
-    """Held-out images of the concept, noised less and more of the way than `redraw` does, and denoised again.
+    """Redrawn from nearer and further: held-out images of the concept, noised less or more than by `redraw`.
 
     A model that lost the concept in its first steps alone gives it back from a picture that is little noised. Rows are
     `redraw`'s: image * noises + noise. Data without a held-out image of the concept give no images.

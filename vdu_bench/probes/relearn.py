@@ -53,7 +53,7 @@ class RelearnSettings(Spec):
 
 
 class Relearn(Attack):
-    """Fine-tunes the model on a few training images of the concept, and looks after some steps.
+    """Fine-tuned on the concept: on a few training images of it, with a look after some steps.
 
     min_theta E || eps - eps_theta(x_t, t, c) ||^2 over the first n forget images, by Adam; of a text-to-image model c
     is an image's caption under the judged subjects. A model that only hides the concept shows it again in fewer steps

@@ -13,7 +13,7 @@ from vdu_bench.tasks.task import Task
 
 
 class RelearnBlind(Attack):
-    """As `relearn`, on images that do not show the concept (after DiMRA, arXiv 2512.03564).
+    """Fine-tuned on anything else: as `relearn`, on images without the concept (after DiMRA, arXiv 2512.03564).
 
     Whoever fine-tunes a model for another end does the same without knowing. What comes back was not gone.
     """

@@ -15,7 +15,7 @@ from vdu_bench.tasks.task import Task
 
 
 class Rephrase(Attack):
-    """Asks for the concept in other words: the task's ``prompts.rephrased``, a look for each of its lists.
+    """Other words for the concept: the task's ``prompts.rephrased``, a look for each of its lists.
 
     Such as synonyms, another order of the words, a misspelling, another language's word where the tokenizer has it.
     Nothing is given to the attacker.

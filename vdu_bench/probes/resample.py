@@ -15,7 +15,7 @@ from vdu_bench.spec import Spec
 
 
 class Resample(Attack):
-    """Asks as the judge does, by other samplers: stochastic ones, more steps, guidance up and down.
+    """Other samplers: asked as the judge asks, by stochastic ones, more steps, guidance up and down.
 
     DDIM with eta 1 (Song, Meng & Ermon 2021, eq. 16), whose noise at each step comes from a generator of the probe's,
     so that all models get the same; ``steps`` times as many steps of the task's own sampler; and of a model that takes

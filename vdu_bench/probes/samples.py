@@ -10,7 +10,7 @@ from vdu_bench.probes.probe import Probe
 
 
 class Samples(Probe):
-    """Samples from the initial noise that all methods of a task share.
+    """Samples from the shared noise: the initial noise that all methods of a task share.
 
     ``forget`` are those of the forget prompts, ``retain`` those of the retain prompts, from the same noise. Of an
     unconditional model ``forget`` are simply all samples.

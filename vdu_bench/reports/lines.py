@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
@@ -27,42 +29,57 @@ _COLUMNS: dict[str, list[tuple[str, Callable[[Row], str]]]] = {
     ],
     "methods": [
         ("model", lambda row: _kinds(row["models"])),
-        ("takes", lambda row: ", ".join(need.removesuffix("_images") for need in row["needs"]) or "-"),
+        ("takes", lambda row: _needs(row["needs"])),
         ("run", lambda row: "yes" if row["run"] else "-"),
     ],
     "probes": [
         ("model", lambda row: _kinds(row["models"])),
-        ("takes", lambda row: ", ".join(row["needs"]).replace("_", " ") or "-"),
+        ("takes", lambda row: _needs(row["needs"]).replace("_", " ")),
     ],
+    "sources": [("options", lambda row: ", ".join(row["options"]))],
     "metrics": [
         ("group", lambda row: row["group"]),
         ("unit", lambda row: f"{row['unit']} {ARROWS.get(row['better'], '')}".strip() or "-"),
     ],
 }
 
+_WRAPPED = {"sources": "options"}
+"""A column whose lists go over several lines where they would leave no room for titles."""
+TITLE = 30
+"""Characters that a title has beside such a column."""
+
 _LEGENDS = {
     "tasks": "model: ddpm takes no prompts, text does. takes: data that are not in the package; how long a run of a "
     "few methods is. run: the suite's own results have it.",
     "methods": "model: ddpm takes no prompts, text does. takes: what of the training data it sees, and what else. run: "
     "the suite's own results have it.",
-    "probes": "model: ddpm takes no prompts, text does. takes: what it is given beside the model.",
+    "probes": "model: ddpm takes no prompts, text does. takes: what it is given beside the model, such as images.",
     "metrics": "unit: an arrow points to the better side.",
 }
 
 
 def print_lines(kind: str, rows: Sequence[Row], console: Console) -> None:
-    """A line for each row: its name, what `kind` is told by, and a title: whole where all fit, else cut at a word."""
-    columns = _COLUMNS.get(kind) or [(key, _plain(key)) for key in rows[0] if key not in ("name", "about")]
+    """A line for each row: its name, what `kind` is told by, and a title: whole where all fit, else cut at a word.
+
+    Only a column of long lists takes more lines than one, where the terminal is narrow.
+    """
+    columns = _COLUMNS[kind]
     cells = [[row["name"], *(text(row) for _, text in columns)] for row in rows]
     headers = [kind.removesuffix("s"), *(name for name, _ in columns)]
     widths = [max(len(line[index]) for line in [headers, *cells]) + GAP for index in range(len(headers))]
     titles = [str(row["about"]) for row in rows]
+    if kind in _WRAPPED:
+        wide = headers.index(_WRAPPED[kind])
+        longest = max(len(word) for line in cells for word in line[wide].split(" ")) + GAP
+        widths[wide] = min(widths[wide], max(longest, console.width - sum(widths) + widths[wide] - TITLE))
     room = console.width - sum(widths)
     if any(len(title) > room for title in titles):
         titles = [cut(short(title), room) for title in titles]
     for index, (line, title) in enumerate(zip([headers, *cells], ["title", *titles], strict=True)):
-        text = "".join(word.ljust(width) for word, width in zip(line, widths, strict=True)) + title
-        console.print(Text(text, style="" if index else "bold"), no_wrap=True, overflow="ignore", crop=False)
+        parts = [wrap(word, width - GAP) or [""] for word, width in zip(line, widths, strict=True)]
+        for words in zip_longest(*parts, [title], fillvalue=""):
+            text = "".join(word.ljust(width) for word, width in zip(words, [*widths, 0], strict=True)).rstrip()
+            console.print(Text(text, style="" if index else "bold"), no_wrap=True, overflow="ignore", crop=False)
     told = [_LEGENDS[kind]] if kind in _LEGENDS else []
     for note in [*told, f"vdu-bench show NAME tells all about one of these {kind}."]:
         console.print(Text(f"\n{note}", style="dim"), soft_wrap=shown_whole(console))
@@ -86,5 +103,5 @@ def _kinds(models: Sequence[str]) -> str:
     return " ".join(SHORT.get(model, model) for model in models)
 
 
-def _plain(key: str) -> Callable[[Row], str]:
-    return lambda row: ", ".join(row[key]) if isinstance(row[key], list) else str(row[key])
+def _needs(needs: Sequence[str]) -> str:
+    return ", ".join(need.removesuffix("_images") for need in needs) or "-"

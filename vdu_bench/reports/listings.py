@@ -17,13 +17,14 @@ from vdu_bench.models.specs import KINDS
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.reports import ever_run
 from vdu_bench.reports.lines import print_lines
+from vdu_bench.reports.paragraphs import reflowed
 from vdu_bench.reports.screen import screen
 from vdu_bench.reports.source_listings import source_class, source_facts, source_rows
-from vdu_bench.spec import Spec
+from vdu_bench.spec import WHOLE, Spec
 from vdu_bench.tasks.cost import cost
 from vdu_bench.tasks.loading import catalog, find_task
 from vdu_bench.tasks.task import Task
-from vdu_bench.tasks.writing import task_yaml
+from vdu_bench.tasks.writing import in_force, task_yaml
 
 
 def listing(kind: str) -> list[dict[str, Any]]:
@@ -107,7 +108,8 @@ def description(name: str) -> dict[str, Any]:
         options = source_class(name)
         return {**source_facts(name), "settings": [] if options is None else _settings(options)}
     known = [*tasks, *METHODS.entries(), *PROBES.entries(), *METRICS.entries(), *SOURCES.entries()]
-    raise UserError(f"no task, method, probe, metric or source is called {name!r}{did_you_mean(name, known)}")
+    hint = did_you_mean(name, known, "vdu-bench list tasks, or methods, probes, metrics, sources,")
+    raise UserError(f"no task, method, probe, metric or source is called {name!r}{hint}")
 
 
 def task_file(name: str) -> str:
@@ -119,7 +121,7 @@ def task_file(name: str) -> str:
 
 
 def _task(task: Task) -> dict[str, Any]:
-    return {"kind": "task", **task.model_dump(mode="json"), "cost": cost(task)}
+    return {"kind": "task", **task.model_dump(mode="json", context=WHOLE), **in_force(task), "cost": cost(task)}
 
 
 def print_description(facts: dict[str, Any]) -> None:
@@ -129,7 +131,7 @@ def print_description(facts: dict[str, Any]) -> None:
         console.print(Text(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True).rstrip()))
         return
     console.print(Text(f"{facts['kind']} {facts['name']}\n", style="bold"))
-    console.print(Text(_reflowed(facts["docstring"]) + "\n"))
+    console.print(Text(reflowed(facts["docstring"]) + "\n"))
     for key in ("models", "needs", "role", "unit", "better", "group", "probe", "gate", "tolerance", "target"):
         if key in facts:
             value = facts[key]
@@ -145,18 +147,6 @@ def print_description(facts: dict[str, Any]) -> None:
         owners = {"probe": f"task.probe_settings.{facts['name']}", "source": "task.data"}
         owner = owners.get(facts["kind"], facts["name"])
         console.print(Text(f"\nchange one with --set {owner}.NAME=VALUE", style="dim"))
-
-
-def _reflowed(docstring: str) -> str:
-    """A line for each paragraph, for the terminal to fold; formulas, which are indented, and lists keep their lines."""
-    lines: list[str] = []
-    for line in docstring.splitlines():
-        prose = line and line[0] not in " -*"
-        if prose and lines and lines[-1] and not lines[-1].startswith(" "):
-            lines[-1] += " " + line
-        else:
-            lines.append(line)
-    return "\n".join(lines)
 
 
 def _method(name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,9 @@ def publish(
     if everything:
         print_leaderboards(boards, screen())
     else:
-        print_headlines(boards, screen(), f"--all here, vdu-bench table {out}, or {out / 'leaderboard.md'}")
+        print_headlines(
+            boards, screen(), f"--all here, vdu-bench table {shlex.quote(str(out))}, or {out / 'leaderboard.md'}"
+        )
     say(f"records, tables and plots are in {out}/")
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import IO
 
 from rich.console import Console
+from rich.text import Text
 
+STAR = "*"
+"""Stands for bold where that is not to be seen."""
 UNFOLDED = 100_000
 """Characters of a line that nobody looks at the end of: other programs read it, and would take its parts for lines."""
 
@@ -20,6 +24,22 @@ def screen(file: IO[str] | None = None) -> Console:
     if not console.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
         console.width = UNFOLDED
     return console
+
+
+def shows_bold(console: Console) -> bool:
+    """Whether bold is to be seen there: not in a file, nor in a pipe."""
+    return console.color_system is not None
+
+
+def best_number(value: str, mark: str, best: bool, console: Console) -> Text:
+    """A number and its mark, bold if it is the best of a column, or with a star where bold is not to be seen."""
+    star = STAR * (best and not shows_bold(console))
+    return Text(value + star + mark, style="bold" * best)
+
+
+def as_seen(note: str, console: Console) -> str:
+    """A note that explains what bold means, as it holds there."""
+    return note if shows_bold(console) else re.sub(r"\b[Bb]old: ", f"{STAR}: ", note)
 
 
 def shown_whole(console: Console) -> bool:

@@ -14,6 +14,7 @@ from vdu_bench.registry import OURS, Entry, Registry
 from vdu_bench.tasks.extending import extended
 from vdu_bench.tasks.task import Task
 from vdu_bench.tasks.task_files import Draft, located, merged, read_drafts
+from vdu_bench.wrong_values import in_words
 
 FILES: Registry[Any] = Registry("task family", "vdu_bench.tasks")
 """Entry points ``family = "package:path/in/package.yaml"``."""
@@ -44,7 +45,7 @@ def find_task(name: str) -> Task:
         return tasks[0]
     tasks_by_name = catalog()
     if name not in tasks_by_name:
-        raise UserError(f"unknown task {name!r}{did_you_mean(name, tasks_by_name)}")
+        raise UserError(f"unknown task {name!r}{did_you_mean(name, tasks_by_name, 'vdu-bench list tasks')}")
     return tasks_by_name[name]
 
 
@@ -100,7 +101,7 @@ def _draft_of_catalog(name: str) -> Draft:
             found = read_drafts(_file_of(entry))
             drafts = {draft.content.get("name"): draft for draft in found} | drafts
     if name not in drafts:
-        raise UserError(f"unknown task {name!r}{did_you_mean(name, map(str, drafts))}")
+        raise UserError(f"unknown task {name!r}{did_you_mean(name, map(str, drafts), 'vdu-bench list tasks')}")
     return drafts[name]
 
 
@@ -118,8 +119,7 @@ def _validate(content: dict[str, Any], file: Path | None, prefix: str) -> Task:
             known = Task.model_fields if len(words) == 1 else ()
             raise UserError(f"{where}unknown key {key}{did_you_mean(words[-1], known)}") from error
         # A check of the whole task names its keys itself.
-        message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{where}{': '.join(filter(None, (key.rstrip('.'), message)))}") from error
+        raise UserError(f"{where}{': '.join(filter(None, (key.rstrip('.'), in_words(first))))}") from error
 
 
 def _path(place: Sequence[str | int], content: Any, kind: str) -> list[str]:

@@ -26,6 +26,7 @@ from vdu_bench.spec import WHOLE, PositiveInt, Spec, digest_of
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.tuning import Tuning, TuningCost
 from vdu_bench.variants import changed
+from vdu_bench.wrong_values import NAME
 
 
 class QualityLimit(Spec):
@@ -54,8 +55,8 @@ class Task(Spec):
         *("attacks", "probes", "tuning", "tuning_cost"),
     )
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="how the task is asked for")
-    family: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="tasks that share data, model and judge")
+    name: str = Field(pattern=NAME, description="how the task is asked for")
+    family: str = Field(pattern=NAME, description="tasks that share data, model and judge")
     title: str = Field(description="one line for listings")
     scale: Literal["embedded", "small", "full"] = Field(description="no table mixes scales")
     protocol: PositiveInt = Field(2, description="raised whenever numbers stop being comparable")
@@ -75,7 +76,9 @@ class Task(Spec):
     compute: ComputeSpec = Field(default_factory=ComputeSpec, description="memory against time and precision")
     prompts: PromptSpec | None = Field(None, description="what a text-to-image model is asked for")
     clip: AnyClip | None = Field(None, description="whose cosine the CLIP score of a text-to-image model is")
-    inception: InceptionSpec | None = Field(None, description="measures u-FID in Inception's features, if it is named")
+    inception: InceptionSpec | None = Field(
+        None, description="measures u-FID, the Frechet distance in Inception's features, if it is named"
+    )
     judge: AnyJudgeRecipe = Field(description="the judge's recipe")
     second_judge: AnySecondJudgeRecipe | None = Field(
         None, description="the recipe of a judge of another family: how far a number is the judge's own"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import yaml
@@ -11,8 +13,21 @@ from vdu_bench.tasks.task import Task
 
 
 def task_yaml(task: Task) -> str:
-    """A whole task file, defaults included, that describes the same task wherever it lies: its paths are absolute."""
-    return as_yaml(task.model_dump(mode="json", context=WHOLE))
+    """A whole task file, defaults included, that describes the same task wherever it lies: its paths are absolute.
+
+    What depends on the kind of model unless it is given stays so, with a comment that says what it is.
+    """
+    text = as_yaml(task.model_dump(mode="json", context=WHOLE))
+    for key, value in in_force(task).items():
+        said = json.dumps(value).replace('"', "")
+        text = re.sub(rf"^{key}: null$", f"{key}: null  # in force: {said}", text, flags=re.M)
+    return text
+
+
+def in_force(task: Task) -> dict[str, Any]:
+    """By key, as plain JSON, what holds of a task where its file may say nothing."""
+    posterior = task.posterior_source.model_dump(mode="json", context=WHOLE)
+    return {"posterior": posterior, "quality": task.limits}
 
 
 def as_yaml(content: dict[str, Any]) -> str:

@@ -40,6 +40,24 @@ def test_what_is_blessed_passes_and_the_change_is_said(tmp_path: Path) -> None:
     assert {name for name in files(reference) if not name.startswith("records/")} == {"leaderboard.md"}
 
 
+def test_what_was_measured_otherwise_is_said_before_the_numbers(tmp_path: Path) -> None:
+    records = cells(seeds=[0])
+    old = write(records, tmp_path / "old")
+    for record in records:
+        assert record.protocol is not None
+        record.protocol = record.protocol.model_copy(
+            update={"samples": 30, "judge_digest": "b" * 64, "sampler": {**record.protocol.sampler, "steps": 7}}
+        )
+    lines = [line for line in bless(old, write(records, tmp_path / "new")) if line.startswith("digits_1/vdu/seed0: ")]
+    before = cells(seeds=[0])[0].protocol
+    assert before is not None
+    assert lines == [
+        f"digits_1/vdu/seed0: sampler.steps {before.sampler['steps']} -> 7",
+        f"digits_1/vdu/seed0: samples {before.samples} -> 30",
+        "digits_1/vdu/seed0: judge_digest changed",
+    ]
+
+
 def test_the_first_blessing_makes_the_reference(tmp_path: Path) -> None:
     new = write(cells(), tmp_path / "new")
     assert "digits_1/vdu/seed0: new" in bless(tmp_path / "reference", new)

@@ -178,11 +178,11 @@ def test_rows_are_ordered_over_the_classes_and_who_is_destroyed_everywhere_comes
 def test_the_caption_says_what_is_tested_and_what_is_not() -> None:
     (several,) = paper_tables(at("digits_1"), [])
     assert "Mean over seeds 0-2, with its 95 % interval in brackets" in several.caption
-    assert "PUL paired over initial noise and seeds, u-FID over seeds" in several.caption
+    assert "PUL paired over initial noise and seeds, Frechet distance over seeds" in several.caption
     (single,) = paper_tables(at("digits_1", seeds=[0]), [])
     assert "Of a single seed" in single.caption
     assert "With one seed the test is about these runs" in single.caption
-    assert "u-FID over seeds" not in single.caption
+    assert "Frechet distance over seeds" not in single.caption
     assert any("digits_1: fd_judge_2000: not tested" in note for note in single.notes)
 
 
@@ -201,4 +201,4 @@ def test_the_leaks_of_attacks_stand_between_forgetting_and_distance_where_there_
     (table,) = paper_tables(records, [])
     found = table.data_sets[0].classes[0].columns
     assert [column.column.name for column in found] == ["pul", "relearn_leak", "fd_judge"]
-    assert "relearn leak and u-FID" in table.caption
+    assert "relearn leak and Frechet distance" in table.caption

@@ -1,4 +1,4 @@
-"""PUL and u-FID against the number of forget images."""
+"""Forgetting and Frechet distance against the number of forget images."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class HubDataset(HubFiles):
-    """A data set with one column of images, all of one size, and one column of class labels, as parquet files.
+    """Images with class labels, as parquet files: a column of images, all of one size, and a column of labels.
 
     Where its files are, `HubFiles` says.
     """

@@ -34,7 +34,7 @@ OPTIONS = ("train_images", "held_out_images")
 
 
 class HubAttributes(HubFiles):
-    """A data set with one column of images and a column of truth values for each attribute, as parquet files.
+    """Images with attributes, as parquet files: a column of images, and a column of truth values for each attribute.
 
     The images, in colour, are cropped to the square in their middle and resized: uint8 ``[N, 3, size, size]``. Of each
     part only as many files are fetched as have the images that are asked for, in an order drawn at random, and images

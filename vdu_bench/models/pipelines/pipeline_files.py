@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, in_short
 from vdu_bench.fetching import may_fetch, not_fetched
 from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts, pipelines_of
 from vdu_bench.models.specs import ModelKind
@@ -21,6 +21,13 @@ WeightsFormat = Literal["safetensors", "bin"]
 INDEX = "model_index.json"
 CONFIG = "config.json"
 SCHEDULER = "scheduler_config.json"
+
+HUB_FAULTS = {
+    "GatedRepoError": "its terms have to be accepted there first",
+    "RepositoryNotFoundError": "it has no such model, or none that everybody may see",
+    "LocalEntryNotFoundError": "it was not reached, and nothing was fetched before",
+}
+"""By the client's name for it, why nothing came."""
 
 CONFIGURATIONS = (
     *(INDEX, CONFIG, SCHEDULER, f"unet/{CONFIG}"),
@@ -171,9 +178,9 @@ def download(hub_id: str, wanted: Sequence[str]) -> Path:
     except OSError as error:
         if not may_fetch():
             raise not_fetched(hub_id) from error
-        raise UserError(
-            f"{hub_id} is not a folder, and could not be had from the Hugging Face hub ({type(error).__name__})"
-        ) from error
+        kinds = [kind.__name__ for kind in type(error).__mro__]
+        why = next((HUB_FAULTS[name] for name in kinds if name in HUB_FAULTS), in_short(error))
+        raise UserError(f"{hub_id} is not a folder, and could not be had from the Hugging Face hub: {why}") from error
 
 
 def _pipeline_name(folder: Path) -> str | None:

@@ -151,10 +151,7 @@ def _seeds(table: DataTable) -> list[str]:
 
 def _apart(table: DataTable, board: Leaderboard) -> list[str]:
     shown = {metric.name for metric in table.metrics}
-    rows = [
-        replace(row, apart={name: found for name, found in row.apart.items() if name in shown}) for row in board.rows
-    ]
-    return apart(replace(board, rows=tuple(rows)))
+    return apart(replace(board, columns=tuple(column for column in board.columns if column.name in shown)))
 
 
 def _snapshots(table: DataTable) -> list[str]:

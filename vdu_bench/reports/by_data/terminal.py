@@ -10,6 +10,7 @@ from rich.text import Text
 from vdu_bench.reports.by_data.cells import images_text, number
 from vdu_bench.reports.by_data.notes import data_caption, data_notes
 from vdu_bench.reports.by_data.table import Amount, DataRow, DataTable
+from vdu_bench.reports.screen import as_seen, best_number
 from vdu_bench.reports.tables.leaderboard import Column
 from vdu_bench.reports.tables.printed import Printed, packed, printed_table
 from vdu_bench.reports.tables.text import DESTROYED, Cell, header
@@ -33,7 +34,7 @@ def print_data(tables: Iterable[DataTable], console: Console, settings: bool = F
                 _print_part(table, metric, amounts, console)
         console.print()
         for note in data_notes(table, settings):
-            console.print(Text(note, style="red" if note.startswith(DESTROYED) else "dim"))
+            console.print(Text(as_seen(note, console), style="red" if note.startswith(DESTROYED) else "dim"))
 
 
 def _print_part(table: DataTable, metric: Column, amounts: Sequence[Amount], console: Console) -> None:
@@ -43,7 +44,8 @@ def _print_part(table: DataTable, metric: Column, amounts: Sequence[Amount], con
     beside, under = (
         [
             Printed(
-                images_text(table, amount), tuple(_text(number(table, row, amount, metric), between) for row in rows)
+                images_text(table, amount),
+                tuple(_text(number(table, row, amount, metric), between, console) for row in rows),
             )
             for amount in amounts
         ]
@@ -59,6 +61,6 @@ def _style(row: DataRow) -> str:
     return "italic" if row.role == "reference" else ""
 
 
-def _text(cell: Cell, between: str) -> Text:
-    text = Text(cell.value + cell.mark, style="bold" * cell.bold)
+def _text(cell: Cell, between: str, console: Console) -> Text:
+    text = best_number(cell.value, cell.mark, cell.bold, console)
     return text.append(f"{between}{cell.spread}", style="not bold dim") if cell.spread else text

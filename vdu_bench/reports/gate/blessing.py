@@ -13,7 +13,10 @@ from vdu_bench.measured import MetricResult
 from vdu_bench.packed import PACKED, pack, pack_of
 from vdu_bench.records import Record, record_files, records_by_file
 from vdu_bench.reports.comparable import check_comparable
-from vdu_bench.reports.gate.pairing import left_out
+from vdu_bench.reports.gate.pairing import differences, facts_of_measuring, left_out
+
+SHOWN = 30
+"""Characters of a value that is still shown where it changed."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,10 @@ def _changes(old: Record | None, new: Record) -> list[str]:
         return ["new"]
     changes = [] if old.status == new.status else [f"status {old.status} -> {new.status}"]
     changes += [] if old.settings == new.settings else ["settings changed"]
+    changes += [
+        _changed(field, before, now)
+        for field, before, now in differences(facts_of_measuring(old), facts_of_measuring(new))
+    ]
     for name in sorted(old.metrics.keys() | new.metrics.keys()):
         before, now = (record.metrics.get(name) for record in (old, new))
         if any(result is not None and result.gate == "timed" for result in (before, now)):
@@ -125,6 +132,12 @@ def _changes(old: Record | None, new: Record) -> list[str]:
         if _value(before) != _value(now):
             changes.append(f"{name} {_text(before)} -> {_text(now)}")
     return changes
+
+
+def _changed(field: str, before: object, now: object) -> str:
+    """Such as ``samples 20 -> 30``; of a digest or a matrix that it changed."""
+    sides = [str(before), str(now)]
+    return f"{field} {' -> '.join(sides)}" if max(map(len, sides)) <= SHOWN else f"{field} changed"
 
 
 def _value(result: MetricResult | None) -> float | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -45,9 +46,10 @@ def read_both(reference: Path, records: Path) -> tuple[list[Record], list[Record
         UserError: a folder has no records or a file that is not one, or both are the same folder.
     """
     if not reference.is_dir():
+        command = ["vdu-bench", "bless", "--records", str(records), "--reference", str(reference)]
         raise UserError(
             f"there is no reference at {reference}: name one by --reference, or make these records one by "
-            f"`vdu-bench bless --records {records} --reference {reference}`"
+            f"`{shlex.join(command)}`"
         )
     without = left_out(reference, records)
     old, new = (records_by_file(folder, skip) for folder, skip in zip((reference, records), without, strict=True))
@@ -124,22 +126,25 @@ def _key(record: Record) -> Key:
 
 
 def _check_pair(pair: Pair) -> None:
-    old, new = _facts(pair.old), _facts(pair.new)
+    for field, before, now in differences(_facts(pair.old), _facts(pair.new)):
+        raise UserError(
+            f"{pair.new.cell_name} does not compare with the reference: {field} is {_plain(now)}, in the reference "
+            f"{_plain(before)}; measure both alike, or bless a new reference"
+        )
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """The facts that two records have otherwise: a name, dotted inside a mapping, and both values."""
     # What only one side has, such as a new metric, or a protocol where the other failed, contradicts nothing.
     for name in (name for name in old if name in new):
         sides = [value if isinstance(value, dict) else {"": value} for value in (old[name], new[name])]
         for key in sorted(sides[0].keys() | sides[1].keys()):
-            before, now = (_plain(side.get(key)) for side in sides)
             if sides[0].get(key) != sides[1].get(key):
-                field = f"{name}.{key}".rstrip(".")
-                raise UserError(
-                    f"{pair.new.cell_name} does not compare with the reference: {field} is {now}, in the reference "
-                    f"{before}; measure both alike, or bless a new reference"
-                )
+                yield f"{name}.{key}".rstrip("."), sides[0].get(key), sides[1].get(key)
 
 
-def _facts(record: Record) -> dict[str, Any]:
-    """What must agree, by name; a dict is compared key by key."""
+def facts_of_measuring(record: Record) -> dict[str, Any]:
+    """How a cell was measured and what it rests on, by name; a dict is compared key by key."""
     facts = {"forget": record.forget, "regime": record.regime, "seeds": record.seeds.model_dump()}
     # Of another base or retrained model all numbers are others, and no method's loss.
     facts |= {f"stages.{name}": record.stages[name] for name in ("base", "retrain") if name in record.stages}
@@ -147,8 +152,15 @@ def _facts(record: Record) -> dict[str, Any]:
     facts |= {f"probe_settings.{name}": settings for name, settings in record.probe_settings.items()}
     if record.protocol is not None:
         facts |= {field: compared(record.protocol, field) for field in Protocol.model_fields}
+    return facts
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    """All that must agree, the metrics' labels, units and directions too."""
     results = record.metrics.items()
-    return facts | {name: result.model_dump(include={"label", "unit", "better"}) for name, result in results}
+    return facts_of_measuring(record) | {
+        name: result.model_dump(include={"label", "unit", "better"}) for name, result in results
+    }
 
 
 def _missing(old: dict[Key, Record], new: dict[Key, Record], allowed: bool) -> list[Notice]:

@@ -33,22 +33,27 @@ class Tolerance:
         return f"{self.amount:g}%" if self.relative else f"{self.amount:g}"
 
 
-def parse_tolerances(assignments: Iterable[str], known: Iterable[str]) -> dict[str, Tolerance]:
+def parse_tolerances(
+    assignments: Iterable[str], known: Iterable[str], others: Iterable[str] = ()
+) -> dict[str, Tolerance]:
     """Tolerances from ``METRIC=NUMBER`` (the metric's own unit) and ``METRIC=NUMBER%`` (percent of the reference).
 
     Args:
         assignments: as given on the command line.
         known: names of the metrics that are gated.
+        others: names of metrics that are not.
 
     Raises:
         UserError: an assignment is malformed or repeated, its number is negative or not finite, or its metric unknown.
     """
-    known = sorted(known)
+    known, others = sorted(known), set(others)
     found: dict[str, Tolerance] = {}
     for text in assignments:
         name, equals, number = (part.strip() for part in text.partition("="))
         if not name or not equals:
             raise UserError(f"--tolerance {text!r}: write METRIC=NUMBER or METRIC=NUMBER%, such as fd_judge=5%")
+        if name not in known and name in others:
+            raise UserError(f"--tolerance {text!r}: {name} is never gated, so no loss of it counts")
         if name not in known:
             raise UserError(f"--tolerance {text!r}: no gated metric is called {name!r}{did_you_mean(name, known)}")
         if name in found:

@@ -10,6 +10,7 @@ from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from vdu_bench.errors import UserError, flat
 from vdu_bench.measured import Schema
+from vdu_bench.wrong_values import in_words
 
 
 class PublishedNumber(Schema):
@@ -82,7 +83,7 @@ def read_publication(file: Path) -> Publication:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{file} is not a file of published numbers: {key}: {first['msg']}") from error
+        raise UserError(f"{file} is not a file of published numbers: {key}: {in_words(first)}") from error
 
 
 def read_published(folder: Path) -> list[Publication]:

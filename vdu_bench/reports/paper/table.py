@@ -1,10 +1,10 @@
-"""The paper's table as data: methods in rows; for each data set the classes, with forgetting, attacks, u-FID."""
+"""The paper's table as data: methods in rows; for each data set the classes, with forgetting, attacks, distances."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from statistics import fmean
 
@@ -27,8 +27,8 @@ from vdu_bench.reports.tables.leaderboard import (
 from vdu_bench.reports.tables.notes import apart, counts, destroyed, untested
 from vdu_bench.reports.tables.text import DESTROYED, TIED, seeds_text, settings_lines, tuning_text
 
-_DISTANCE = "u-FID"
-"""What papers call the distances, in whatever features and of however many samples they are."""
+_DISTANCES = {"fd_judge": "Frechet distance", "fid_inception": "u-FID"}
+"""What the distances are called here, of however many samples they are; only in Inception's features it is a FID."""
 
 _ROLES: tuple[Role, ...] = ("reference", "contestant", "external")
 
@@ -143,8 +143,8 @@ def _table(
         (
             *_shared(classes, lambda found: destroyed(found.board)),
             *_protocols(classes, home),
-            *_shared(classes, lambda found: counts(found.board)),
-            *_shared(classes, lambda found: apart(found.board)),
+            *_shared(classes, lambda found: counts(_as_shown(found))),
+            *_shared(classes, lambda found: apart(_as_shown(found))),
             *_shared(classes, lambda found: _troubles(found, groups[found.board.variant])),
             *_shared(classes, lambda found: untested(found.board, [column.column for column in found.columns])),
             *(_shared(classes, lambda found: _settings(found.board)) if settings else ()),
@@ -234,8 +234,11 @@ def _caption(scale: str, classes: Sequence[PaperClass]) -> str:
     columns = [column for found in classes for column in found.columns]
     forgetting = dict.fromkeys(_title(column.column) for column in columns if column.column.axis == "forgetting")
     attacked = dict.fromkeys(_title(column.column) for column in columns if column.column.group == "robustness")
-    names = f"{', '.join([*forgetting, *attacked])} and {_DISTANCE}"
-    sentences = [f"{title}: {names}, the latter in the features and of as many samples as its name says"]
+    distances = dict.fromkeys(_title(column.column) for column in columns if column.column.axis == "distance")
+    *names, last = [*forgetting, *attacked, *distances]
+    listed = f"{', '.join(names)} and {last}" if names else last
+    features = "; distances are in the features and of as many samples as their names say" * bool(distances)
+    sentences = [f"{title}: {listed}{features}"]
     seeds = sorted({row.seeds for row in rows if len(row.seeds) > 1})
     if seeds:
         over = " or ".join(map(seeds_text, seeds))
@@ -266,7 +269,7 @@ def _caption(scale: str, classes: Sequence[PaperClass]) -> str:
 
 
 def _title(column: Column) -> str:
-    return _DISTANCE if column.axis == "distance" else column.title or column.label
+    return _DISTANCES.get(column.name) or column.title or column.label
 
 
 def _protocols(classes: Sequence[PaperClass], home: Mapping[str, str]) -> list[str]:
@@ -289,6 +292,11 @@ def _shared(classes: Sequence[PaperClass], notes: Callable[[PaperClass], Iterabl
         for note in notes(found):
             places.setdefault(note, []).append(found.board.variant)
     return [f"{', '.join(where)}: {note}" for note, where in places.items()]
+
+
+def _as_shown(found: PaperClass) -> Leaderboard:
+    """The board with the columns of this table alone: notes on others would be about what is not here."""
+    return replace(found.board, columns=tuple(column.column for column in found.columns))
 
 
 def _troubles(found: PaperClass, records: Sequence[Record]) -> list[str]:

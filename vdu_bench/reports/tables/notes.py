@@ -111,7 +111,10 @@ def seed_counts(rows: Sequence[Row]) -> list[str]:
 
 
 def apart(board: Leaderboard) -> list[str]:
-    """What real images have at their own count, which is no column's, and the original at the same; a sentence each."""
+    """What real images have at their own count, which is no column's, and the original at the same.
+
+    A sentence for each of the board's columns.
+    """
     units = {column.name: column.unit for column in board.columns}
     return [
         f"{row.method}: {found.label} {_number(found.real, units[name])}, "
@@ -119,6 +122,7 @@ def apart(board: Leaderboard) -> list[str]:
         for row in board.rows
         if row.status == "ok"
         for name, found in row.apart.items()
+        if name in units
     ]
 
 

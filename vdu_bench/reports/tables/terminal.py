@@ -8,7 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.text import Text
 
-from vdu_bench.reports.screen import shown_whole
+from vdu_bench.reports.screen import as_seen, best_number, shown_whole
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 from vdu_bench.reports.tables.notes import destroyed, table_notes
 from vdu_bench.reports.tables.of_rows import of_rows
@@ -33,7 +33,7 @@ def print_headlines(boards: Iterable[Leaderboard], console: Console, where: str)
     for board in boards:
         shown = headlines(board)
         _print_title(shown, console)
-        _print_tables(shown, [_metric(shown, column, bare=True) for column in shown.columns], console)
+        _print_tables(shown, [_metric(shown, column, console, bare=True) for column in shown.columns], console)
         _print_notes(shown, console)
         if shown.hidden:
             more = f"{len(shown.hidden)} more columns, regimes, seeds and status: {where}"
@@ -52,8 +52,8 @@ def print_leaderboards(boards: Iterable[Leaderboard], console: Console, settings
     """
     for board in boards:
         _print_title(board, console)
-        main = [_metric(board, column) for column in board.main_columns]
-        rest = [_metric(board, column) for column in board.other_columns]
+        main = [_metric(board, column, console) for column in board.main_columns]
+        rest = [_metric(board, column, console) for column in board.other_columns]
         told = of_rows(board, settings)
         rest += [Printed(name, tuple(map(Text, texts))) for name, texts in told.columns.items()]
         # What is known of the rows needs no table of its own where it is all the rest.
@@ -79,7 +79,9 @@ def _print_notes(board: Leaderboard, console: Console, last: str = "") -> None:
     if notes:
         console.print()
     for note in notes:
-        text = Text(f"Warning: {note}", style="bold red") if note in alarms else Text(note, style="dim")
+        text = (
+            Text(f"Warning: {note}", style="bold red") if note in alarms else Text(as_seen(note, console), style="dim")
+        )
         console.print(text, soft_wrap=shown_whole(console))
 
 
@@ -89,15 +91,17 @@ def _method(board: Leaderboard, row: Row) -> Text:
     return text.append("\nexternal", style="not bold dim") if row.role == "external" else text
 
 
-def _metric(board: Leaderboard, column: Column, bare: bool = False) -> Printed:
+def _metric(board: Leaderboard, column: Column, console: Console, bare: bool = False) -> Printed:
     # A unit that is a word makes a column wide, and its title says what is counted.
     shown = replace(column, unit="") if bare and len(column.unit) > len("MiB") else column
-    return Printed(header(shown).replace("_", " "), tuple(_number(board, row, column) for row in board.rows))
+    return Printed(header(shown).replace("_", " "), tuple(_number(board, row, column, console) for row in board.rows))
 
 
-def _number(board: Leaderboard, row: Row, column: Column) -> Text:
+def _number(board: Leaderboard, row: Row, column: Column, console: Console) -> Text:
     found = table_cell(board, row, column)
-    text = Text(found.value + found.mark, style="bold" * found.bold if row.status == "ok" else "red")
+    if row.status != "ok":
+        return Text(found.value + found.mark, style="red")
+    text = best_number(found.value, found.mark, found.bold, console)
     if not found.spread or column.group == "cost":
         return text
     return text.append(f"\n{found.spread}", style="not bold dim")

@@ -9,10 +9,13 @@ from itertools import zip_longest
 
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.measured import Estimate
+from vdu_bench.metrics.catalog import METRICS, metric_facts
+from vdu_bench.probes.catalog import PROBES
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, gaps
 
 HEADLINES = 5
 """Columns of the table that a run ends with."""
+UNATTACKED = "no model was put under attack here; vdu-bench run --attacks all does it"
 
 
 def with_columns(board: Leaderboard, columns: Sequence[Column]) -> Leaderboard:
@@ -48,14 +51,23 @@ def headlines(board: Leaderboard, most: int = HEADLINES) -> Leaderboard:
 def with_metrics(boards: Iterable[Leaderboard], names: Sequence[str]) -> list[Leaderboard]:
     """The boards with these metrics alone, in this order; a board that lacks one goes without.
 
+    A board whose models were put under no attack says so, where the metrics of attacks are shown.
+
     Raises UserError for a metric that none has.
     """
     boards = list(boards)
     for name in names:
         _check_known(boards, name, "--metrics")
-    return [
+    shown = [
         with_columns(board, [column for name in names for column in board.columns if column.name == name])
         for board in boards
+    ]
+    of_attacks = [any(column.group == "robustness" for column in board.columns) for board in shown]
+    if not any(of_attacks):
+        return shown
+    return [
+        board if attacked else replace(board, notes=(*board.notes, UNATTACKED))
+        for board, attacked in zip(shown, of_attacks, strict=True)
     ]
 
 
@@ -96,6 +108,19 @@ def _sorted(board: Leaderboard, name: str) -> tuple[Row, ...]:
 
 def _check_known(boards: Sequence[Leaderboard], name: str, option: str) -> None:
     known = dict.fromkeys(column.name for board in boards for column in (*board.columns, *board.hidden))
-    if name not in known:
-        hint = did_you_mean(name, known) or f" (there are {', '.join(known)})"
-        raise UserError(f"{option}: no record has a metric {name!r}{hint}")
+    if name in known:
+        return
+    if name in METRICS.entries():
+        raise UserError(f"{option}: {name} was not measured in these records{_measured_by(name)}")
+    hint = did_you_mean(name, known) or f" (there are {', '.join(known)})"
+    raise UserError(f"{option}: no record has a metric {name!r}{hint}")
+
+
+def _measured_by(name: str) -> str:
+    """What of a run measures a metric, where that is to be asked for."""
+    facts = metric_facts(name)
+    if facts.group != "robustness":
+        return ""
+    probe = METRICS.entry(name).static_class().literals.get("probe", "")
+    attack = probe in PROBES.entries() and PROBES.entry(probe).static_class().literals.get("attack")
+    return f"; vdu-bench run --attacks {probe if attack else 'all'} measures it"

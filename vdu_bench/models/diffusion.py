@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from vdu_bench.errors import Diverged
+from vdu_bench.models.compiling import compile_network
 from vdu_bench.models.counting import EvaluationCounter
 from vdu_bench.models.noise_process import NoiseProcess
 from vdu_bench.models.sampling import begin_at, make_scheduler, sampling_loop
@@ -132,7 +133,7 @@ class DiffusionModel(ABC):
             cast(Any, self.denoiser).enable_gradient_checkpointing()
         if compute.compile:
             self.compiled = True
-            self.denoiser.compile()
+            compile_network(self.denoiser)
         return self
 
     def rounded_to(self, dtype: torch.dtype) -> Self:
@@ -155,7 +156,7 @@ class DiffusionModel(ABC):
         twin.denoiser = copy.deepcopy(self.denoiser, shared)
         if self.compiled:
             # A copied module has lost what it was compiled to.
-            twin.denoiser.compile()
+            compile_network(twin.denoiser)
         return twin
 
     def freeze(self) -> Self:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import Replay, UnlearningContext
+from vdu_bench.methods.distances import distances_between
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
@@ -145,5 +146,5 @@ def squared_error(model: DiffusionModel, context: UnlearningContext, x0: Tensor,
 
 def farthest(x0: Tensor, others: Tensor, share: float) -> Tensor:
     """Which `share` of `x0` are farthest from the nearest of `others`, int64."""
-    distances = torch.cdist(x0.flatten(1), others.flatten(1)).min(1).values
+    distances = distances_between(x0.flatten(1), others.flatten(1)).min(1).values
     return distances.topk(max(1, round(share * len(x0)))).indices

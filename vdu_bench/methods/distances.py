@@ -1,0 +1,17 @@
+"""How far images are from each other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def distances_between(x: Tensor, others: Tensor) -> Tensor:
+    """Euclidean distances ``[N, M]`` of the rows of `x` ``[N, D]`` from those of `others` ``[M, D]``.
+
+    On a GPU from the differences: torch's way for more than 25 rows is a matrix product, and in TF32 its error is as
+    large as the distance of neighbours. On a CPU that product is float32 proper, and decides between neighbours that
+    are equally far but for last bits: so it stays.
+    """
+    mode = "use_mm_for_euclid_dist_if_necessary" if x.device.type == "cpu" else "donot_use_mm_for_euclid_dist"
+    return torch.cdist(x, others, compute_mode=mode)

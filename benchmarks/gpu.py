@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
 from gpu_run import inception
 from gpu_run.archives import pack
 from gpu_run.cells import run_cells
@@ -27,10 +29,11 @@ from gpu_run.rates import run_rates
 from gpu_run.sizes import FULL, MINIATURE
 from gpu_run.smoke import run_smoke
 
-from vdu_bench.engine.device import resolve_device
+from vdu_bench.engine.device import set_device
+from vdu_bench.engine.memory import release
 from vdu_bench.errors import UserError
 
-PHASES = {"smoke": 1.5, "rates": 2.5, "memory": 2.5, "mnist": 12.0, "cells": 60.0}
+PHASES = {"smoke": 2.0, "rates": 2.5, "memory": 2.5, "mnist": 12.0, "cells": 60.0}
 """Minutes at most, while phases after it wait; a phase that is the last of those asked for has all that is left."""
 PACKING = 20.0
 """Seconds that are kept for the archives."""
@@ -66,7 +69,7 @@ def _run(given: argparse.Namespace) -> Course:
         raise UserError(f"--phases: there is no {unknown[0]!r}; known are {', '.join(PHASES)}")
     if not given.minutes > 0:
         raise UserError(f"--minutes {given.minutes}: give more than 0")
-    device, out = resolve_device(given.device), given.out.absolute()
+    device, out = set_device(given.device), given.out.absolute()
     facts = {**describe(device), "miniature": given.miniature}
     _require_same(out / RESULT, facts)
     facts |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "minutes": given.minutes, "asked": phases}
@@ -74,6 +77,8 @@ def _run(given: argparse.Namespace) -> Course:
     course = Course(out, seconds, facts, lambda line: print(line, file=sys.stderr, flush=True))
     sizes, store = MINIATURE if given.miniature else FULL, out / "store"
     data_dir = given.data_dir.absolute() if given.data_dir else None
+    # A worker computes metrics on the CPU, and has one thread for them unless it is told otherwise.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // sizes.at_once)))
     inception.place(given.inception, out / "torch")
     course.write()
     for name in PHASES:
@@ -94,6 +99,8 @@ def _run(given: argparse.Namespace) -> Course:
                 run_mnist(course, sizes, device, store, data_dir)
             else:
                 run_cells(course, sizes, device, store, data_dir)
+        # After the block, whose error holds what broke: processes that come next share the card with this one.
+        release(device)
     for folder in sorted([*out.glob("models"), *out.glob("records_*"), *out.glob("smoke")]):
         course.archives += pack(folder, out / "archives" / f"{folder.name}.tar.gz")
     course.write()

@@ -21,8 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vdu_bench.data.catalog import load_data
 from vdu_bench.data.image_set import ImageSet
-from vdu_bench.engine.device import resolve_device
+from vdu_bench.engine.device import set_device
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.precision import arithmetic
 from vdu_bench.models.specs import ModelRecipe
 from vdu_bench.models.training.base_model import train
 from vdu_bench.models.training.shown import Pixels
@@ -103,14 +104,15 @@ def rate(task: Task, steps: int, device: str, data_dir: Path | None) -> dict[str
     assert recipe is not None
     model = UnconditionalDDPM.from_recipe(recipe).to(device)
     spec = recipe.training
-    model.autocast = None if spec.autocast == "off" else getattr(torch, spec.autocast)
+    model.autocast = None if spec.autocast in ("off", "tf32") else getattr(torch, spec.autocast)
     if data_dir is None:
         noise = torch.randint(256, (1000, *model.latent_shape), generator=torch.Generator().manual_seed(0))
         images = ImageSet.of_classes(noise.to(torch.uint8), torch.arange(1000) % 2, ("a", "b"))
     else:
         images = load_data(task.data, data_dir).train
     spec = spec.model_copy(update={"steps": steps, "warmup_steps": min(spec.warmup_steps, steps // 10)})
-    _, log = train(model, Pixels(model, images), spec)
+    with arithmetic(spec.autocast):
+        _, log = train(model, Pixels(model, images), spec)
     return {
         "task": task.name,
         "device": device,
@@ -141,7 +143,7 @@ def main() -> None:
     cost = cost_of(task.recipe, given.models, given.teraflops, given.step_ms)
     print(table(cost, given.models, given.teraflops, given.step_ms))
     if given.steps:
-        print(json.dumps(rate(task, given.steps, resolve_device(given.device), given.data_dir), indent=1))
+        print(json.dumps(rate(task, given.steps, set_device(given.device), given.data_dir), indent=1))
 
 
 if __name__ == "__main__":

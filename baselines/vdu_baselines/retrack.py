@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from vdu_bench.methods.context import UnlearningContext
+from vdu_bench.methods.distances import distances_between
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
@@ -103,7 +104,7 @@ class ReTrack(LossMethod):
 
     def _nearest(self, x0: Tensor) -> Tensor:
         """The retained images next to each, ``[N, k, *latent_shape]``."""
-        distances = torch.cdist(x0.flatten(1), self._candidates.flatten(1))
+        distances = distances_between(x0.flatten(1), self._candidates.flatten(1))
         k = min(self.settings.neighbours, len(self._candidates))
         return self._candidates[distances.topk(k, largest=False).indices]
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import Replay, UnlearningContext
+from vdu_bench.methods.distances import farthest
 from vdu_bench.methods.method import LossMethod
-from vdu_bench.methods.nearest import farthest
 from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from vdu_bench.engine.device import set_device
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.shipped import shipped_artifacts
 from vdu_bench.engine.stages.base import base
@@ -33,9 +34,8 @@ MAKERS: dict[str, Callable[[Workshop, Task], Any]] = {
 def make(plan: Path, wanted: Sequence[str]) -> None:
     """Make what is wanted, in this process."""
     told = json.loads(plan.read_text(encoding="utf-8"))
-    shop = Workshop(
-        Store(Path(told["store"]), shipped_artifacts()), told["device"], Progress(quiet=False), Path(told["data_dir"])
-    )
+    store, device = Store(Path(told["store"]), shipped_artifacts()), set_device(told["device"])
+    shop = Workshop(store, device, Progress(quiet=False), Path(told["data_dir"]))
     for one in wanted:
         name, _, what = one.partition(":")
         MAKERS[what](shop, with_overrides(find_task(name), told["changes"]))

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
-from vdu_bench.engine.memory import PeakMemory
+from vdu_bench.engine.memory import PeakMemory, release
 from vdu_bench.methods.catalog import METHODS, make_method, method_facts
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.precision import arithmetic
 from vdu_bench.tasks.loading import find_task
 from vdu_bench.tasks.task import Task
 
@@ -60,11 +61,10 @@ def _taken(name: str, model: DiffusionModel, task: Task, full: bool) -> dict[str
     method = make_method(name, settings)
     sampler = task.sampler.model_copy(update={"steps": 2})
     context = context_of(model, task, method, sampler, 64)
-    if cuda := model.device.type == "cuda":
-        torch.cuda.empty_cache()
+    release(model.device)
     batch = getattr(method.settings, "batch_size", 1)
     found: dict[str, Any] = {"settings": settings, "batch": batch, "out_of_memory": False}
-    with PeakMemory(model.device) as peak:
+    with arithmetic(task.compute.autocast), PeakMemory(model.device) as peak:
         try:
             method.unlearn(model, context)
         except torch.cuda.OutOfMemoryError:
@@ -72,7 +72,7 @@ def _taken(name: str, model: DiffusionModel, task: Task, full: bool) -> dict[str
     found["peak_gib"] = peak.mib / 1024
     if full and (expected := computed_gib(name, batch)) is not None:
         found |= {"computed_gib": expected, "peak_over_computed": found["peak_gib"] / expected}
-    if cuda:
+    if model.device.type == "cuda":
         reserved = torch.cuda.max_memory_reserved(model.device) / 2**30
         fits = not found["out_of_memory"] and reserved + CONTEXT_GIB <= CARD_GIB
         found |= {"reserved_gib": reserved, f"{CARD_GIB:.0f}_gb_hold_it": fits}

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vdu_bench.engine.memory import release
 from vdu_bench.methods.catalog import make_method
 from vdu_bench.methods.method import LossMethod
+from vdu_bench.models.compiling import compile_network
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.sampling import initial_noise
 from vdu_bench.models.specs import SamplerSpec, TrainingRecipe
@@ -25,7 +27,7 @@ from .loops import PlainTraining, plain_sampling
 from .models import context_of, random_model
 from .sizes import Sizes
 from .stepping import Stepper
-from .timing import autocast_of, precision_of, seconds_of
+from .timing import arithmetic_of, autocast_of, seconds_of
 
 SAMPLING_FLOOR = 0.95
 """Of diffusers' images a second, at equal steps: what is asked for."""
@@ -92,12 +94,16 @@ def run_rates(course: Course, sizes: Sizes, device: str, store: Path) -> None:
 
 
 def _rates(case: Case, sizes: Sizes, device: str, store: Path) -> dict[str, Any]:
+    if case.compiled:
+        # What was compiled for earlier parts counts against torch's limits, and holds their models.
+        torch.compiler.reset()
+    release(device)
     model = random_model(case.task, device, sizes.full_pipeline, store)
     model.autocast = autocast_of(case.precision)
     if case.compiled:
         # In place, so that both loops call the compiled network.
-        model.denoiser.compile()
-    with precision_of(case.precision):
+        compile_network(model.denoiser)
+    with arithmetic_of(case.precision):
         found = {"sampling": _sampling(model, case)}
         try:
             found["training"] = _training(model, case, sizes.repeats)
@@ -160,6 +166,7 @@ def _in_turn(ours: Any, theirs: Any, n: int, device: torch.device, pairs: int) -
 
 
 def _step_cost(task: Task, batch: int, sizes: Sizes, device: str, store: Path) -> dict[str, Any]:
+    release(device)
     model = random_model(task, device, sizes.full_pipeline, store).freeze()
     vdu, rival = (_stepper(name, model, task, batch) for name in ("vdu", "finetune"))
     for _ in range(WARM_UP):

@@ -19,7 +19,9 @@ OF_CPU = Path(__file__).parents[2] / "results" / "reference"
 
 
 def run_smoke(course: Course, sizes: Sizes, device: str, store: Path, of_cpu: Sequence[Path]) -> None:
-    """One run of all methods, then what differs from the CPU's records of the same settings."""
+    """One run of all methods, then what differs from the CPU's records of the same settings.
+
+    One after the other: beside others on the card their seconds would be of what these leave."""
     out = course.out / "smoke"
 
     def work() -> dict[str, Any]:
@@ -31,7 +33,6 @@ def run_smoke(course: Course, sizes: Sizes, device: str, store: Path, of_cpu: Se
             out=out,
             store=store,
             device=device,
-            jobs=sizes.at_once,
             quiet=True,
         )
         return {"cells": beside(results, read_records(*(of_cpu or (OF_CPU,))))}

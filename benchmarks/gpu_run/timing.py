@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Any, Literal
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 
-Precision = Literal["float32", "tf32", "bfloat16"]
+from vdu_bench.models.precision import arithmetic
 
 
 def seconds_of(work: Callable[[], Any], device: torch.device) -> float:
@@ -21,16 +21,10 @@ def seconds_of(work: Callable[[], Any], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-@contextmanager
-def precision_of(name: str) -> Iterator[None]:
-    """TF32 in matrix products and convolutions, or not; bfloat16 is asked for by autocast, beside it."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = name != "float32"
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+def arithmetic_of(name: str) -> AbstractContextManager[None]:
+    """The suite's own, by what a model's precision is called: of float32 it is proper."""
+    precision: Any = "off" if name == "float32" else name
+    return arithmetic(precision)
 
 
 def autocast_of(name: str) -> torch.dtype | None:

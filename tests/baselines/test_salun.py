@@ -108,3 +108,12 @@ def test_weight_decay_would_move_masked_weights(tiny_model: UnconditionalDDPM) -
     method = SalUn(optimizer="adamw", weight_decay=0.1, steps=1, batch_size=4)
     with pytest.raises(UserError, match="weight_decay moves the masked weights too"):
         method.unlearn(tiny_model, forgetting_ones(tiny_model, method))
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("levels", [2, 7, 50, 10**6])
+def test_among_equal_numbers_the_mask_is_that_of_a_sorted_choice(share: float, levels: int) -> None:
+    sizes = torch.randint(levels, (5000,), generator=torch.Generator().manual_seed(levels)) / levels
+    sorted_choice = torch.zeros(5000, dtype=torch.bool)
+    sorted_choice[sizes.topk(max(1, round(share * 5000))).indices] = True
+    assert torch.equal(torch.cat(salient([sizes[:1000], sizes[1000:]], share)), sorted_choice)

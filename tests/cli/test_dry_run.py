@@ -35,3 +35,14 @@ def test_data_that_lie_in_the_wrong_place_are_a_mistake(
     cli("run", "--task", "celeba_hats", "--methods", "vdu", "--dry-run", "--data-dir", tmp_path, code=2)
     assert "img_align_celeba is not there" in capsys.readouterr().err
     assert asked == []
+
+
+def test_several_devices_are_for_as_many_processes_here_too(
+    tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked_for = ("run", "--task", tiny_file, "--methods", "vdu", "--dry-run", "--device", "cpu,cuda:0")
+    places = ("--store", tmp_path / "store", "--out", tmp_path / "out")
+    cli(*asked_for, *places, "--jobs", "2")
+    assert "nothing was run" in capsys.readouterr().out
+    cli(*asked_for, *places, code=2)
+    assert "names 2 devices, and --jobs 1 is fewer" in capsys.readouterr().err

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 from prompted import IMAGES, PROMPTS
 
+from vdu_bench.collecting import uncollected
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.data.specs import CaptionSpec
 from vdu_bench.errors import RegimeError, UserError
@@ -233,3 +236,24 @@ def test_concept_prompts_are_the_draws_of_the_method_s_generator(tiny_text_to_im
     places = torch.randint(2, (9,), generator=generator).tolist()
     assert c.concept.draws(9) == [PROMPTS.concept[place] for place in places]
     assert torch.equal(c.generator.get_state(), generator.get_state())
+
+
+@pytest.mark.parametrize("prompted", [False, True])
+def test_model_and_context_go_with_the_last_who_holds_them(
+    tiny_model: UnconditionalDDPM, tiny_text_to_image: TextToImage, prompted: bool
+) -> None:
+    """At once, and not when the garbage collector comes: on a card they are gigabytes, and the next model waits."""
+    with uncollected():
+        model = (tiny_text_to_image if prompted else tiny_model).clone()
+        if prompted:
+            given = (model, IMAGES, "hat", "full", EVERYTHING, 0, lambda _: None, lambda: None, PROMPTS)
+            c = UnlearningContext(*given)
+            del given
+        else:
+            c = context(model, retrain=None)
+        c.forget.batch(2)
+        c.retain.batch(2)
+        c.replay(1)
+        gone = [weakref.ref(one) for one in (c, model, model.denoiser)]
+        del c, model
+        assert [one() for one in gone] == [None] * 3

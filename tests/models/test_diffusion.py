@@ -94,3 +94,22 @@ def test_initial_weights_depend_on_the_train_seed_alone(tiny_recipe: ModelRecipe
     assert torch.equal(first, weights(tiny_recipe))
     other = tiny_recipe.model_copy(update={"training": tiny_recipe.training.model_copy(update={"seed": 1})})
     assert not torch.equal(first, weights(other))
+
+
+def test_the_process_is_moved_once_and_is_never_that_of_another_schedule(tiny_model: UnconditionalDDPM) -> None:
+    model = tiny_model.clone()
+    with torch.inference_mode():
+        half = model.rounded_to(torch.bfloat16).process.alphas_cumprod
+    assert half.dtype == torch.bfloat16
+    assert not half.is_inference(), "autograd takes it"
+    assert model.process.alphas_cumprod is half
+    assert model.clone().process.alphas_cumprod is half
+    assert model.rounded_to(torch.float32).process.alphas_cumprod is model.noise_scheduler.alphas_cumprod
+    assert model.to("meta").process.alphas_cumprod.device.type == "meta"
+    other = tiny_model.clone()
+    before = other.process.alphas_cumprod
+    other.noise_scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2")
+    assert torch.equal(other.process.alphas_cumprod, other.noise_scheduler.alphas_cumprod)
+    assert not torch.equal(other.process.alphas_cumprod, before)
+    other.noise_scheduler.alphas_cumprod = before.clone() / 2
+    assert torch.equal(other.process.alphas_cumprod, before / 2)

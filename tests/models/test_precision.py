@@ -9,7 +9,7 @@ import torch
 
 import vdu_bench
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
-from vdu_bench.models.precision import arithmetic, set_arithmetic
+from vdu_bench.models.precision import Precision, arithmetic, set_arithmetic
 from vdu_bench.models.sampling import initial_noise
 from vdu_bench.models.specs import ComputeSpec, SamplerSpec
 
@@ -26,11 +26,19 @@ def test_tf32_is_on_where_it_is_asked_for_and_then_as_it_was() -> None:
     assert flags() == (False, False)
     with arithmetic("tf32"):
         assert flags() == (True, True)
-        with arithmetic("bfloat16"):
+        with arithmetic("off"):
             assert flags() == (False, False)
         assert flags() == (True, True)
     with pytest.raises(KeyError), arithmetic("tf32"):
         raise KeyError
+    assert flags() == (False, False)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_what_autocast_leaves_in_float32_is_computed_in_tf32(precision: Precision) -> None:
+    set_arithmetic("off")
+    with arithmetic(precision):
+        assert flags() == (True, True)
     assert flags() == (False, False)
 
 

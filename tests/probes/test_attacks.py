@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import Any
+
 import pytest
 import torch
 from diffusers import DDIMScheduler
 from prompted import IMAGES, PROMPTS
 
+from vdu_bench.collecting import uncollected
 from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.data.splits import DataSplits
 from vdu_bench.errors import UserError
@@ -294,3 +298,24 @@ def test_words_that_do_not_fit_before_the_prompt_are_an_error(
     probe = PromptSearch(given=4, words=words, rounds=1, candidates=1, batch_size=2, samples=1)
     with pytest.raises(UserError, match=f"prompt_search puts {words} tokens before the prompt"):
         probe.draw(tiny_text_to_image, context_for(task, tiny_text_to_image, probe))
+
+
+def test_the_copy_of_an_attack_is_gone_before_the_next_is_made(
+    tiny_task: Task, tiny_model: UnconditionalDDPM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its moments, and not when the garbage collector comes."""
+    copies: list[weakref.ref[DiffusionModel]] = []
+    there: list[int] = []
+    clone = UnconditionalDDPM.clone
+
+    def noted(model: UnconditionalDDPM, **more: Any) -> UnconditionalDDPM:
+        there.append(sum(one() is not None for one in copies))
+        copy = clone(model, **more)
+        copies.append(weakref.ref(copy))
+        return copy
+
+    monkeypatch.setattr(UnconditionalDDPM, "clone", noted)
+    probe = Relearn(images=(2, 3, 4), looks=(1,), batch_size=2, samples=2)
+    with uncollected():
+        probe.draw(tiny_model, context_for(tiny_task, tiny_model, probe))
+    assert there == [0, 0, 0]

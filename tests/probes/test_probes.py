@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 from prompted import IMAGES, NAMES, PROMPTS
 from retrying import Retry
 
+from vdu_bench.collecting import uncollected
 from vdu_bench.data.counterfactuals import CounterfactualPairs
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.data.sources.digits import load_digits
@@ -178,3 +181,15 @@ def test_settings_are_checked() -> None:
     assert Retry(steps=9).settings.steps == 9
     with pytest.raises(UserError, match="Retry has no setting 'stepz'; did you mean 'steps'"):
         Retry(stepz=9)
+
+
+def test_a_probed_model_goes_with_the_last_who_holds_it(faces: Task, tiny_text_to_image: TextToImage) -> None:
+    """At once, and not when the garbage collector comes."""
+    with uncollected():
+        model = tiny_text_to_image.clone()
+        context = faces_context(faces, model, "held_out_images")
+        Samples().draw(model, context)
+        Redraw(noises=1, images=1).draw(model, context)
+        gone = [weakref.ref(one) for one in (context, model, model.denoiser)]
+        del context, model
+        assert [one() for one in gone] == [None] * 3

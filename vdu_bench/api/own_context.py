@@ -97,21 +97,30 @@ class OwnContext(UnlearningContext):
         )
         if words is not None:
             self._concept = Concept(words.prompts, words.anchor, words.preserve, self.generator)
+            self._batches.captions = _OwnCaptions(self.names)
 
     def _require(self, need: Need) -> None:
         super()._require(need)
         if not self._given[need]:
             raise UserError(f"{self._who} needs {ASKED[need]}")
 
-    def _drawn_captions(self, concepts: Tensor) -> list[str] | None:
-        """Not a task's, but an image's own, of which one is drawn."""
-        if self._concept is None:
-            return None
-        return [self._one_of(row.nonzero().flatten().tolist()) for row in concepts[:, 1:]]
 
-    def _one_of(self, places: list[int]) -> str:
-        drawn = places[int(torch.randint(len(places), (1,), generator=self.generator))]
-        return self.names[1 + drawn]
+class _OwnCaptions:
+    """Not a task's, but an image's own, of which one is drawn.
+
+    Args:
+        names: `FORGET`, then the captions.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def drawn(self, concepts: Tensor, generator: torch.Generator) -> list[str]:
+        return [self._one_of(row.nonzero().flatten().tolist(), generator) for row in concepts[:, 1:]]
+
+    def _one_of(self, places: list[int], generator: torch.Generator) -> str:
+        drawn = places[int(torch.randint(len(places), (1,), generator=generator))]
+        return self._names[1 + drawn]
 
 
 def _image_set(

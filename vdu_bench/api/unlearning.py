@@ -71,7 +71,7 @@ def unlearn(
         sampler: how the pipeline's own samples are drawn, where they are needed: a `SamplerSpec` or its fields.
             Default: its defaults, in batches of 8, with a guidance scale of 7.5 where the pipeline takes prompts.
         autocast: precision of the denoiser's arithmetic. Meanwhile torch's own flags for TF32 say so too: ``off`` is
-            float32 proper.
+            float32 proper, and all others compute in TF32 what stays in float32.
         gradient_checkpointing: compute activations twice, and keep few of them.
         seed: of every draw.
         quiet: no progress bar.

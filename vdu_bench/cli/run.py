@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -115,6 +116,7 @@ def run(
     """
     from vdu_bench.cli.dry_run import expecting, print_dry_run
     from vdu_bench.engine.attacks import under_attack
+    from vdu_bench.engine.cards import check_jobs, device_of
     from vdu_bench.engine.evaluate import external_beside
     from vdu_bench.engine.executors import LocalExecutor
     from vdu_bench.engine.few_samples import too_few
@@ -149,8 +151,11 @@ def run(
     if dry_run:
         done = list(finished(cells, place, fresh))
         missing = [cell for cell in cells if cell.name not in done]
-        # Here, whoever would run them: no worker is started for it.
-        fetched = LocalExecutor(place, progress).to_fetch(missing) if missing else []
+        if dask is None:
+            check_jobs(device, jobs)
+        # Here and on one device, whoever would run them: no worker is started for it.
+        here = [replace(cell, device=device_of(device, 0)) for cell in missing]
+        fetched = LocalExecutor(place, progress).to_fetch(here) if missing else []
         print_dry_run(cells, done, expected(missing), [*fetched, f"store: {place.root}; results: {out}"])
         return
     executor = executor_of(jobs, dask, place, progress, fresh, plugin)

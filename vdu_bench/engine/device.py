@@ -12,8 +12,10 @@ from vdu_bench.models.precision import set_algorithms, set_arithmetic
 def set_device(name: str) -> str:
     """The device of this process from here on, as `resolve_device` gives it: what names none of its own runs there too.
 
-    A GPU's arithmetic is set outright, and not left to torch's defaults: float32 proper, the same algorithms in every
-    run. A task that asks for another precision has it while its models are trained and sampled.
+    A GPU's arithmetic is set outright, and not left to torch's defaults: float32 proper, and for cuDNN's convolutions
+    the same algorithms in every run. What is added up there in no fixed order, such as the gradients of attention and
+    of indexed reads, may still differ in last bits. A task that asks for another precision has it while its models are
+    trained and sampled.
     """
     device = resolve_device(name)
     if device.startswith("cuda"):

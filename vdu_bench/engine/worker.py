@@ -8,7 +8,7 @@ from pathlib import Path
 from vdu_bench.engine.cells import Cell, tasks_of
 from vdu_bench.engine.device import set_device
 from vdu_bench.engine.failures import forget_failure, tell_failure
-from vdu_bench.engine.memory import check_memory
+from vdu_bench.engine.memory import check_memory, release
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recording import failed_record, make_record
 from vdu_bench.engine.stages.base import base, check_prompt_lengths
@@ -123,6 +123,13 @@ class Worker:
 
     def record(self, cell: Cell) -> Record:
         """The cell's record; one that broke off with an error says so, and is not kept for reuse."""
+        record = self._recorded(cell)
+        if record.status == "failed":
+            # Here, where the error's traceback holds the cell's models no more.
+            release(self._shop.device)
+        return record
+
+    def _recorded(self, cell: Cell) -> Record:
         try:
             record = make_record(cell, self._shop)
         except NoRoom:

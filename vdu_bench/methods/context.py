@@ -103,8 +103,8 @@ class UnlearningContext(Draws):
             forget_set = _some(forget_set, forget_images, derive_seed(seed, "forget subset"))
         if regime == "forget_and_retain" and role != "reference":
             retain_set = _some(retain_set, len(forget_set), derive_seed(seed, "retain subset"))
-        self._forget = ImagePool(model, train, forget_set, derive_seed(seed, "forget"), self._batch)
-        self._retain = ImagePool(model, train, retain_set, derive_seed(seed, "retain"), self._batch)
+        self._forget = ImagePool(model, train, forget_set, derive_seed(seed, "forget"), self._batches)
+        self._retain = ImagePool(model, train, retain_set, derive_seed(seed, "retain"), self._batches)
 
     @property
     def base(self) -> DiffusionModel:

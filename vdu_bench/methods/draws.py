@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +12,37 @@ from vdu_bench.data.captions import Captions
 from vdu_bench.methods.encoded import Kept
 from vdu_bench.methods.pools import Batch, ImagePool
 from vdu_bench.models.diffusion import DiffusionModel
+
+
+class Wording(Protocol):
+    """Draws a caption for each row of bool ``[N, K]``, the concepts that an image shows, by a CPU generator."""
+
+    def drawn(self, concepts: Tensor, generator: torch.Generator) -> list[str]: ...
+
+
+class Batches:
+    """Makes batches of clean latents, with captions from a generator.
+
+    It is apart from whoever hands the batches out, whose pools hold it: a pool that held its own holder would keep the
+    model on its card until the garbage collector comes.
+
+    Args:
+        model: what the latents are of; it embeds the captions.
+        captions: puts images into words; None for an unconditional model.
+        generator: of the captions.
+    """
+
+    def __init__(self, model: DiffusionModel, captions: Wording | None, generator: torch.Generator) -> None:
+        self._model, self.captions, self._generator = model, captions, generator
+        self._embedded: Kept[str] = Kept()
+
+    def __call__(self, x0: Tensor, concepts: Tensor) -> Batch:
+        """A batch of clean latents and of the concepts that their images show, bool ``[N, K]``."""
+        if self.captions is None:
+            return Batch(x0, self._model.condition(None), None, concepts)
+        captions = self.captions.drawn(concepts, self._generator)
+        condition = self._embedded.of(captions, lambda: self._model.condition(captions))
+        return Batch(x0, condition, captions, concepts)
 
 
 class Draws(ABC):
@@ -30,7 +61,7 @@ class Draws(ABC):
         self.generator = torch.Generator().manual_seed(seed)
         """A CPU generator for draws of one's own; move what it gives to the model's device."""
         self._model, self._captions = model, captions
-        self._embedded: Kept[str] = Kept()
+        self._batches = Batches(model, captions, self.generator)
 
     @property
     def forget(self) -> ImagePool:
@@ -56,14 +87,3 @@ class Draws(ABC):
         """Uniform training times, int64 ``[n]``, on the model's device."""
         t = torch.randint(self._model.train_timesteps, (n,), generator=self.generator)
         return t.to(self._model.device)
-
-    def _batch(self, x0: Tensor, concepts: Tensor) -> Batch:
-        captions = self._drawn_captions(concepts)
-        if captions is None:
-            return Batch(x0, self._model.condition(None), None, concepts)
-        condition = self._embedded.of(captions, lambda: self._model.condition(captions))
-        return Batch(x0, condition, captions, concepts)
-
-    def _drawn_captions(self, concepts: Tensor) -> list[str] | None:
-        """What images show, in words, for bool ``[N, K]``; None for an unconditional model."""
-        return None if self._captions is None else self._captions.drawn(concepts, self.generator)

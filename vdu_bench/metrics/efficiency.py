@@ -65,7 +65,7 @@ class NfeBackward(Metric):
 
 
 class UnlearnPeakMemory(Metric):
-    """Peak memory while unlearning: allocated on a GPU, the process's resident set on a CPU."""
+    """Peak memory while unlearning: of base and method on a GPU, the process's resident set on a CPU."""
 
     unit = "MiB"
     better = "lower"

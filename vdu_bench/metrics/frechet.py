@@ -20,11 +20,8 @@ from torch_fidelity.utils import create_feature_extractor, extract_featuresdict_
 
 from vdu_bench.metrics.inception import EXTRACTOR, FEATURES, Inception
 
-FEWEST, MOST = 64, 1024
-"""Images that Inception is shown at once: on a CPU the fewest, on a GPU up to the most."""
-
-IMAGE_BYTES = 32 * 2**20
-"""What an image takes there, roughly: layers of up to 64 channels of 147 x 147 numbers, and what convolutions need."""
+BATCH = {"cpu": 64, "cuda": 256}
+"""Images that Inception is shown at once, by the kind of device: always as many, since last bits depend on it."""
 
 Statistics = dict[str, Any]
 """float64 ``mu`` ``[F]`` and ``sigma`` ``[F, F]``."""
@@ -80,7 +77,7 @@ def inception_statistics(
     device = torch.device(inception.device)
     cuda = device.type == "cuda"
     options: dict[str, Any] = {
-        "batch_size": batch_on(device),
+        "batch_size": BATCH[device.type],
         "cuda": cuda,
         "feature_extractor_weights_path": str(inception.weights),
         "verbose": False,
@@ -98,14 +95,6 @@ def inception_statistics(
         found: Statistics = fid_features_to_statistics(features)
         return found
     return {key: value.astype(np.float32) for key, value in feature_statistics(features, weights).items()}
-
-
-def batch_on(device: torch.device) -> int:
-    """How many images Inception is shown at once: on a GPU as many as half of its free memory holds, within bounds."""
-    if device.type != "cuda":
-        return FEWEST
-    free, _ = torch.cuda.mem_get_info(device)
-    return max(FEWEST, min(MOST, int(free / 2 / IMAGE_BYTES)))
 
 
 class _Images(Dataset[Tensor]):

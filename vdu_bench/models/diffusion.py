@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from vdu_bench.errors import Diverged
+from vdu_bench.models.compiling import compile_network
 from vdu_bench.models.counting import EvaluationCounter
 from vdu_bench.models.noise_process import NoiseProcess
 from vdu_bench.models.sampling import begin_at, make_scheduler, sampling_loop
@@ -48,6 +49,8 @@ class DiffusionModel(ABC):
         self.compiled = False
         self.microbatch: int | None = None
         self.tf32 = False
+        self._process: tuple[Tensor, NoiseProcess] | None = None
+        """The schedule's own numbers, and the process that was made of these: another schedule has others."""
 
     @property
     def prompted(self) -> bool:
@@ -74,7 +77,12 @@ class DiffusionModel(ABC):
     @property
     def process(self) -> NoiseProcess:
         """How it goes from data to noise, on the model's device and in its dtype."""
-        return NoiseProcess.of(self.noise_scheduler).to(self.device, self.dtype)
+        described, kept = NoiseProcess.of(self.noise_scheduler), self._process
+        if kept is None or kept[0] is not described.alphas_cumprod or not kept[1].lies(self.device, self.dtype):
+            # Moved once, and as a tensor that autograd takes, even if it is asked for while samples are drawn.
+            with torch.inference_mode(False):
+                kept = self._process = described.alphas_cumprod, described.to(self.device, self.dtype)
+        return kept[1]
 
     @property
     def train_timesteps(self) -> int:
@@ -99,6 +107,8 @@ class DiffusionModel(ABC):
 
     def denoise(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """The network's own output, counted; `t` is int64 ``[N]`` or a scalar."""
+        # Before autocast begins: a condition is embedded in the text encoder's own precision, whoever asks for it.
+        condition = self._conditioned(len(x_t), condition)
         # Not autocast(enabled=False), which not every kind of device knows.
         with nullcontext() if self.autocast is None else torch.autocast(self.device.type, self.autocast):
             output = self._in_parts(x_t, t, condition)
@@ -132,7 +142,7 @@ class DiffusionModel(ABC):
             cast(Any, self.denoiser).enable_gradient_checkpointing()
         if compute.compile:
             self.compiled = True
-            self.denoiser.compile()
+            compile_network(self.denoiser)
         return self
 
     def rounded_to(self, dtype: torch.dtype) -> Self:
@@ -155,7 +165,7 @@ class DiffusionModel(ABC):
         twin.denoiser = copy.deepcopy(self.denoiser, shared)
         if self.compiled:
             # A copied module has lost what it was compiled to.
-            twin.denoiser.compile()
+            compile_network(twin.denoiser)
         return twin
 
     def freeze(self) -> Self:
@@ -278,6 +288,10 @@ class DiffusionModel(ABC):
             if on_batch is not None:
                 on_batch(len(x_t))
         return torch.cat(images)
+
+    def _conditioned(self, n: int, condition: Tensor | None) -> Tensor | None:  # noqa: ARG002
+        """What the denoiser is given for `n` latents: a model may have something of its own in the place of None."""
+        return condition
 
     @abstractmethod
     def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor: ...

@@ -35,6 +35,10 @@ class NoiseProcess:
         """This process elsewhere and in another precision, from which all else follows."""
         return type(self)(self.alphas_cumprod.to(device, dtype))
 
+    def lies(self, device: torch.device, dtype: torch.dtype) -> bool:
+        """Whether it is there, in that precision."""
+        return self.alphas_cumprod.device == device and self.alphas_cumprod.dtype == dtype
+
     @property
     def T(self) -> int:
         """How many times there are: t is 0..T-1."""

@@ -67,8 +67,10 @@ def sampling_loop(denoise: Callable[[Tensor, Tensor], Tensor], x_t: Tensor, sche
         part: which of its timesteps.
     """
     begin_at(scheduler, part.start or 0)
-    for t in scheduler.timesteps[part]:
-        output = denoise(scheduler.scale_model_input(x_t, t), t.to(x_t.device))
+    times = scheduler.timesteps[part]
+    # All at once: to move one is to wait for what is under way.
+    for t, there in zip(times, times.to(x_t.device), strict=True):
+        output = denoise(scheduler.scale_model_input(x_t, t), there)
         x_t = scheduler.step(output, t, x_t).prev_sample
     return x_t
 

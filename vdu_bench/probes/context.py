@@ -64,11 +64,12 @@ class ProbeContext(Draws):
         shown = train.shows(task.forget)
         sides = (("forget", shown), ("retain", ~shown))
         self._forget, self._retain = (
-            ImagePool(model, train, which.nonzero().flatten(), derive_seed(self.seed, side), self._batch)
+            ImagePool(model, train, which.nonzero().flatten(), derive_seed(self.seed, side), self._batches)
             for side, which in sides
         )
-        of_concept = splits.held_out.shows(task.forget).nonzero().flatten()
-        self._held_out = ImagePool(model, splits.held_out, of_concept, derive_seed(self.seed, "held_out"), self._batch)
+        held_out, order = splits.held_out, derive_seed(self.seed, "held_out")
+        of_concept = held_out.shows(task.forget).nonzero().flatten()
+        self._held_out = ImagePool(model, held_out, of_concept, order, self._batches)
         model.counter = EvaluationCounter()
 
     def noise(self, n: int, purpose: str = "samples") -> Tensor:

@@ -105,19 +105,28 @@ def relearned(
     n = count_of(settings.samples, context)
     looks = {UNATTACKED: ask_for_concept(model, context, n)}
     for count in settings.images:
-        copy = model.clone(own=selected_parameters(model.denoiser, settings.weights))
-        chosen = list(selected_parameters(copy.denoiser, settings.weights).values())
-        fit = Fit(chosen, _spec(settings), copy.autocast)
-        loss = _loss_on(copy, context, pool.take(torch.arange(count)), settings.batch_size)
-        for look in settings.looks:
-            copy.denoiser.train()
-            for parameter in chosen:
-                parameter.requires_grad_(True)
-            while fit.step < look:
-                with seeded_dropout(copy.denoiser, derive_seed(context.seed, "dropout", count, fit.step)):
-                    fit.advance(gradients_of(loss))
-            fit.read()
-            looks[look_name(f"{count} images", look)] = ask_for_concept(copy.freeze(), context, n)
+        looks |= _looks_after(count, n, model, context, settings, pool)
+    return looks
+
+
+def _looks_after(
+    count: int, n: int, model: DiffusionModel, context: ProbeContext, settings: RelearnSettings, pool: ImagePool
+) -> dict[str, Tensor]:
+    """`n` images at each look at a copy that is trained on `count`; the copy is gone before the next one is made."""
+    copy = model.clone(own=selected_parameters(model.denoiser, settings.weights))
+    chosen = list(selected_parameters(copy.denoiser, settings.weights).values())
+    fit = Fit(chosen, _spec(settings), copy.autocast)
+    loss = _loss_on(copy, context, pool.take(torch.arange(count)), settings.batch_size)
+    looks = {}
+    for look in settings.looks:
+        copy.denoiser.train()
+        for parameter in chosen:
+            parameter.requires_grad_(True)
+        while fit.step < look:
+            with seeded_dropout(copy.denoiser, derive_seed(context.seed, "dropout", count, fit.step)):
+                fit.advance(gradients_of(loss))
+        fit.read()
+        looks[look_name(f"{count} images", look)] = ask_for_concept(copy.freeze(), context, n)
     return looks
 
 

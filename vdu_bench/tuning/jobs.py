@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vdu_bench.engine.cards import check_jobs, device_of
 from vdu_bench.engine.cluster import local_cluster, own_device
 from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
@@ -91,13 +92,16 @@ def run_searches(
         plugins: plug-in files.
 
     Raises:
-        UserError: as `tune`.
+        UserError: as `tune`, and for fewer processes than devices.
     """
+    if searches:
+        check_jobs(searches[0].device, jobs)
     if jobs == 1 or len(searches) == 1:
         executor = LocalExecutor(store, progress)
         for search in searches:
             try:
-                yield search, search.run(executor, store, progress)
+                # One process works on one device, however many are named for it.
+                yield search, replace(search, device=device_of(search.device, 0)).run(executor, store, progress)
             except Broken as error:
                 yield search, error
         return

@@ -99,6 +99,16 @@ def test_no_condition_is_the_empty_prompt(tiny_text_to_image: TextToImage) -> No
     assert not torch.equal(asked, empty)
 
 
+@pytest.mark.parametrize("microbatch", [None, 1])
+def test_no_condition_is_the_empty_prompt_as_it_is_embedded_without_autocast(
+    tiny_text_to_image: TextToImage, microbatch: int | None
+) -> None:
+    model = tiny_text_to_image.clone().computing(ComputeSpec(autocast="bfloat16", microbatch=microbatch))
+    x_t = torch.randn(2, *model.latent_shape, generator=torch.Generator().manual_seed(0))
+    t = torch.tensor([10, 900])
+    assert torch.equal(model.predict_noise(x_t, t), model.predict_noise(x_t, t, model.null_condition(2)))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_latents_and_conditions_are_in_the_denoiser_s_type(tiny_text_to_image: TextToImage, dtype: torch.dtype) -> None:
     model = tiny_text_to_image

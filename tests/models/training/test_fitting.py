@@ -177,6 +177,34 @@ def test_no_value_is_asked_for_within_a_window(decay: float | None) -> None:
         running.read()
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_a_state_that_was_read_from_disk_lies_where_the_weights_are(optimizer: str) -> None:
+    """And may be gone on from: Adam's count of steps is the one thing that torch leaves on the CPU."""
+    spec = FitSpec(steps=9, learning_rate=0.1, clip_norm=1.0, ema_decay=0.99, optimizer=optimizer)
+    saved, elsewhere = (Fit([nn.Parameter(torch.zeros(2, device=place))], spec) for place in ("cpu", "meta"))
+    saved.advance(gradients_of(quadratic(saved.parameters[0])))
+    elsewhere.restore(1, saved.state())
+    p = elsewhere.parameters[0]
+    fresh = Fit([nn.Parameter(torch.zeros(2, device="meta"))], spec)
+    fresh.advance(gradients_of(lambda _: fresh.parameters[0].square().sum()))
+    assert fresh.ema is not None
+    assert elsewhere.ema is not None
+    expected = {key: value.device for key, value in fresh.optimizer.state[fresh.parameters[0]].items()}
+    assert {key: value.device for key, value in elsewhere.optimizer.state[p].items()} == expected
+    assert [one.device.type for one in elsewhere.ema.shadow_params] == ["meta"]
+    elsewhere.advance(gradients_of(lambda _: p.square().sum()))
+
+
+def test_a_state_is_copied_and_not_shared() -> None:
+    spec = FitSpec(steps=9, learning_rate=0.1, ema_decay=0.99)
+    one, other = (Fit([nn.Parameter(torch.zeros(2))], spec) for _ in range(2))
+    one.advance(gradients_of(quadratic(one.parameters[0])))
+    before = {name: value.clone() for name, value in one.state().items()}
+    other.restore(1, one.state())
+    other.advance(gradients_of(quadratic(other.parameters[0])))
+    assert all(torch.equal(value, one.state()[name]) for name, value in before.items())
+
+
 def test_average_replaces_the_weights_at_the_end() -> None:
     p = nn.Parameter(torch.zeros(2))
     spec = FitSpec(steps=3, learning_rate=0.1, ema_decay=0.999)

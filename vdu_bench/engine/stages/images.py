@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.grids import IMAGES
+from vdu_bench.engine.memory import release
 from vdu_bench.engine.stage import Stage
 from vdu_bench.engine.store import Artifact
 from vdu_bench.engine.usage import pipeline_code, usage
@@ -78,6 +79,7 @@ def images(shop: Workshop, task: Task, weights: Weights, name: str, probe: Probe
         spec |= {"data": shop.data_digest(task), "forget": task.forget}
 
     def make(folder: Path) -> Mapping[str, Any]:
+        release(shop.device)
         model = ready_model(task, weights, shop.device)
         context = ProbeContext(task, model, name, probe.needs, seed, shop.splits(task))
         bar = shop.progress.bar(f"{label}: {name}", probe.images(context))

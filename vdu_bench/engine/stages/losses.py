@@ -12,12 +12,14 @@ from torch import Tensor
 
 from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.grids import IMAGES
+from vdu_bench.engine.memory import release
 from vdu_bench.engine.stage import Stage
 from vdu_bench.engine.store import Artifact
 from vdu_bench.engine.usage import pipeline_code, usage
 from vdu_bench.engine.weights import Weights, ready_model
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import Diverged
+from vdu_bench.models.precision import arithmetic
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.probes.loss_probe import LossContext, LossProbe
 from vdu_bench.registry import Entry
@@ -53,7 +55,7 @@ def losses(
         "settings": probe.settings.model_dump(mode="json"),
         "seed": seed,
         **usage(task),
-        "device": shop.device,
+        "device": shop.device_kind,
     }
     inputs = dict(weights.inputs)
     if samples is not None:
@@ -62,10 +64,12 @@ def losses(
         spec |= {"data": shop.data_digest(task), "forget": task.forget}
 
     def make(folder: Path) -> Mapping[str, Any]:
+        release(shop.device)
         model = ready_model(task, weights, shop.device)
         drawn = {} if samples is None else load_file(samples.folder / IMAGES)
         context = LossContext(task, model, name, probe.needs, seed, shop.splits(task), drawn=drawn)
-        with shop.progress.bar(f"{label}: {name}", probe.images(context)) as context.on_batch:
+        bar = shop.progress.bar(f"{label}: {name}", probe.images(context))
+        with arithmetic(task.compute.autocast), bar as context.on_batch:
             started = time.perf_counter()
             found, reason = _taken(probe, model, context)
             seconds = time.perf_counter() - started

@@ -12,7 +12,7 @@ import torch
 
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.code import code_digest
-from vdu_bench.engine.memory import PeakMemory
+from vdu_bench.engine.memory import PeakMemory, release, standing
 from vdu_bench.engine.stage import Stage
 from vdu_bench.engine.stages import posterior
 from vdu_bench.engine.stages.base import base
@@ -101,6 +101,8 @@ def _unlearn(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folder
 
 def _computed(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folder: Path) -> Mapping[str, Any]:
     task = cell.task
+    release(shop.device)
+    before = standing(shop.device)
     model = ready_model(task, whole, shop.device)
     model.counter = EvaluationCounter()
 
@@ -124,7 +126,8 @@ def _computed(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folde
     )
     method.prepare(model, context)
     made, reason = None, ""
-    with shop.progress.phases(cell.name, "unlearning", method.steps) as bar, PeakMemory(shop.device) as memory:
+    phases, peak = shop.progress.phases(cell.name, "unlearning", method.steps), PeakMemory(shop.device, before)
+    with phases as bar, peak as memory:
         context.on_step, context.on_phase = bar.step, bar.phase
         started = time.perf_counter()
         try:

@@ -26,7 +26,8 @@ def jitter(x: Tensor, max_shift: int, max_rotation: float, generator: torch.Gene
     affine[:, 0, 0], affine[:, 0, 1] = angle.cos(), -angle.sin()
     affine[:, 1, 0], affine[:, 1, 1] = angle.sin(), angle.cos()
     affine[:, 0, 2], affine[:, 1, 2] = shift[:, 0] / width, shift[:, 1] / height
-    grid = torch.nn.functional.affine_grid(affine, list(x.shape), align_corners=False).to(x)
+    # What is drawn is moved, and what is as large as the images is made where they are.
+    grid = torch.nn.functional.affine_grid(affine.to(x), list(x.shape), align_corners=False)
     return torch.nn.functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
@@ -49,8 +50,8 @@ def off_manifold(x: Tensor, generator: torch.Generator) -> Tensor:
     """
     n = len(x)
     way = torch.randint(5, (n,), generator=generator)
-    order = torch.rand(n, x.shape[2] * x.shape[3], generator=generator).argsort(1)[:, None].expand(-1, x.shape[1], -1)
-    shuffled = x.flatten(2).gather(2, order.to(x.device)).reshape(x.shape)
+    order = torch.rand(n, x.shape[2] * x.shape[3], generator=generator).to(x.device).argsort(1)
+    shuffled = x.flatten(2).gather(2, order[:, None].expand(-1, x.shape[1], -1)).reshape(x.shape)
     partner = x[torch.randperm(n, generator=generator).to(x.device)]
     low, high = NOISE_LEVELS
     level = low + (high - low) * torch.rand(n, 1, 1, 1, generator=generator).to(x)

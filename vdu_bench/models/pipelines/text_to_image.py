@@ -111,9 +111,10 @@ class TextToImage(DiffusionModel):
         """Pixels on the side of a latent."""
         return int(2 ** (len(self.vae.config["block_out_channels"]) - 1))
 
+    def _conditioned(self, n: int, condition: Tensor | None) -> Tensor:
+        return self.null_condition(n) if condition is None else condition
+
     def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
-        if condition is None:
-            condition = self.null_condition(len(x_t))
         return self.denoiser(x_t, t, encoder_hidden_states=condition).sample
 
     @torch.no_grad()

@@ -205,20 +205,20 @@ class Fit:
         return tensors
 
     def restore(self, step: int, tensors: dict[str, Tensor]) -> None:
-        """Go on from a `state` that was taken after `step` steps."""
+        """Go on from a `state` that was taken after `step` steps, on whatever device its tensors are."""
         self.step = step
         with torch.no_grad():
             for i, p in enumerate(self.parameters):
                 p.copy_(tensors[f"parameter.{i}"])
                 prefix = f"optimizer.{i}."
                 self.optimizer.state[p] = {
-                    name.removeprefix(prefix): value.clone()
-                    for name, value in tensors.items()
-                    if name.startswith(prefix)
+                    key: tensors[f"{prefix}{key}"].to("cpu" if key == "step" else p.device, copy=True)
+                    for key in (name.removeprefix(prefix) for name in tensors if name.startswith(prefix))
                 }
         if self.ema is not None:
             self.ema.optimization_step = step
-            self.ema.shadow_params = [tensors[f"ema.{i}"].clone() for i in range(len(self.parameters))]
+            pairs = enumerate(self.parameters)
+            self.ema.shadow_params = [tensors[f"ema.{i}"].to(p.device, copy=True) for i, p in pairs]
         if self.scaler is not None:
             self.scaler.load_state_dict({key: tensors[f"scaler.{key}"].item() for key in self.scaler.state_dict()})
 

@@ -1,0 +1,25 @@
+"""torch.compile of a network, for as many kinds of calls as a process makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+KINDS = 256
+"""Of networks, shapes, precisions and ways to take gradients that one function is compiled for. torch's own limit is 8,
+and what comes after that runs uncompiled, which nothing but a line in a log tells."""
+
+
+def compile_network(network: nn.Module, **options: Any) -> None:
+    """Have a network's calls compiled from here on, in place: its weights keep their names.
+
+    Args:
+        network: any.
+        options: as `torch.compile` takes them.
+    """
+    from torch._dynamo import config  # a second's import, for those who compile
+
+    # The name that torch 2.4 knows it by, and later ones too.
+    config.cache_size_limit = max(config.cache_size_limit, KINDS)
+    network.compile(**options)

@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from contextlib import suppress
 from fnmatch import filter as matching
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
-from pydantic_core import from_json
 
 from vdu_bench.collecting import uncollected
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, flat
 from vdu_bench.measured import AtOwnCount, Matrix, MetricResult, Number, Outcomes, Schema
 from vdu_bench.packed import PACKED, pack_of, unpack
+from vdu_bench.plain_json import is_suspect, read_json
 from vdu_bench.records_old import upgraded
-from vdu_bench.variants import file_name, row_name, variant_name
+from vdu_bench.variants import IN_FILES, NAME, file_name, row_name, variant_name
 
 SCHEMA_VERSION = 4
 
@@ -30,6 +30,10 @@ Role = Literal["reference", "contestant", "external"]
 TUNING = ("trials", "evaluations")
 """What is told of a search for settings (`Record.tuning_cost`)."""
 SettingsFrom = Literal["", "default", "task", "tuned", "published", "command"]
+
+
+Name = Annotated[str, Field(pattern=NAME)]
+"""A name that becomes a part of file names; records come from anywhere."""
 
 
 class Seeds(Schema):
@@ -138,9 +142,9 @@ class Record(Schema):
 
     schema_version: int = SCHEMA_VERSION
     """Of this schema; records of an earlier one are made into it when they are read."""
-    task: str
+    task: Name
     """Task name."""
-    family: str = ""
+    family: Name | Literal[""] = ""
     """The tasks that share data, model and judge; empty in records from before it was kept."""
     forget: str
     """The concept that was to be forgotten."""
@@ -148,7 +152,7 @@ class Record(Schema):
     """How many of the forget set a method could draw from, as the task limits it; None for all of them."""
     forget_set: int | None = None
     """How many training images show the concept; None in records from before it was kept, and of failed cells."""
-    method: str
+    method: Name
     """Method name."""
     role: Role
     """``reference`` rows (original, retrain, real) frame the table; ``external`` models were unlearned elsewhere."""
@@ -169,7 +173,7 @@ class Record(Schema):
     """By dotted name, what a command changed of the task; `forget_images`, which has a field of its own, apart."""
     method_changes: dict[str, Any] = Field(default_factory=dict)
     """By name, what a command gave the method otherwise than the task does; a `regime` other than full among it."""
-    called: str = ""
+    called: Name | Literal[""] = ""
     """What a command called the variant, in place of `method_changes`; empty where it gave no name."""
     seeds: Seeds
     """What was drawn from."""
@@ -184,7 +188,7 @@ class Record(Schema):
     how far they scatter. False in records from before it was kept."""
     environment: dict[str, Any]
     """Package versions, device, git commit and dirty flag."""
-    stages: dict[str, str]
+    stages: dict[str, Name]
     """The address of each stage that the cell was made of; ``retrain`` where the judged model is that. Of real images
     no ``unlearned``."""
     digests: dict[str, str] = Field(default_factory=dict)
@@ -197,13 +201,13 @@ class Record(Schema):
     probes: dict[str, dict[str, int]] = Field(default_factory=dict)
     """By probe, what it was given and what it took: distinct real images, the denoiser's evaluations; empty in records
     of schema 1."""
-    metrics: dict[str, MetricResult]
+    metrics: dict[Name, MetricResult]
     """By metric name; empty when the status is not ``ok``."""
     at_own_count: dict[str, AtOwnCount] = Field(default_factory=dict)
     """Of the row of real images, by metric name: what does not compare with the samples' numbers, which are more."""
     outcomes: dict[str, Outcomes] = Field(default_factory=dict)
     """By what the metrics count (`MetricFacts.counts`)."""
-    matrices: dict[str, Matrix] = Field(default_factory=dict)
+    matrices: dict[Name, Matrix] = Field(default_factory=dict)
     """By metric name, the tables that stand behind a number."""
     warnings: list[str] = Field(default_factory=list)
     """What a reader of the numbers has to know: a judge that errs more than its task allows."""
@@ -253,12 +257,13 @@ def read_record(file: Path) -> Record:
         return found[file]
     try:
         content = file.read_bytes()
-        with suppress(ValidationError):
-            # Nearly all are of this schema, and from text to record is faster without plain data in between.
-            record = Record.model_validate_json(content)
-            if record.schema_version == SCHEMA_VERSION:
-                return record
-        plain = from_json(content)
+        if not is_suspect(content):
+            with suppress(ValidationError):
+                # Nearly all are of this schema, and from text to record is faster without plain data in between.
+                record = Record.model_validate_json(content)
+                if record.schema_version == SCHEMA_VERSION:
+                    return record
+        plain = read_json(content)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
     except ValueError as error:
@@ -280,7 +285,8 @@ def _record(plain: Any, place: str) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{place} is not a record of schema {SCHEMA_VERSION}: {key}: {first['msg']}") from error
+        why = IN_FILES if first["type"] == "string_pattern_mismatch" else first["msg"]
+        raise UserError(f"{place} is not a record of schema {SCHEMA_VERSION}: {flat(key)}: {why}") from error
 
 
 def read_records(*folders: Path) -> list[Record]:

@@ -118,9 +118,11 @@ def run(
     from vdu_bench.engine.evaluate import external_beside
     from vdu_bench.engine.executors import LocalExecutor
     from vdu_bench.engine.few_samples import too_few
+    from vdu_bench.engine.names import check_names
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.regimes import expand_regimes
     from vdu_bench.engine.run import finished, run_cells
+    from vdu_bench.files import require_place
     from vdu_bench.reports.comparable import check_comparable
 
     require_alone()
@@ -146,14 +148,20 @@ def run(
     for line in [f"store: {place.root}; results: {out}", *left_out, *too_few(tasks)]:
         progress.say(line)
     expected = expecting(out, place, jobs)
-    if dry_run:
-        done = list(finished(cells, place, fresh))
-        missing = [cell for cell in cells if cell.name not in done]
-        # Here, whoever would run them: no worker is started for it.
-        fetched = LocalExecutor(place, progress).to_fetch(missing) if missing else []
-        print_dry_run(cells, done, expected(missing), [*fetched, f"store: {place.root}; results: {out}"])
-        return
     executor = executor_of(jobs, dask, place, progress, fresh, plugin)
+    if dry_run:
+        done = finished(cells, place, fresh)
+        missing = [cell for cell in cells if cell.name not in done]
+        check_names(cells, out, done)
+        require_place(out, "--out")
+        fetched = []
+        if missing:
+            require_place(place.root, "--store")
+            executor.check_devices(missing)
+            # Here, whoever would run them: no worker is started for it.
+            fetched = LocalExecutor(place, progress).to_fetch(missing)
+        print_dry_run(cells, list(done), expected(missing), [*fetched, f"store: {place.root}; results: {out}"])
+        return
     outcome = run_cells(cells, place, out, progress, executor, fresh, expected=expected)
     others = external_beside(outcome.records, out, check_comparable, progress.say)
     publish_run([*outcome.records, *others], out, place, progress, everything=everything)

@@ -36,13 +36,23 @@ def catalog() -> dict[str, Task]:
 
 
 def find_task(name: str) -> Task:
-    """A task of the catalog, or the one that a file describes. Raises UserError for either mistake."""
+    """A task of the catalog, or the one that a file describes.
+
+    Raises:
+        UserError: there is no such task or file; or the file's goes by the name of one of the catalog, and is another.
+    """
+    tasks_by_name = catalog()
     if name.endswith((".yaml", ".yml")):
         tasks = read_tasks(Path(name))
         if len(tasks) != 1:
             raise UserError(f"{name} describes {len(tasks)} tasks; --task takes a file with one")
-        return tasks[0]
-    tasks_by_name = catalog()
+        (task,) = tasks
+        if tasks_by_name.get(task.name, task) != task:
+            raise UserError(
+                f"{name}: name: {task.name} is the name of an installed task, and this is another one; give it a name "
+                "of its own, which is what its records go by"
+            )
+        return task
     if name not in tasks_by_name:
         raise UserError(f"unknown task {name!r}{did_you_mean(name, tasks_by_name)}")
     return tasks_by_name[name]

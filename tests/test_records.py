@@ -256,3 +256,15 @@ def test_a_text_may_have_signs_that_end_a_line_elsewhere(tmp_path: Path) -> None
     record = made_up().model_copy(update={"warnings": ["one\u2028two\x85three"]})
     (tmp_path / PACKED).write_bytes(pack([record.to_json()]))
     assert read_records(tmp_path)[0].warnings == ["one\u2028two\ufffdthree"]
+
+
+def test_who_names_a_packed_file_or_a_record_as_if_it_lay_beside_it_is_told_how(tmp_path: Path) -> None:
+    place = tmp_path / PACKED
+    place.write_bytes(pack([made_up().to_json()]))
+    how = rf"name one of the records in .*{PACKED}, such as .*{PACKED}/digits_1/esd/seed0.json"
+    with pytest.raises(UserError, match=f"is no record, but many: {how}"):
+        read_record(place)
+    with pytest.raises(UserError, match=f"cannot read .*: No such file or directory; {how}"):
+        read_record(tmp_path / "records/digits_1/vdu/seed0.json")
+    with pytest.raises(UserError, match="No such file or directory$"):
+        read_record(tmp_path.parent / "nope.json")

@@ -265,10 +265,21 @@ def read_record(file: Path) -> Record:
                     return record
         plain = read_json(content)
     except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from error
+        instead = _packed_instead(file) if isinstance(error, FileNotFoundError) else ""
+        raise UserError(f"cannot read {file}: {error.strerror}" + f"; {instead}" * bool(instead)) from error
     except ValueError as error:
+        if file.name == PACKED:
+            raise UserError(f"{file} is no record, but many: {_packed_instead(file)}") from error
         raise UserError(f"{file} is not a record of schema {SCHEMA_VERSION}: not JSON: {error}") from error
     return _record(plain, str(file))
+
+
+def _packed_instead(file: Path) -> str:
+    """How a record is named, for who names a packed file, or a record that is not there beside one; else empty."""
+    place = (
+        file if file.name == PACKED else next((one / PACKED for one in file.parents if (one / PACKED).is_file()), None)
+    )
+    return "" if place is None else f"name one of the records in {place}, such as {next(iter(_packed(place)))}"
 
 
 def _record(plain: Any, place: str) -> Record:

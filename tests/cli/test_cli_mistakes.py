@@ -35,6 +35,14 @@ MISTAKES = {
     "no selection of weights": (["--set", "vdu.weights=foo"], "cross_attention"),
     "seeds that end before they begin": (["--seeds", "4-2"], "4-2 ends before it begins"),
     "seed in a range twice": (["--seeds", "0-2,1"], "--seeds names 1 twice"),
+    "more seeds than anybody runs": (["--seeds", "0-99999999"], "more than 10,000 seeds"),
+    "more seeds in several ranges": (["--seeds", "0-5999,6000-10000"], "more than 10,000 seeds"),
+    "settings of no probe": (["--set", "task.probe_settings.relern.looks=[3]"], "did you mean 'relearn'"),
+    "settings of a probe that is not run": (
+        ["--set", "task.probe_settings.relearn.looks=[3]"],
+        "add --attacks relearn",
+    ),
+    "unknown setting of a probe": (["--set", "task.probe_settings.redraw.image=3"], "did you mean 'images'"),
     "negative samples": (["--samples", "-5"], "samples"),
     "seed that is no number": (["--seeds", "0,x"], "'x' is not a whole number"),
     "negative seed": (["--seeds", "-1"], "not a whole number"),
@@ -119,3 +127,44 @@ def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
 def test_other_mistakes(command: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     cli(*command, code=2)
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "run --dry-run", "sweep", "evaluate"])
+def test_a_store_that_cannot_be_made(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocked = bad_file(tmp_path, "file", "")
+    what = ["--checkpoint", blocked, "--name", "x"] if command == "evaluate" else ["--methods", "vdu"]
+    places = ["--store", blocked / "store", "--out", tmp_path / "out"]
+    cli(*command.split(), "-q", "--task", "digits_1", *what, *places, code=2)
+    said = capsys.readouterr().err
+    assert "cannot write to --store" in said or command == "evaluate"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["plot", "page", "prepare"])
+def test_a_place_that_cannot_be_written(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocked = bad_file(tmp_path, "file", "")
+    store = ["--store", tmp_path / "store"]
+    what = ["--task", "digits_1", "--export"] if command == "prepare" else [REFERENCE, "--out"]
+    for place in (blocked, blocked / "inside"):
+        cli(command, *what, place, *store, code=2)
+        said = capsys.readouterr().err
+        assert f"vdu-bench: cannot write to {what[-1]} {place}" in said
+        assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [blocked]
+
+
+@pytest.mark.parametrize("how", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_a_dry_run_refuses_what_a_run_refuses(
+    how: list[str], tmp_path: Path, tiny_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = bad_file(tmp_path, "other.yaml", tiny_file.read_text().replace("samples: 40", "samples: 20"))
+    places = ["--store", tmp_path / "store", "--out", tmp_path / "out", *how]
+    cli("run", "-q", "--task", f"{tiny_file},{other}", "--methods", "vdu", *places, code=2)
+    assert "two tasks are called tiny: give one of them another `name:`" in capsys.readouterr().err
+    cli("run", "-q", "--task", tiny_file, "--methods", "vdu", *places, "--jobs", "2", "--dask", "x", code=2)
+    assert "--jobs and --dask exclude each other" in capsys.readouterr().err
+    cli("run", "-q", "--task", tiny_file, "--methods", "vdu", *places, "--jobs", "2", "--device", "cpu,cpu", code=2)
+    assert "device" in capsys.readouterr().err
+    cli("run", "-q", "--task", tiny_file, "--methods", "vdu", *places[:2], "--out", other, *how, code=2)
+    assert f"cannot write to --out {other}" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["other.yaml"]

@@ -92,6 +92,10 @@ Attacks = Annotated[
 Fresh = Annotated[bool, typer.Option("--fresh", help="Make the cells again, even those that are done.")]
 
 
+MOST_SEEDS = 10_000
+"""Of one command: each is a cell of its own, and nobody runs as many."""
+
+
 def load_plugins(files: list[Path] | None) -> None:
     """Register what plug-in files define."""
     if files:
@@ -136,11 +140,13 @@ def seeds_in(text: str) -> list[int]:
     seeds: list[int] = []
     for word in names_in(text, "--seeds"):
         first, dash, last = word.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if len(word) > 40 or not first.isdecimal() or (dash and not last.isdecimal()):
             raise UserError(f"--seeds {text!r}: {word!r} is not a whole number from 0 up, nor a range such as 0-4")
         found = range(int(first), int(last or first) + 1)
         if not found:
             raise UserError(f"--seeds {text!r}: {word} ends before it begins")
+        if found[-1] - found[0] + len(seeds) >= MOST_SEEDS:
+            raise UserError(f"--seeds {text!r}: more than {MOST_SEEDS:,} seeds; run fewer at a time")
         seeds += found
     if doubled := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
         raise UserError(f"--seeds names {doubled[0]} twice")

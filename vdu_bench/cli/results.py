@@ -169,6 +169,7 @@ def plot(
     """
     from vdu_bench.engine.grids import first_samples
     from vdu_bench.engine.progress import Progress
+    from vdu_bench.files import require_writable
     from vdu_bench.records import read_records
     from vdu_bench.reports.report import write_courses, write_data, write_plots, write_sweeps
     from vdu_bench.reports.tables.leaderboard import leaderboards
@@ -177,6 +178,7 @@ def plot(
     if out is None and len(folders) > 1:
         raise UserError("name the folder of the plots by --out: they are of several folders")
     found, folder = read_records(*folders), (out or folders[0]) / "plots"
+    require_writable(folder, "--out" if out is not None else "the records' own folder (--out names another)")
     written = []
     if kind == "all":
         samples = first_samples(found, store_at(store, Progress(quiet)), _warn)

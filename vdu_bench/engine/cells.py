@@ -22,7 +22,7 @@ from vdu_bench.methods.regime import Need, Regime, forbidden_needs
 from vdu_bench.methods.settings import beside, is_published
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.models.specs import ModelRecipe, SnapshotPosterior
-from vdu_bench.probes.catalog import PROBES, check_attack
+from vdu_bench.probes.catalog import PROBES, check_attack, check_probe_settings
 from vdu_bench.records import SettingsFrom
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import CALLED, changed, file_name, variant_name
@@ -210,7 +210,8 @@ def expand(
 
     Raises:
         UserError: an unknown method, settings for a method that is not run, or a method that was asked for by name
-            and cannot be run; a task's data are not there; a name that cannot be used, or one for several variants.
+            and cannot be run; a task's data are not there, or it has settings of a probe that is not run; a name that
+            cannot be used, or one for several variants.
     """
     _check_called(called, settings)
     everything = list(methods) == ["all"]
@@ -226,6 +227,7 @@ def expand(
     for task in tasks:
         for attack in task.attacks:
             check_attack(attack, task.model.kind, task.name)
+        check_probe_settings(task)
         stamps = data_stamp(task.data, data_dir), models_stamp(task.elsewhere)
         for name in names:
             why = _obstacle(task, name, regime)

@@ -24,6 +24,7 @@ from vdu_bench.files import digest_of_file
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.regime import Regime
 from vdu_bench.models.files.external_files import ExternalFiles, find_external
+from vdu_bench.probes.catalog import check_probe_settings
 from vdu_bench.records import Record, records_by_file, run_files
 from vdu_bench.spec import digest_of
 from vdu_bench.tasks.task import Task
@@ -64,6 +65,7 @@ def evaluation_cells(
         _check_name(name)
     if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
         raise UserError(f"--unlearning-seconds {seconds} is not a number of seconds")
+    check_probe_settings(task)
     files = find_external(checkpoint, task.model.kind)
     name = name or _name_of(files)
     external = External(files, _digest(files), seconds)

@@ -14,7 +14,7 @@ from vdu_bench.engine.names import check_names
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.stages.record import find_record
 from vdu_bench.engine.store import Store
-from vdu_bench.files import require_writable, write_atomically
+from vdu_bench.files import require_place, require_writable, write_atomically
 from vdu_bench.records import Record
 
 
@@ -62,9 +62,11 @@ def run_cells(
     found = finished(cells, store, fresh)
     missing = [cell for cell in cells if cell.name not in found]
     check_names(cells, out, found)
+    require_place(out, "--out")
     if missing:
-        require_writable(store.root, "--store")
+        require_place(store.root, "--store")
         executor.check(missing)
+        require_writable(store.root, "--store")
     require_writable(out, "--out")
     for record in found.values():
         admit(record)

@@ -16,6 +16,32 @@ class Mine(Original):
     name = "vdu"
 """
 
+UNFINISHED = """
+from abc import ABC
+
+from vdu_bench.methods.method import Method
+from vdu_bench.methods.original import Original
+from vdu_bench.metrics.metric import Metric
+
+class Base(Method, ABC):
+    pass
+
+class OwnBase(Method):
+    pass
+
+class Mine(OwnBase):
+    def unlearn(self, model, context):
+        return model
+
+class Mine2(Method):
+    pass
+
+class Counted(Metric):
+    label = "x"
+"""
+
+SWEEP = ["sweep", "--task", "digits_1", "--methods", "vdu"]
+
 MISTAKES = {
     "unknown task": (["--task", "digits_one"], "unknown task 'digits_one'"),
     "unknown task, close": (["--task", "digit_1"], "did you mean 'digits_1'"),
@@ -43,6 +69,9 @@ MISTAKES = {
         "add --attacks relearn",
     ),
     "unknown setting of a probe": (["--set", "task.probe_settings.redraw.image=3"], "did you mean 'images'"),
+    "all beside others": (["--methods", "all,vdu"], "methods all, vdu: all stands alone"),
+    "an empty name": (["--name", ""], "--name '' is empty"),
+    "no forget images": (["--set", "task.forget_images=0"], "Input should be 'all' or greater than 0"),
     "negative samples": (["--samples", "-5"], "samples"),
     "seed that is no number": (["--seeds", "0,x"], "'x' is not a whole number"),
     "negative seed": (["--seeds", "-1"], "not a whole number"),
@@ -79,6 +108,8 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(
         ("1 +\n", "fails to import: SyntaxError"),
         ("x = 1\n", "defines no Method, no Probe, no Metric and no DataSource"),
         (CALLED_VDU, "two methods are called 'vdu'"),
+        (UNFINISHED, "Mine2 lacks unlearn"),
+        (UNFINISHED.replace("Mine2(Method)", "Mine2(Original)"), "Counted lacks compute"),
     ],
 )
 def test_a_broken_plug_in_is_named(
@@ -117,6 +148,18 @@ def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
         (["table", str(REFERENCE), "--regime", "full"], "--regime goes with --layout data"),
         (["table", str(REFERENCE), "--layout", "data", "--regime", "forget_only"], "run under it; under: full"),
         (["table", str(REFERENCE), "--layout", "data", "--regime", "ful"], "did you mean 'full'"),
+        (["check", "--records", "nope", "--reference", "nowhere"], "nope is not a folder of records"),
+        ([*SWEEP, "--set", "vdu.steps=10", "--values", "10,20"], "vdu.steps is set, and values are given"),
+        ([*SWEEP, "--set", "vdu.gamma=0.3", "--set", "vdu.gamma=0.4"], "--set gives vdu.gamma twice"),
+        (
+            [*SWEEP, "--set", "task.sampler={steps: 5}", "--set", "task.sampler.steps=4"],
+            "gives task.sampler.steps twice",
+        ),
+        ([*SWEEP, "--set", "task.samples=50", "--samples", "60"], "--samples and --set task.samples say the same"),
+        ([*SWEEP, "--over", ""], "--over '' is empty"),
+        ([*SWEEP, "--methods", "all,vdu"], "all stands alone"),
+        (["tune", *SWEEP[1:], "--methods", "all,vdu"], "all stands alone"),
+        ([*SWEEP, "--methods", "all", "--over", "nothing"], "no method has a setting 'nothing'"),
         (["show", "vdo"], "did you mean 'vdu'"),
         (["list", "things"], "things"),
         (["run"], "--task"),

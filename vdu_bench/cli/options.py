@@ -116,7 +116,7 @@ def tasks_named(names: str, variants: list[dict[str, Any]]) -> list[Any]:
 def the_task(name: str, assignments: list[str] | None, samples: int | None) -> Any:
     """The one task of --task, changed by --set and --samples. Raises UserError for more, or settings of a method."""
     if samples is not None:
-        settings_in(None, None, samples)
+        settings_in(assignments, None, samples)
     task = settings_of_task(assignments, None)
     found = tasks_named(name, [task if samples is None else {**task, "samples": samples}])
     if len(found) != 1:
@@ -178,6 +178,8 @@ def settings_in(
 
     if samples is not None and samples < 2:
         raise UserError(f"--samples {samples}: at least 2 samples are needed for any interval")
+    if samples is not None and any(one.partition("=")[0].strip() == "task.samples" for one in assignments or []):
+        raise UserError("--samples and --set task.samples say the same; give one of them")
     settings = read_settings(assignments or [], file, inline)
     task = settings.pop("task", [{}])
     return settings, task if samples is None else [{**own, "samples": samples} for own in task]
@@ -200,6 +202,13 @@ def require_alone() -> None:
             "torchrun and accelerate launch are for vdu-bench prepare, whose training several processes share; this "
             "takes one process (and vdu-bench run has --dask for many machines)"
         )
+
+
+def require_words(**options: str | None) -> None:
+    """Raise UserError for an option that was given and says nothing."""
+    for name, text in options.items():
+        if text is not None and not text.strip():
+            raise UserError(f"--{name} {text!r} is empty; leave it out, or say what it is")
 
 
 def data_dir_at(folder: Path | None) -> Path | None:

@@ -33,6 +33,7 @@ from vdu_bench.cli.options import (
     publish_run,
     regimes_in,
     require_alone,
+    require_words,
     seeds_in,
     settings_in,
     store_at,
@@ -126,6 +127,7 @@ def run(
     from vdu_bench.reports.comparable import check_comparable
 
     require_alone()
+    require_words(name=name, dask=dask)
     load_plugins(plugin)
     if dry_run:
         context.with_resource(nothing_fetched())

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     # It brings the hub's client, which a command whose cells are done has no use for.
     from vdu_bench.models.files.external_files import ExternalFiles
 
+ALL = "all"
+"""In the place of methods' names: every one that can run."""
 REFERENCES = ("original", "retrain", "real")
 
 
@@ -214,7 +216,8 @@ def expand(
             cannot be used, or one for several variants.
     """
     _check_called(called, settings)
-    everything = list(methods) == ["all"]
+    check_all_alone(methods)
+    everything = list(methods) == [ALL]
     chosen = list(METHODS.each(method_facts)) if everything else list(methods)
     names = list(dict.fromkeys([*REFERENCES, *chosen]))
     for name in names:
@@ -230,7 +233,7 @@ def expand(
         check_probe_settings(task)
         stamps = data_stamp(task.data, data_dir), models_stamp(task.elsewhere)
         for name in names:
-            why = _obstacle(task, name, regime)
+            why = obstacle(task, name, regime)
             if why and (everything or name not in methods):
                 left_out.append(f"{task.name}: {name} is left out: {why}")
                 continue
@@ -270,7 +273,14 @@ def tasks_of(cells: Iterable[Cell]) -> list[Task]:
     return list({cell.task.digest(): cell.task for cell in cells}.values())
 
 
-def _obstacle(task: Task, name: str, regime: Regime) -> str:
+def check_all_alone(methods: Sequence[str]) -> None:
+    """Raise UserError for ``all`` beside others."""
+    if len(methods) > 1 and ALL in methods:
+        raise UserError(f"methods {', '.join(methods)}: {ALL} stands alone")
+
+
+def obstacle(task: Task, name: str, regime: Regime) -> str:
+    """Why a method cannot run on a task in a regime; empty where it can."""
     facts = method_facts(name)
     if "retrained" in facts.needs and task.recipe is None:
         return "the base is from elsewhere, and there is no recipe to train it again by"

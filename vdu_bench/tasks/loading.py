@@ -127,9 +127,19 @@ def _validate(content: dict[str, Any], file: Path | None, prefix: str) -> Task:
         if first["type"] == "extra_forbidden":
             known = Task.model_fields if len(words) == 1 else ()
             raise UserError(f"{where}unknown key {key}{did_you_mean(words[-1], known)}") from error
-        # A check of the whole task names its keys itself.
-        message = first["msg"].removeprefix("Value error, ")
+        # A check of the whole task names its keys itself. Of a value that may be of several kinds each has its say.
+        of_key = [one for one in error.errors() if _path(one["loc"], content, one["type"]) == words]
+        message = _either([str(one["msg"]) for one in of_key])
         raise UserError(f"{where}{': '.join(filter(None, (key.rstrip('.'), message)))}") from error
+
+
+def _either(messages: Sequence[str]) -> str:
+    """What pydantic says of one value, as one sentence: ``Input should be 'all' or greater than 0``."""
+    plain = [message.removeprefix("Value error, ") for message in dict.fromkeys(messages)]
+    same = "Input should be "
+    if not all(message.startswith(same) for message in plain):
+        return plain[0]
+    return same + " or ".join(message.removeprefix(same) for message in plain)
 
 
 def _path(place: Sequence[str | int], content: Any, kind: str) -> list[str]:

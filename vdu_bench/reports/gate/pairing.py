@@ -45,6 +45,7 @@ def read_both(reference: Path, records: Path) -> tuple[list[Record], list[Record
         UserError: a folder has no records or a file that is not one, or both are the same folder.
     """
     if not reference.is_dir():
+        records_by_file(records)  # nobody is to be told to make a reference of what is not there
         raise UserError(
             f"there is no reference at {reference}: name one by --reference, or make these records one by "
             f"`vdu-bench bless --records {records} --reference {reference}`"

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from commands import bad_file, cli
 
+from vdu_bench.errors import warn
+
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
 CALLED_VDU = """
@@ -64,14 +66,11 @@ MISTAKES = {
     "more seeds than anybody runs": (["--seeds", "0-99999999"], "more than 10,000 seeds"),
     "more seeds in several ranges": (["--seeds", "0-5999,6000-10000"], "more than 10,000 seeds"),
     "settings of no probe": (["--set", "task.probe_settings.relern.looks=[3]"], "did you mean 'relearn'"),
-    "settings of a probe that is not run": (
-        ["--set", "task.probe_settings.relearn.looks=[3]"],
-        "add --attacks relearn",
-    ),
     "unknown setting of a probe": (["--set", "task.probe_settings.redraw.image=3"], "did you mean 'images'"),
     "all beside others": (["--methods", "all,vdu"], "methods all, vdu: all stands alone"),
     "an empty name": (["--name", ""], "--name '' is empty"),
     "no forget images": (["--set", "task.forget_images=0"], "Input should be 'all' or greater than 0"),
+    "unknown setting of a probe that is not run": (["--set", "task.probe_settings.relearn.look=[3]"], "mean 'looks'"),
     "negative samples": (["--samples", "-5"], "samples"),
     "seed that is no number": (["--seeds", "0,x"], "'x' is not a whole number"),
     "negative seed": (["--seeds", "-1"], "not a whole number"),
@@ -211,3 +210,19 @@ def test_a_dry_run_refuses_what_a_run_refuses(
     cli("run", "-q", "--task", tiny_file, "--methods", "vdu", *places[:2], "--out", other, *how, code=2)
     assert f"cannot write to --out {other}" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["other.yaml"]
+
+
+def test_settings_of_a_probe_that_is_not_run_are_told_to_decide_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warn.cache_clear()
+    settings = ["--set", "task.probe_settings.relearn.looks=[3]", "--dry-run", "--store", tmp_path, "--out", tmp_path]
+    cli("run", "-q", "--task", "digits_1", "--methods", "vdu", *settings)
+    said = capsys.readouterr().err
+    assert "warning: task.probe_settings.relearn decide nothing here" in said
+    assert "without --attacks relearn" in said
+    warn.cache_clear()
+    cli("run", "-q", "--task", "digits_1", "--methods", "vdu", "--attacks", "relearn", *settings)
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "attacks are not counted of which no record in the folder or the store tells: relearn" in said.out

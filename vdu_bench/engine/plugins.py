@@ -29,6 +29,8 @@ def load_plugin(file: Path) -> list[str]:
             name that is in use.
     """
     module_name = import_plugin(file)
+    if unfinished := _unfinished(module_name):
+        raise UserError(f"plug-in {file}: {unfinished}")
     names = []
     for attribute, value in vars(sys.modules[module_name]).items():
         if getattr(value, "__module__", None) != module_name:
@@ -36,8 +38,6 @@ def load_plugin(file: Path) -> list[str]:
         for name, registry in _places(attribute, value):
             registry.add(name, f"{module_name}:{attribute}", file.resolve())
             names.append(name)
-    if unfinished := _unfinished(module_name):
-        raise UserError(f"plug-in {file}: {unfinished}")
     if not names:
         raise UserError(f"plug-in {file} defines no Method, no Probe, no Metric and no DataSource")
     return names

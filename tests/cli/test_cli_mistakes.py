@@ -70,7 +70,6 @@ MISTAKES = {
     "all beside others": (["--methods", "all,vdu"], "methods all, vdu: all stands alone"),
     "an empty name": (["--name", ""], "--name '' is empty"),
     "no forget images": (["--set", "task.forget_images=0"], "Input should be 'all' or greater than 0"),
-    "unknown setting of a probe that is not run": (["--set", "task.probe_settings.relearn.look=[3]"], "mean 'looks'"),
     "negative samples": (["--samples", "-5"], "samples"),
     "seed that is no number": (["--seeds", "0,x"], "'x' is not a whole number"),
     "negative seed": (["--seeds", "-1"], "not a whole number"),
@@ -217,12 +216,15 @@ def test_settings_of_a_probe_that_is_not_run_are_told_to_decide_nothing(
 ) -> None:
     warn.cache_clear()
     settings = ["--set", "task.probe_settings.relearn.looks=[3]", "--dry-run", "--store", tmp_path, "--out", tmp_path]
-    cli("run", "-q", "--task", "digits_1", "--methods", "vdu", *settings)
+    command = ["run", "-q", "--task", "digits_1", "--methods", "vdu"]
+    cli(*command, *settings)
     said = capsys.readouterr().err
     assert "warning: task.probe_settings.relearn decide nothing here" in said
     assert "without --attacks relearn" in said
     warn.cache_clear()
-    cli("run", "-q", "--task", "digits_1", "--methods", "vdu", "--attacks", "relearn", *settings)
+    cli(*command, "--attacks", "relearn", *settings)
     said = capsys.readouterr()
     assert said.err == ""
     assert "attacks are not counted of which no record in the folder or the store tells: relearn" in said.out
+    cli(*command, "--set", "task.probe_settings.relearn.look=[3]", *settings[2:], code=2)
+    assert "Relearn has no setting 'look'; did you mean 'looks'" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import math
 from pathlib import Path
@@ -178,3 +179,92 @@ def test_one_record_of_a_packed_file_is_read_by_its_name(tmp_path: Path) -> None
     assert (found.method, found.seeds.sample) == ("vdu", 1)
     with pytest.raises(UserError, match=rf"{PACKED} has no record digits_1/mine/seed1.json; it has digits_1/.* 9 more"):
         read_record(place / "digits_1" / "mine" / "seed1.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": "../../evil"},
+        {"task": "/tmp/evil"},
+        {"task": ".."},
+        {"task": "a\\b"},
+        {"task": ""},
+        {"task": "t" * 101},
+        {"method": "../../../evil"},
+        {"method": "vdu\n"},
+        {"method": "vdu\x1b[2J"},
+        {"called": "../x"},
+        {"stages": {"samples": "../../secret"}},
+        {"metrics": {"../pul": {}}},
+        {"matrices": {"../pul": {}}},
+    ],
+    ids=str,
+)
+def test_no_name_of_a_record_leads_out_of_its_folder(tmp_path: Path, change: dict) -> None:
+    plain = json.loads(made_up().to_json()) | change
+    file = tmp_path / "seed0.json"
+    for place, content in ((file, json.dumps(plain).encode()), (tmp_path / PACKED, pack([json.dumps(plain)]))):
+        place.write_bytes(content)
+        with pytest.raises(UserError, match="it is a part of file names") as caught:
+            read_records(tmp_path)
+        assert str(caught.value).isprintable()
+        place.unlink()
+
+
+def test_what_a_command_changed_leads_nowhere_either() -> None:
+    plain = json.loads(made_up().to_json())
+    for name in ("../../evil", "a\nb", "\x1b[2J", "a\\..\\b"):
+        record = Record.model_validate(plain | {"task_changes": {name: 1}, "method_changes": {name: 1}})
+        assert record.cell_name.count("/") == 2
+        assert record.cell_name.isprintable()
+        assert ".." not in record.cell_name
+    names = {"task": "digits-1+a=2", "method": "esd[gamma=0.3, x]", "called": "my name.2"}
+    assert Record.model_validate(plain | names).cell_name == "digits-1+a=2/esd[gamma=0.3, x]+my name.2/seed0"
+
+
+def test_control_signs_do_not_reach_a_terminal(tmp_path: Path) -> None:
+    plain = json.loads(made_up().to_json())
+    bad = "a\x1b[2J\x9b\x7f\u202eb\tc"
+    plain |= {"forget": bad, "warnings": [bad, "plain é \\b"], "environment": {bad: {"x": [bad]}}}
+    for text in (json.dumps(plain), json.dumps(plain, ensure_ascii=False)):
+        (tmp_path / "seed0.json").write_text(text)
+        (tmp_path / "packed").mkdir(exist_ok=True)
+        (tmp_path / "packed" / PACKED).write_bytes(pack([text]))
+        for folder in (tmp_path / "packed", tmp_path):
+            (record,) = read_records(folder)
+            clean = "a\ufffd[2J\ufffd\ufffd\ufffdb\tc"
+            assert record.forget == clean
+            assert record.warnings == [clean, "plain é \\b"]
+            assert record.environment == {clean: {"x": [clean]}}
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b""), gzip.compress(b"\n \n\n")])
+def test_an_empty_packed_file_is_no_folder_of_records(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / PACKED).write_bytes(content)
+    for name in (PACKED, f"{PACKED}/digits_1/esd/seed0.json"):
+        with pytest.raises(UserError, match=rf"no records under .*{PACKED}: the file is empty"):
+            read_records(tmp_path) if name == PACKED else read_record(tmp_path / name)
+
+
+def test_folders_for_records_without_any_have_none(tmp_path: Path) -> None:
+    (tmp_path / "records" / "digits_1" / "esd").mkdir(parents=True)
+    with pytest.raises(UserError, match="no records under"):
+        read_records(tmp_path)
+
+
+def test_a_text_may_have_signs_that_end_a_line_elsewhere(tmp_path: Path) -> None:
+    record = made_up().model_copy(update={"warnings": ["one\u2028two\x85three"]})
+    (tmp_path / PACKED).write_bytes(pack([record.to_json()]))
+    assert read_records(tmp_path)[0].warnings == ["one\u2028two\ufffdthree"]
+
+
+def test_who_names_a_packed_file_or_a_record_as_if_it_lay_beside_it_is_told_how(tmp_path: Path) -> None:
+    place = tmp_path / PACKED
+    place.write_bytes(pack([made_up().to_json()]))
+    how = rf"name one of the records in .*{PACKED}, such as .*{PACKED}/digits_1/esd/seed0.json"
+    with pytest.raises(UserError, match=f"is no record, but many: {how}"):
+        read_record(place)
+    with pytest.raises(UserError, match=f"cannot read .*: No such file or directory; {how}"):
+        read_record(tmp_path / "records/digits_1/vdu/seed0.json")
+    with pytest.raises(UserError, match="No such file or directory$"):
+        read_record(tmp_path.parent / "nope.json")

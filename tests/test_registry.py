@@ -29,6 +29,12 @@ def test_names_collide_unless_they_mean_the_same() -> None:
         registry.add("path", "os:path")
 
 
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "a\n"])
+def test_a_name_is_fit_for_a_file(name: str) -> None:
+    with pytest.raises(UserError, match="a thing cannot be called .*: it is a part of file names"):
+        Registry("thing").add(name, "pathlib:Path")
+
+
 def test_unknown_names_get_a_hint() -> None:
     registry: Registry[type] = Registry("thing")
     registry.add("gradient_ascent", "a:b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -31,6 +32,25 @@ def write_atomically(file: Path, content: bytes) -> Path:
     with replacing(file) as temporary:
         temporary.write_bytes(content)
     return file
+
+
+def require_writable(folder: Path, option: str) -> None:
+    """Make a folder, and see that it takes a file. Raises UserError, naming the option that named it, where not."""
+    probe = folder / f".write-test-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write to {option} {folder}: {error.strerror}") from error
+
+
+def require_place(folder: Path, option: str) -> None:
+    """`require_writable` as far as it can be told without making anything: by the nearest folder that is there."""
+    there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = os.strerror(errno.EACCES if there.is_dir() else errno.ENOTDIR)
+        raise UserError(f"cannot write to {option} {folder}: {why}")
 
 
 def write_output(file: Path, text: str) -> None:

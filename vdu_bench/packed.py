@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
-
 from vdu_bench.errors import UserError
+from vdu_bench.plain_json import read_json
 
 PACKED = "records.jsonl.gz"
 """The file's name in a folder of results."""
@@ -24,15 +23,18 @@ def pack(records: Iterable[str]) -> bytes:
 
 
 def unpack(file: Path) -> list[Any]:
-    """The plain JSON of each line. Raises UserError, naming file and line."""
+    """The plain JSON of each line. Raises UserError, naming file and line, or that it is empty."""
     try:
-        lines = gzip.decompress(file.read_bytes()).decode().splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        # Not splitlines: a text in a record may have signs that end a line elsewhere.
+        lines = gzip.decompress(file.read_bytes()).removesuffix(b"\n").split(b"\n")
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {file}: {error}") from error
+    if not any(line.strip() for line in lines):
+        raise UserError(f"no records under {file}: the file is empty; get it again, or remove it")
     found: list[Any] = []
     for number, line in enumerate(lines, 1):
         try:
-            found.append(from_json(line))
+            found.append(read_json(line))
         except ValueError as error:
             raise UserError(f"{file}, line {number}: not JSON: {error}") from error
     return found

@@ -12,17 +12,17 @@ from collections.abc import Iterable
 from contextlib import suppress
 from fnmatch import filter as matching
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
-from pydantic_core import from_json
 
 from vdu_bench.collecting import uncollected
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, flat
 from vdu_bench.measured import AtOwnCount, Matrix, MetricResult, Number, Outcomes, Schema
 from vdu_bench.packed import PACKED, pack_of, unpack
+from vdu_bench.plain_json import is_suspect, read_json
 from vdu_bench.records_old import upgraded
-from vdu_bench.variants import file_name, row_name, variant_name
+from vdu_bench.variants import IN_FILES, NAME, file_name, row_name, variant_name
 
 SCHEMA_VERSION = 4
 
@@ -31,6 +31,10 @@ Role = Literal["reference", "contestant", "external"]
 TUNING = ("trials", "evaluations")
 """What is told of a search for settings (`Record.tuning_cost`)."""
 SettingsFrom = Literal["", "default", "task", "tuned", "published", "command"]
+
+
+Name = Annotated[str, Field(pattern=NAME)]
+"""A name that becomes a part of file names; records come from anywhere."""
 
 
 class Seeds(Schema):
@@ -139,9 +143,9 @@ class Record(Schema):
 
     schema_version: int = SCHEMA_VERSION
     """Of this schema; records of an earlier one are made into it when they are read."""
-    task: str
+    task: Name
     """Task name."""
-    family: str = ""
+    family: Name | Literal[""] = ""
     """The tasks that share data, model and judge; empty in records from before it was kept."""
     forget: str
     """The concept that was to be forgotten."""
@@ -149,7 +153,7 @@ class Record(Schema):
     """How many of the forget set a method could draw from, as the task limits it; None for all of them."""
     forget_set: int | None = None
     """How many training images show the concept; None in records from before it was kept, and of failed cells."""
-    method: str
+    method: Name
     """Method name."""
     role: Role
     """``reference`` rows (original, retrain, real) frame the table; ``external`` models were unlearned elsewhere."""
@@ -170,7 +174,7 @@ class Record(Schema):
     """By dotted name, what a command changed of the task; `forget_images`, which has a field of its own, apart."""
     method_changes: dict[str, Any] = Field(default_factory=dict)
     """By name, what a command gave the method otherwise than the task does; a `regime` other than full among it."""
-    called: str = ""
+    called: Name | Literal[""] = ""
     """What a command called the variant, in place of `method_changes`; empty where it gave no name."""
     seeds: Seeds
     """What was drawn from."""
@@ -185,7 +189,7 @@ class Record(Schema):
     how far they scatter. False in records from before it was kept."""
     environment: dict[str, Any]
     """Package versions, device, git commit and dirty flag."""
-    stages: dict[str, str]
+    stages: dict[str, Name]
     """The address of each stage that the cell was made of; ``retrain`` where the judged model is that. Of real images
     no ``unlearned``."""
     digests: dict[str, str] = Field(default_factory=dict)
@@ -202,13 +206,13 @@ class Record(Schema):
     probe_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """By probe, all its settings, and of the counterfactual pairs how far they are noised; empty in records of schemas
     1 to 3."""
-    metrics: dict[str, MetricResult]
+    metrics: dict[Name, MetricResult]
     """By metric name; empty when the status is not ``ok``."""
     at_own_count: dict[str, AtOwnCount] = Field(default_factory=dict)
     """Of the row of real images, by metric name: what does not compare with the samples' numbers, which are more."""
     outcomes: dict[str, Outcomes] = Field(default_factory=dict)
     """By what the metrics count (`MetricFacts.counts`)."""
-    matrices: dict[str, Matrix] = Field(default_factory=dict)
+    matrices: dict[Name, Matrix] = Field(default_factory=dict)
     """By metric name, the tables that stand behind a number."""
     warnings: list[str] = Field(default_factory=list)
     """What a reader of the numbers has to know: a judge that errs more than its task allows."""
@@ -258,17 +262,29 @@ def read_record(file: Path) -> Record:
         return found[file]
     try:
         content = file.read_bytes()
-        with suppress(ValidationError):
-            # Nearly all are of this schema, and from text to record is faster without plain data in between.
-            record = Record.model_validate_json(content)
-            if record.schema_version == SCHEMA_VERSION:
-                return record
-        plain = from_json(content)
+        if not is_suspect(content):
+            with suppress(ValidationError):
+                # Nearly all are of this schema, and from text to record is faster without plain data in between.
+                record = Record.model_validate_json(content)
+                if record.schema_version == SCHEMA_VERSION:
+                    return record
+        plain = read_json(content)
     except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from error
+        instead = _packed_instead(file) if isinstance(error, FileNotFoundError) else ""
+        raise UserError(f"cannot read {file}: {error.strerror}" + f"; {instead}" * bool(instead)) from error
     except ValueError as error:
+        if file.name == PACKED:
+            raise UserError(f"{file} is no record, but many: {_packed_instead(file)}") from error
         raise UserError(f"{file} is not a record of schema {SCHEMA_VERSION}: not JSON: {error}") from error
     return _record(plain, str(file))
+
+
+def _packed_instead(file: Path) -> str:
+    """How a record is named, for who names a packed file, or a record that is not there beside one; else empty."""
+    place = (
+        file if file.name == PACKED else next((one / PACKED for one in file.parents if (one / PACKED).is_file()), None)
+    )
+    return "" if place is None else f"name one of the records in {place}, such as {next(iter(_packed(place)))}"
 
 
 def _record(plain: Any, place: str) -> Record:
@@ -285,7 +301,8 @@ def _record(plain: Any, place: str) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"{place} is not a record of schema {SCHEMA_VERSION}: {key}: {first['msg']}") from error
+        why = IN_FILES if first["type"] == "string_pattern_mismatch" else first["msg"]
+        raise UserError(f"{place} is not a record of schema {SCHEMA_VERSION}: {flat(key)}: {why}") from error
 
 
 def read_records(*folders: Path) -> list[Record]:

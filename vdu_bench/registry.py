@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from vdu_bench.errors import UserError, did_you_mean, one_line, warn
+from vdu_bench.variants import IN_FILES, NAME
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -145,7 +147,9 @@ class Registry(Generic[T]):
         self._scanned = False
 
     def add(self, name: str, target: str, file: Path | None = None) -> None:
-        """Register a target. Raises UserError when the name stands for another one already."""
+        """Register a target. Raises UserError when the name stands for another one already, or cannot be used."""
+        if not re.fullmatch(NAME, name):
+            raise UserError(f"a {self.kind} cannot be called {name!r}: {IN_FILES}")
         known = self._entries.get(name)
         if known is not None and known.target != target:
             raise UserError(f"two {self.kind}s are called {name!r}: {known.target} and {target}; rename one")

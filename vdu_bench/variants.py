@@ -14,6 +14,13 @@ PLAIN = re.compile(r"[A-Za-z0-9._-]{1,32}")
 CALLED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 """What a command may call a variant: no name of this kind is one of changes, which have an equals sign."""
 
+NAME = r"^\w[\w.+=,\[\]() -]{0,99}$"
+"""Of what becomes a part of file names: no way leads from it to another folder, and no sign moves a cursor."""
+IN_FILES = "it is a part of file names, and may have letters, digits, blanks and _.+=,[]()- alone, a letter first"
+
+UNFIT = re.compile("[/\\\\\x00-\x1f\x7f-\x9f]")
+"""Signs that no file name has."""
+
 LONGEST = 100
 """Characters of all changes in a name of a file; more of them become a digest."""
 
@@ -37,13 +44,15 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
 def file_name(name: str, changes: Mapping[str, Any], called: str = "") -> str:
     """A name with what was changed, fit for a file: ``vdu+gamma=0.3+steps=60``, or with what that is called.
 
-    A value that does not fit is a digest of eight digits, of a path its last part; and so are many changes together.
+    A value that does not fit is a digest of eight digits, of a path its last part; and so are many changes together, or
+    those whose names do not fit.
     """
     if called or not changes:
         return f"{name}+{called}" if called else name
     parts = [f"{key}={_short(value)}" for key, value in changes.items()]
     text = "+".join(parts)
-    return f"{name}+{text if len(text) <= LONGEST else digest_of(dict(changes))[:8]}"
+    fits = len(text) <= LONGEST and not UNFIT.search(text)
+    return f"{name}+{text if fits else digest_of(dict(changes))[:8]}"
 
 
 def variant_name(task: str, forget_images: int | str | None, changes: Mapping[str, Any]) -> str:

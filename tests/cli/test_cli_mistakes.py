@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from commands import bad_file, cli
 
+from vdu_bench.errors import warn
+
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 
 CALLED_VDU = """
@@ -15,6 +17,32 @@ from vdu_bench.methods.original import Original
 class Mine(Original):
     name = "vdu"
 """
+
+UNFINISHED = """
+from abc import ABC
+
+from vdu_bench.methods.method import Method
+from vdu_bench.methods.original import Original
+from vdu_bench.metrics.metric import Metric
+
+class Base(Method, ABC):
+    pass
+
+class OwnBase(Method):
+    pass
+
+class Mine(OwnBase):
+    def unlearn(self, model, context):
+        return model
+
+class Mine2(Method):
+    pass
+
+class Counted(Metric):
+    label = "x"
+"""
+
+SWEEP = ["sweep", "--task", "digits_1", "--methods", "vdu"]
 
 MISTAKES = {
     "unknown task": (["--task", "digits_one"], "unknown task 'digits_one'"),
@@ -35,6 +63,13 @@ MISTAKES = {
     "no selection of weights": (["--set", "vdu.weights=foo"], "cross_attention"),
     "seeds that end before they begin": (["--seeds", "4-2"], "4-2 ends before it begins"),
     "seed in a range twice": (["--seeds", "0-2,1"], "--seeds names 1 twice"),
+    "more seeds than anybody runs": (["--seeds", "0-99999999"], "more than 10,000 seeds"),
+    "more seeds in several ranges": (["--seeds", "0-5999,6000-10000"], "more than 10,000 seeds"),
+    "settings of no probe": (["--set", "task.probe_settings.relern.looks=[3]"], "did you mean 'relearn'"),
+    "unknown setting of a probe": (["--set", "task.probe_settings.redraw.image=3"], "did you mean 'images'"),
+    "all beside others": (["--methods", "all,vdu"], "methods all, vdu: all stands alone"),
+    "an empty name": (["--name", ""], "--name '' is empty"),
+    "no forget images": (["--set", "task.forget_images=0"], "0 should be 'all' or greater than 0"),
     "negative samples": (["--samples", "-5"], "samples"),
     "seed that is no number": (["--seeds", "0,x"], "'x' is not a whole number"),
     "negative seed": (["--seeds", "-1"], "not a whole number"),
@@ -71,6 +106,8 @@ def test_a_mistake_is_one_line_exit_2_and_nothing_written(
         ("1 +\n", "fails to import: SyntaxError"),
         ("x = 1\n", "defines no Method, no Probe, no Metric and no DataSource"),
         (CALLED_VDU, "two methods are called 'vdu'"),
+        (UNFINISHED, "Mine2 lacks unlearn"),
+        (UNFINISHED.replace("Mine2(Method)", "Mine2(Original)"), "Counted lacks compute"),
     ],
 )
 def test_a_broken_plug_in_is_named(
@@ -109,6 +146,18 @@ def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
         (["table", str(REFERENCE), "--regime", "full"], "--regime goes with --layout data"),
         (["table", str(REFERENCE), "--layout", "data", "--regime", "forget_only"], "run under it; under: full"),
         (["table", str(REFERENCE), "--layout", "data", "--regime", "ful"], "did you mean 'full'"),
+        (["check", "--records", "nope", "--reference", "nowhere"], "nope is not a folder of records"),
+        ([*SWEEP, "--set", "vdu.steps=10", "--values", "10,20"], "vdu.steps is set, and values are given"),
+        ([*SWEEP, "--set", "vdu.gamma=0.3", "--set", "vdu.gamma=0.4"], "--set gives vdu.gamma twice"),
+        (
+            [*SWEEP, "--set", "task.sampler={steps: 5}", "--set", "task.sampler.steps=4"],
+            "gives task.sampler.steps twice",
+        ),
+        ([*SWEEP, "--set", "task.samples=50", "--samples", "60"], "--samples and --set task.samples say the same"),
+        ([*SWEEP, "--over", ""], "--over '' is empty"),
+        ([*SWEEP, "--methods", "all,vdu"], "all stands alone"),
+        (["tune", *SWEEP[1:], "--methods", "all,vdu"], "all stands alone"),
+        ([*SWEEP, "--methods", "all", "--over", "nothing"], "no method has a setting 'nothing'"),
         (["show", "vdo"], "did you mean 'vdu'"),
         (["show", "nope"], "is called 'nope' (vdu-bench list tasks,"),
         (["run", "--task", "nope"], "unknown task 'nope' (vdu-bench list tasks names them)"),
@@ -129,3 +178,63 @@ def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
 def test_other_mistakes(command: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     cli(*command, code=2)
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "run --dry-run", "sweep", "evaluate"])
+def test_a_store_that_cannot_be_made(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocked = bad_file(tmp_path, "file", "")
+    what = ["--checkpoint", blocked, "--name", "x"] if command == "evaluate" else ["--methods", "vdu"]
+    places = ["--store", blocked / "store", "--out", tmp_path / "out"]
+    cli(*command.split(), "-q", "--task", "digits_1", *what, *places, code=2)
+    said = capsys.readouterr().err
+    assert "cannot write to --store" in said or command == "evaluate"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["plot", "page", "prepare"])
+def test_a_place_that_cannot_be_written(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocked = bad_file(tmp_path, "file", "")
+    store = ["--store", tmp_path / "store"]
+    what = ["--task", "digits_1", "--export"] if command == "prepare" else [REFERENCE, "--out"]
+    for place in (blocked, blocked / "inside"):
+        cli(command, *what, place, *store, code=2)
+        said = capsys.readouterr().err
+        assert f"vdu-bench: cannot write to {what[-1]} {place}" in said
+        assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [blocked]
+
+
+@pytest.mark.parametrize("how", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_a_dry_run_refuses_what_a_run_refuses(
+    how: list[str], tmp_path: Path, tiny_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = bad_file(tmp_path, "other.yaml", tiny_file.read_text().replace("samples: 40", "samples: 20"))
+    places = ["--store", tmp_path / "store", "--out", tmp_path / "out", *how]
+    cli("run", "-q", "--task", f"{tiny_file},{other}", "--methods", "vdu", *places, code=2)
+    assert "two tasks are called tiny: give one of them another `name:`" in capsys.readouterr().err
+    cli("run", "-q", "--task", tiny_file, "--methods", "vdu", *places, "--jobs", "2", "--dask", "x", code=2)
+    assert "--jobs and --dask exclude each other" in capsys.readouterr().err
+    cli("run", "-q", "--task", tiny_file, "--methods", "vdu", *places, "--jobs", "2", "--device", "cpu,cpu", code=2)
+    assert "device" in capsys.readouterr().err
+    cli("run", "-q", "--task", tiny_file, "--methods", "vdu", *places[:2], "--out", other, *how, code=2)
+    assert f"cannot write to --out {other}" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["other.yaml"]
+
+
+def test_settings_of_a_probe_that_is_not_run_are_told_to_decide_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warn.cache_clear()
+    settings = ["--set", "task.probe_settings.relearn.looks=[3]", "--dry-run", "--store", tmp_path, "--out", tmp_path]
+    command = ["run", "-q", "--task", "digits_1", "--methods", "vdu"]
+    cli(*command, *settings)
+    said = capsys.readouterr().err
+    assert "warning: task.probe_settings.relearn decide nothing here" in said
+    assert "without --attacks relearn" in said
+    warn.cache_clear()
+    cli(*command, "--attacks", "relearn", *settings)
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "attacks are not counted of which no record in the folder or the store tells: relearn" in said.out
+    cli(*command, "--set", "task.probe_settings.relearn.look=[3]", *settings[2:], code=2)
+    assert "Relearn has no setting 'look'; did you mean 'looks'" in capsys.readouterr().err

@@ -50,6 +50,27 @@ def test_counts_and_rates_are_those_of_a_record(tmp_path: Path) -> None:
     assert "in proportion" in half.sources[0]
 
 
+def test_attacks_are_counted_as_records_tell_of_them(tmp_path: Path) -> None:
+    store = Store(tmp_path, shipped_artifacts())
+    attacked = record(SETTINGS)
+    attacked["probes"] |= {"relearn": {"forward": 7000, "backward": 500}, "resample": {"forward": 900}}
+    task = find_task("digits_1")
+
+    def under(*attacks: str, **changes: Any) -> Estimate:
+        changed = with_overrides(task, {"attacks": list(attacks), **changes})
+        return estimate([Cell(changed, "esd", {}, "full", 0, "cpu")], [record(SETTINGS), attacked], store, described)
+
+    (guess,) = under("relearn").cells.values()
+    assert guess.forward == 120 + 44000 + 7000
+    assert guess.seconds == pytest.approx((120 + 44000 + 7000 + 2 * (60 + 500)) * 20 / 40000)
+    # None of them where none are asked for, though a record has some.
+    assert next(iter(under().cells.values())).forward == 120 + 44000
+    some = under("resample", "membership")
+    assert next(iter(some.cells.values())).forward == 120 + 44000 + 900
+    assert (some.uncounted, under("relearn").uncounted) == (("membership",), ())
+    assert under("relearn", probe_settings={"relearn": {"looks": [3]}}).uncounted == ("relearn",)
+
+
 def test_without_records_the_rate_is_that_of_the_base_s_training(tmp_path: Path) -> None:
     shipped = Store(tmp_path, shipped_artifacts())
     plan = estimate([cell("vdu")], [], shipped, described)

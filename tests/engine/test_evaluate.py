@@ -117,8 +117,7 @@ def test_weights_alone_are_put_onto_the_base(root: Path, published: Path, tiny_t
     assert alone.warnings == [f"weights: {n} of the {n} tensors of the base's U-Net are replaced (all)"]
     assert f"tiny/{alone.warnings[0]}" in said
     assert whole.warnings == []
-    unet = evaluate(tiny_task, root, published / "unet").records[0]
-    assert unet.method == "vdu-of-5s"
+    unet = evaluate(tiny_task, root, published / "unet", name="unet").records[0]
     assert unet.outcomes == whole.outcomes
 
 
@@ -182,7 +181,12 @@ def test_the_same_again_is_reused_and_other_weights_are_not(
     assert evaluate(tiny_task, root, place).reused == ["tiny/mine/seed0"]
     state = load_file(place / WEIGHTS)
     save_file({name: 1.5 * value for name, value in state.items()}, place / WEIGHTS, metadata={"format": "pt"})
-    changed = evaluate(tiny_task, root, place)
+    # Neither takes the other's record, whether its name was given or made of the folder's.
+    for named in (None, "mine"):
+        with pytest.raises(UserError, match="has tiny/mine/seed0, of another checkpoint .* another name by --name"):
+            evaluate(tiny_task, root, place, name=named)
+    assert in_out(root)["tiny/mine/seed0"].settings == first.records[0].settings
+    changed = evaluate(tiny_task, root, place, name="other")
     assert changed.reused == []
     assert changed.records[0].settings["sha256"] != first.records[0].settings["sha256"]
     assert changed.records[0].stages["samples"] != first.records[0].stages["samples"]
@@ -333,6 +337,7 @@ def test_the_gate_and_the_blessing_take_external_records(root: Path, published: 
     # Another checkpoint under the same name compares, and the change is said.
     state = load_file(published / WEIGHTS)
     save_file({name: 1.01 * value for name, value in state.items()}, root / "mine.safetensors")
+    (root / "out/records/tiny/mine/seed0.json").unlink()
     evaluate(tiny_task, root, root / "mine.safetensors")
     notices = compare(new, list(in_out(root).values())).notices
     assert any(notice.where == "tiny/mine" and "sha256" in notice.text for notice in notices)

@@ -279,7 +279,7 @@ def test_divergence_is_a_record_without_a_number_and_the_others_go_on(
 
 
 def test_nan_in_the_loss_is_a_divergence(finished: Path, tiny_task: Task, tmp_path: Path) -> None:
-    shutil.copytree(finished, tmp_path / "copy")
+    shutil.copytree(finished / "store", tmp_path / "copy" / "store")
     wild = tiny_task.model_copy(update={"method_settings": {"gradient_ascent": {"learning_rate": 1e30, "steps": 5}}})
     outcome = run(wild, tmp_path / "copy", "gradient_ascent")
     record = outcome.records[-1]

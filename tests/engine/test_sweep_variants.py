@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vdu_bench.engine.sweep import sweep_variants, swept_settings
+from vdu_bench.engine.sweep import sweep_variants, swept_on, swept_settings
 from vdu_bench.errors import UserError
 from vdu_bench.tasks.task import Task
 
@@ -43,3 +43,14 @@ def test_mistakes_are_named(tiny_task: Task) -> None:
         sweep_variants(tiny_task, {"vdu": "weights"}, None, {})
     with pytest.raises(UserError, match="settings are given for 'esd'"):
         sweep_variants(tiny_task, {"vdu": "steps"}, None, {"esd": [{"steps": 3}]})
+
+
+def test_all_stands_for_what_can_be_swept(tiny_task: Task) -> None:
+    swept = swept_settings(["all"], None)
+    assert {"vdu", "esd", "finetune"} <= set(swept)
+    assert not {"original", "retrain", "real"} & set(swept)
+    assert set(swept_settings(["all"], "gamma")) < set(swept)
+    here = swept_on(tiny_task, swept, ["all"], "forget_only")
+    assert "vdu" in here
+    assert not {"finetune", "concept_ablation"} & set(here)
+    assert swept_on(tiny_task, {"finetune": "steps"}, ["finetune"], "forget_only") == {"finetune": "steps"}

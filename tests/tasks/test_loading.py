@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from vdu_bench.errors import UserError
+from vdu_bench.reports.listings import task_file
 from vdu_bench.tasks.loading import catalog, find_task, read_tasks, with_overrides
 from vdu_bench.tasks.settings import read_settings
 from vdu_bench.tasks.task import Task
 from vdu_bench.tasks.task_files import merged
+from vdu_bench.tasks.writing import task_yaml
 
 
 def test_the_catalog_has_the_digits() -> None:
@@ -216,3 +218,23 @@ def test_a_posterior_that_no_task_file_names_can_be_changed_in_part(tiny_task: T
         with_overrides(tiny_task, {"posterior": {"snapshots": 1}})
     other = with_overrides(tiny_task, {"posterior": {"source": "laplace", "samples": 5}})
     assert other.changes["posterior.source"] == "laplace"
+
+
+def test_a_file_does_not_take_the_name_of_an_installed_task(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    whole = catalog()["digits_1"]
+    file.write_text(task_yaml(whole))
+    assert find_task(str(file)) == whole
+    for changed in ({"samples": 20}, {"forget": "3"}, {"title": "mine"}):
+        file.write_text(task_yaml(whole.model_copy(update=changed)))
+        with pytest.raises(UserError, match=r"mine.yaml: name: digits_1 is the name of an installed task.* of its own"):
+            find_task(str(file))
+    child = tmp_path / "child.yaml"
+    child.write_text("name: child\nextends: ./mine.yaml\nsamples: 30\n")
+    assert find_task(str(child)).samples == 30
+    file.write_text(task_file("digits_1"))
+    mine = find_task(str(file))
+    assert mine.name == "digits_1_mine"
+    assert mine.model_copy(update={"name": "digits_1"}) == whole
+    assert "name: digits_1_mine  # a name of your own" in file.read_text()
+    assert task_file(str(file)).startswith("name: digits_1_mine\n")

@@ -12,7 +12,7 @@ from vdu_bench.api.named_methods import registered
 from vdu_bench.api.place import store_at
 from vdu_bench.api.results import Results
 from vdu_bench.engine.attacks import under_attack
-from vdu_bench.engine.cells import Cell, expand
+from vdu_bench.engine.cells import ALL, Cell, check_all_alone, expand
 from vdu_bench.engine.cluster import JobsExecutor
 from vdu_bench.engine.evaluate import evaluate_cells, evaluation_cells
 from vdu_bench.engine.executors import Executor, LocalExecutor
@@ -20,7 +20,7 @@ from vdu_bench.engine.plugins import load_plugin
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.regimes import expand_regimes
 from vdu_bench.engine.run import run_cells
-from vdu_bench.engine.sweep import sweep_variants, swept_settings
+from vdu_bench.engine.sweep import sweep_variants, swept_on, swept_settings
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.regime import REGIMES, Regime
@@ -125,7 +125,7 @@ def sweep(
 
     Args:
         task: as `run`, like the rest.
-        methods: as `run`, but for ``all``.
+        methods: as `run`; ``all`` that have such a setting.
         over: the setting; None for the strength that each method declares, such as steps.
         values: of it; None for 1/4, 1/2, 1, 2 and 4 times the task's own.
 
@@ -138,8 +138,9 @@ def sweep(
     swept = swept_settings(names, over)
     cells: list[Cell] = []
     for one in _tasks(task, of_task):
-        variants = sweep_variants(one, swept, values, chosen)
-        cells += expand([one], list(swept), _several(seeds), regime, variants, device, _place(data_dir))[0]
+        here = swept_on(one, swept, names, regime)
+        variants = sweep_variants(one, here, values, chosen)
+        cells += expand([one], list(here), _several(seeds), regime, variants, device, _place(data_dir))[0]
     return _run(cells, Progress(quiet), out, store, jobs, fresh, plugins)
 
 
@@ -177,6 +178,7 @@ def evaluate(
         UserError: it cannot be read or does not fit, or would not compare with what `out` has.
     """
     _load_plugins(plugins)
+    _check_samples([settings or {}], samples)
     changes = {**(settings or {}), **({} if samples is None else {"samples": samples})}
     (judged_by,) = under_attack(_tasks(task, [changes]), _attacks(attacks), None if out is None else Path(out))
     progress = Progress(quiet)
@@ -231,9 +233,12 @@ def _tasks(given: TaskLike | Sequence[TaskLike], variants: Sequence[Mapping[str,
 
 def _methods(given: MethodLike | Sequence[MethodLike]) -> tuple[list[str], Variants]:
     """Names, and the settings of those that came with some."""
-    if given == "all":
-        return ["all"], {}
-    several = [given] if isinstance(given, str | type | Configured) else given
+    several = [given] if isinstance(given, str | type | Configured) else list(given)
+    if any(one == ALL for one in several):
+        check_all_alone(
+            [one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__) for one in several]
+        )
+        return [ALL], {}
     own: Variants = {}
     names = []
     for one in several:
@@ -251,9 +256,15 @@ def _variants(settings: Settings | None, own: Variants, samples: int | None) -> 
         for owner, found in (settings or {}).items()
     }
     of_task = given.pop("task", [{}])
+    _check_samples(of_task, samples)
     if twice := sorted(set(given) & set(own)):
         raise UserError(f"{twice[0]} has settings in settings={{...}} and of its own: give one of them")
     return given | own, of_task if samples is None else [{**one, "samples": samples} for one in of_task]
+
+
+def _check_samples(of_task: Sequence[Mapping[str, Any]], samples: int | None) -> None:
+    if samples is not None and any("samples" in one for one in of_task):
+        raise UserError("samples=... and the task's settings say how many samples; give one of them")
 
 
 def _regimes(given: str | Sequence[str]) -> list[Regime]:

@@ -58,6 +58,10 @@ def print_dry_run(cells: Sequence[Cell], done: Sequence[str], plan: Estimate, re
             f"the others: {total:,} forward evaluations of the denoiser, {when}; loading, judging and measuring come "
             "on top"
         )
+    if plan.uncounted:
+        notes.append(
+            f"attacks are not counted of which no record in the folder or the store tells: {', '.join(plan.uncounted)}"
+        )
     notes += [f"from: {source}" for source in _joined(plan.sources)]
     print_plan(lines, [*notes, *remarks], screen())
 

@@ -98,6 +98,10 @@ Attacks = Annotated[
 Fresh = Annotated[bool, typer.Option("--fresh", help="Make the cells again, even those that are done.")]
 
 
+MOST_SEEDS = 10_000
+"""Of one command: each is a cell of its own, and nobody runs as many."""
+
+
 def load_plugins(files: list[Path] | None) -> None:
     """Register what plug-in files define."""
     if files:
@@ -118,7 +122,7 @@ def tasks_named(names: str, variants: list[dict[str, Any]]) -> list[Any]:
 def the_task(name: str, assignments: list[str] | None, samples: int | None) -> Any:
     """The one task of --task, changed by --set and --samples. Raises UserError for more, or settings of a method."""
     if samples is not None:
-        settings_in(None, None, samples)
+        settings_in(assignments, None, samples)
     task = settings_of_task(assignments, None)
     found = tasks_named(name, [task if samples is None else {**task, "samples": samples}])
     if len(found) != 1:
@@ -144,11 +148,13 @@ def seeds_in(text: str) -> list[int]:
     seeds: list[int] = []
     for word in names_in(text, "--seeds", "seed"):
         first, dash, last = word.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if len(word) > 40 or not first.isdecimal() or (dash and not last.isdecimal()):
             raise UserError(f"--seeds {text!r}: {word!r} is not a whole number from 0 up, nor a range such as 0-4")
         found = range(int(first), int(last or first) + 1)
         if not found:
             raise UserError(f"--seeds {text!r}: {word} ends before it begins")
+        if found[-1] - found[0] + len(seeds) >= MOST_SEEDS:
+            raise UserError(f"--seeds {text!r}: more than {MOST_SEEDS:,} seeds; run fewer at a time")
         seeds += found
     if doubled := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
         raise UserError(f"--seeds names {doubled[0]} twice")
@@ -180,6 +186,8 @@ def settings_in(
 
     if samples is not None and samples < 2:
         raise UserError(f"--samples {samples}: at least 2 samples are needed for any interval")
+    if samples is not None and any(one.partition("=")[0].strip() == "task.samples" for one in assignments or []):
+        raise UserError("--samples and --set task.samples say the same; give one of them")
     settings = read_settings(assignments or [], file, inline)
     task = settings.pop("task", [{}])
     return settings, task if samples is None else [{**own, "samples": samples} for own in task]
@@ -202,6 +210,13 @@ def require_alone() -> None:
             "torchrun and accelerate launch are for vdu-bench prepare, whose training several processes share; this "
             "takes one process (and vdu-bench run has --dask for many machines)"
         )
+
+
+def require_words(**options: str | None) -> None:
+    """Raise UserError for an option that was given and says nothing."""
+    for name, text in options.items():
+        if text is not None and not text.strip():
+            raise UserError(f"--{name} {text!r} is empty; leave it out, or say what it is")
 
 
 def data_dir_at(folder: Path | None) -> Path | None:

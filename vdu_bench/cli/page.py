@@ -33,8 +33,10 @@ def page(
     """
     from vdu_bench.engine.grids import samples_at
     from vdu_bench.engine.progress import Progress
+    from vdu_bench.files import require_place
     from vdu_bench.reports.page.page import write_page
 
+    require_place(out, "--out")
     place = store_at(store, Progress(quiet=True))
     file = write_page(records or [RESULTS], out, lambda address, picks: samples_at(place, address, picks), title)
     typer.echo(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")

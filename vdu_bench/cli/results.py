@@ -170,6 +170,7 @@ def plot(
     """
     from vdu_bench.engine.grids import first_samples
     from vdu_bench.engine.progress import Progress
+    from vdu_bench.files import require_place
     from vdu_bench.records import read_records
     from vdu_bench.reports.report import write_courses, write_data, write_plots, write_sweeps
     from vdu_bench.reports.tables.leaderboard import leaderboards
@@ -178,18 +179,23 @@ def plot(
     if out is None and len(folders) > 1:
         raise UserError("name the folder of the plots by --out: they are of several folders")
     found, folder = read_records(*folders), (out or folders[0]) / "plots"
-    written = []
-    if kind == "all":
-        samples = first_samples(found, store_at(store, Progress(quiet)), _warn)
-        written = [*write_plots(leaderboards(found), folder, samples), *write_courses(found, folder)]
+    option = "--out" if out is not None else "the records' own folder (--out names another)"
+    require_place(folder, option)
+    samples = first_samples(found, store_at(store, Progress(quiet)), _warn) if kind == "all" else {}
     where = ", ".join(map(str, folders))
-    sweeps = write_sweeps(found, folder) if kind != "data" else []
+    written = []
+    try:
+        if kind == "all":
+            written = [*write_plots(leaderboards(found), folder, samples), *write_courses(found, folder)]
+        sweeps = write_sweeps(found, folder) if kind != "data" else []
+        data = write_data(found, folder) if kind != "forget-images" else []
+    except OSError as error:
+        raise UserError(f"cannot write to {option} {folder}: {error.strerror}") from error
     if kind == "forget-images" and not sweeps:
         raise UserError(
             f"{where}: there is no task that was run with two numbers of forget images; run it with --set "
             "task.forget_images=N and another N"
         )
-    data = write_data(found, folder) if kind != "forget-images" else []
     if kind == "data" and not data:
         raise UserError(
             f"{where}: there is no task that was run with two amounts of data; run it with another --regime or --set "

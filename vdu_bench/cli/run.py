@@ -34,6 +34,7 @@ from vdu_bench.cli.options import (
     publish_run,
     regimes_in,
     require_alone,
+    require_words,
     seeds_in,
     settings_in,
     store_at,
@@ -116,16 +117,19 @@ def run(
     """
     from vdu_bench.cli.dry_run import expecting, print_dry_run
     from vdu_bench.engine.attacks import under_attack
-    from vdu_bench.engine.cards import check_jobs, device_of
+    from vdu_bench.engine.cards import device_of
     from vdu_bench.engine.evaluate import external_beside
     from vdu_bench.engine.executors import LocalExecutor
     from vdu_bench.engine.few_samples import too_few
+    from vdu_bench.engine.names import check_names
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.regimes import expand_regimes
     from vdu_bench.engine.run import finished, run_cells
+    from vdu_bench.files import require_place
     from vdu_bench.reports.comparable import check_comparable
 
     require_alone()
+    require_words(name=name, dask=dask)
     load_plugins(plugin)
     if dry_run:
         context.with_resource(nothing_fetched())
@@ -148,17 +152,21 @@ def run(
     for line in [f"store: {place.root}; results: {out}", *left_out, *too_few(tasks)]:
         progress.say(line)
     expected = expecting(out, place, jobs)
-    if dry_run:
-        done = list(finished(cells, place, fresh))
-        missing = [cell for cell in cells if cell.name not in done]
-        if dask is None:
-            check_jobs(device, jobs)
-        # Here and on one device, whoever would run them: no worker is started for it.
-        here = [replace(cell, device=device_of(device, 0)) for cell in missing]
-        fetched = LocalExecutor(place, progress).to_fetch(here) if missing else []
-        print_dry_run(cells, done, expected(missing), [*fetched, f"store: {place.root}; results: {out}"])
-        return
     executor = executor_of(jobs, dask, place, progress, fresh, plugin)
+    if dry_run:
+        done = finished(cells, place, fresh)
+        missing = [cell for cell in cells if cell.name not in done]
+        check_names(cells, out, done)
+        require_place(out, "--out")
+        fetched = []
+        if missing:
+            require_place(place.root, "--store")
+            executor.check_devices(missing)
+            # Here and on one device, whoever would run them: no worker is started for it.
+            here = [replace(cell, device=device_of(device, 0)) for cell in missing]
+            fetched = LocalExecutor(place, progress).to_fetch(here)
+        print_dry_run(cells, list(done), expected(missing), [*fetched, f"store: {place.root}; results: {out}"])
+        return
     outcome = run_cells(cells, place, out, progress, executor, fresh, expected=expected)
     others = external_beside(outcome.records, out, check_comparable, progress.say)
     publish_run([*outcome.records, *others], out, place, progress, everything=everything)

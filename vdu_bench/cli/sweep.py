@@ -26,6 +26,7 @@ from vdu_bench.cli.options import (
     load_plugins,
     names_in,
     require_alone,
+    require_words,
     seeds_in,
     settings_in,
     store_at,
@@ -39,7 +40,7 @@ sweeping = typer.Typer()
 @sweeping.command()
 def sweep(
     task: Tasks,
-    methods: Annotated[str, typer.Option("--methods", "-m", help="Method names with commas between.")],
+    methods: Annotated[str, typer.Option("--methods", "-m", help="Method names with commas between, or all.")],
     over: Annotated[
         str | None,
         typer.Option(help="The setting to go over. Default: the strength that each method declares, such as steps."),
@@ -80,13 +81,14 @@ def sweep(
     from vdu_bench.engine.cells import expand
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.run import run_cells
-    from vdu_bench.engine.sweep import sweep_variants, swept_settings
+    from vdu_bench.engine.sweep import sweep_variants, swept_on, swept_settings
     from vdu_bench.reports.frontier import frontiers, print_frontier
     from vdu_bench.reports.report import write_frontier
     from vdu_bench.reports.screen import screen
     from vdu_bench.tasks.settings import values_in
 
     require_alone()
+    require_words(over=over)
     load_plugins(plugin)
     names = names_in(methods, "--methods")
     method_settings, task_settings = settings_in(settings, settings_file, samples)
@@ -94,8 +96,9 @@ def sweep(
     chosen = None if values is None else values_in(values, f"--values {values!r}")
     cells = []
     for one in tasks_named(task, task_settings):
-        variants = sweep_variants(one, swept, chosen, method_settings)
-        cells += expand([one], list(swept), seeds_in(seeds), regime, variants, device, data_dir_at(data_dir))[0]
+        own = swept_on(one, swept, names, regime)
+        variants = sweep_variants(one, own, chosen, method_settings)
+        cells += expand([one], list(own), seeds_in(seeds), regime, variants, device, data_dir_at(data_dir))[0]
     progress = Progress(quiet)
     place = store_at(store, progress)
     outcome = run_cells(cells, place, out, progress, executor_of(jobs, None, place, progress, fresh, plugin), fresh)

@@ -22,7 +22,7 @@ from vdu_bench.methods.regime import Need, Regime, forbidden_needs
 from vdu_bench.methods.settings import beside, is_published
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.models.specs import ModelRecipe, SnapshotPosterior
-from vdu_bench.probes.catalog import PROBES, check_attack
+from vdu_bench.probes.catalog import PROBES, check_attack, check_probe_settings
 from vdu_bench.records import SettingsFrom
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import CALLED, changed, file_name, variant_name
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     # It brings the hub's client, which a command whose cells are done has no use for.
     from vdu_bench.models.files.external_files import ExternalFiles
 
+ALL = "all"
+"""In the place of methods' names: every one that can run."""
 REFERENCES = ("original", "retrain", "real")
 
 
@@ -210,10 +212,12 @@ def expand(
 
     Raises:
         UserError: an unknown method, settings for a method that is not run, or a method that was asked for by name
-            and cannot be run; a task's data are not there; a name that cannot be used, or one for several variants.
+            and cannot be run; a task's data are not there, or it has settings of a probe that is not run; a name that
+            cannot be used, or one for several variants.
     """
     _check_called(called, settings)
-    everything = list(methods) == ["all"]
+    check_all_alone(methods)
+    everything = list(methods) == [ALL]
     chosen = list(METHODS.each(method_facts)) if everything else list(methods)
     names = list(dict.fromkeys([*REFERENCES, *chosen]))
     for name in names:
@@ -226,9 +230,10 @@ def expand(
     for task in tasks:
         for attack in task.attacks:
             check_attack(attack, task.model.kind, task.name)
+        check_probe_settings(task)
         stamps = data_stamp(task.data, data_dir), models_stamp(task.elsewhere)
         for name in names:
-            why = _obstacle(task, name, regime)
+            why = obstacle(task, name, regime)
             if why and (everything or name not in methods):
                 left_out.append(f"{task.name}: {name} is left out: {why}")
                 continue
@@ -268,7 +273,14 @@ def tasks_of(cells: Iterable[Cell]) -> list[Task]:
     return list({cell.task.digest(): cell.task for cell in cells}.values())
 
 
-def _obstacle(task: Task, name: str, regime: Regime) -> str:
+def check_all_alone(methods: Sequence[str]) -> None:
+    """Raise UserError for ``all`` beside others."""
+    if len(methods) > 1 and ALL in methods:
+        raise UserError(f"methods {', '.join(methods)}: {ALL} stands alone")
+
+
+def obstacle(task: Task, name: str, regime: Regime) -> str:
+    """Why a method cannot run on a task in a regime; empty where it can."""
     facts = method_facts(name)
     if "retrained" in facts.needs and task.recipe is None:
         return "the base is from elsewhere, and there is no recipe to train it again by"

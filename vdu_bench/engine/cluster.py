@@ -47,6 +47,7 @@ class ClusterExecutor(ABC):
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raise UserError for cells that cannot be run, or where there are no workers; these are kept for `run`."""
+        self.check_devices(cells)
         try:
             self._client = self._open.enter_context(self._connected())
             self._open.enter_context(following(self._client, self._progress))
@@ -93,6 +94,10 @@ class ClusterExecutor(ABC):
         return cells[0].device, cells[0].data_dir, self._root, self._fresh, self._plugins
 
     @abstractmethod
+    def check_devices(self, cells: Sequence[Cell]) -> None:
+        """Raise UserError for devices that it does not take, before anything is started."""
+
+    @abstractmethod
     @contextmanager
     def _connected(self) -> Iterator[Client]:
         """A client of the cluster. Raises UserError where there is none."""
@@ -112,10 +117,9 @@ class DaskExecutor(ClusterExecutor):
         super().__init__(store, progress, fresh, plugins)
         self._scheduler = scheduler
 
-    def check(self, cells: Sequence[Cell]) -> None:
+    def check_devices(self, cells: Sequence[Cell]) -> None:
         if len(devices_in(cells[0].device)) > 1:
             raise UserError("--device takes one name with --dask: a cluster's workers have their cards already")
-        super().check(cells)
 
     @contextmanager
     def _connected(self) -> Iterator[Client]:
@@ -146,9 +150,8 @@ class JobsExecutor(ClusterExecutor):
         super().__init__(store, progress, fresh, plugins)
         self._jobs = jobs
 
-    def check(self, cells: Sequence[Cell]) -> None:
+    def check_devices(self, cells: Sequence[Cell]) -> None:
         check_jobs(cells[0].device, self._jobs)
-        super().check(cells)
 
     @contextmanager
     def _connected(self) -> Iterator[Client]:

@@ -14,6 +14,7 @@ from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.store import MANIFEST, Store
 from vdu_bench.errors import UserError
 from vdu_bench.packed import PACKED, unpack
+from vdu_bench.probes.catalog import attacks_for
 from vdu_bench.records import run_files
 from vdu_bench.tasks.cost import drawn, trained
 
@@ -54,12 +55,14 @@ class Estimate:
         shared: by what is trained first, its forward evaluations and seconds.
         sources: where rates and counts are from, a phrase each.
         at_once: how many cells run at a time.
+        uncounted: attacks that come on top of it, since no record tells what they take.
     """
 
     cells: dict[str, Guess]
     shared: dict[str, Guess]
     sources: list[str] = field(default_factory=list)
     at_once: int = 1
+    uncounted: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -122,17 +125,23 @@ def estimate(
     """
     rates = {family: _rate(family, records, store) for family in {cell.task.family for cell in missing}}
     found, told = {}, []
+    uncounted: dict[str, None] = {}
     for cell in missing:
         forward, backward, how = _unlearning(cell, records, described)
-        drawn = 0 if cell.of_real else _drawing(cell, records)
+        if not cell.of_real:
+            forward += _drawing(cell, records)
+            more, unknown = _attacking(cell, records)
+            forward, backward = forward + more[0], backward + more[1]
+            uncounted |= dict.fromkeys(unknown)
         rate, source = rates[cell.task.family]
-        units = forward + BACKWARD * backward + drawn
-        found[cell.name] = Guess(forward + drawn, units * rate if units else 0.0)
+        units = forward + BACKWARD * backward
+        found[cell.name] = Guess(forward, units * rate if units else 0.0)
         told += [how, source]
     shared = {}
     for name, family, count in _trainings(missing, store):
         shared[name] = Guess(count, count * (1 + BACKWARD) * rates[family][0])
-    return Estimate(found, shared, [source for source in dict.fromkeys(told) if source], at_once)
+    sources = [source for source in dict.fromkeys(told) if source]
+    return Estimate(found, shared, sources, at_once, tuple(uncounted))
 
 
 def _rate(family: str, records: Sequence[Known], store: Store) -> tuple[float, str]:
@@ -185,16 +194,34 @@ def _unlearning(cell: Cell, records: Sequence[Known], described: Callable[[Cell]
 
 
 def _drawing(cell: Cell, records: Sequence[Known]) -> int:
-    """Forward evaluations for what all probes draw; for the samples alone where no record tells of the others."""
-    task = cell.task
+    """Forward evaluations for what all probes but attacks draw; for the samples alone where no record tells of them."""
+    attacks = attacks_for(cell.task.model.kind)
     for one in records:
-        protocol = one.get("protocol") or {}
-        if one["task"] == task.name and (protocol.get("samples"), protocol.get("sampler")) == (
-            task.samples,
-            task.sampler.model_dump(mode="json"),
-        ):
-            return sum(ledger["forward"] for ledger in one["probes"].values())
-    return drawn(task)
+        if _measured_alike(cell, one):
+            return sum(ledger["forward"] for name, ledger in one["probes"].items() if name not in attacks)
+    return drawn(cell.task)
+
+
+def _attacking(cell: Cell, records: Sequence[Known]) -> tuple[tuple[int, int], list[str]]:
+    """Forward and backward evaluations of the attacks on its model, and the attacks that no record tells of."""
+    ledgers: dict[str, Mapping[str, int]] = {}
+    for one in (one for one in records if _measured_alike(cell, one)):
+        ledgers = {**one["probes"], **ledgers}
+    known = [ledgers[name] for name in cell.task.attacks if name in ledgers]
+    taken = sum(ledger["forward"] for ledger in known), sum(ledger.get("backward", 0) for ledger in known)
+    return taken, [name for name in cell.task.attacks if name not in ledgers]
+
+
+def _measured_alike(cell: Cell, record: Known) -> bool:
+    """Whether a record's probes drew as many images of the same task, as a cell's will."""
+    task, protocol = cell.task, record.get("protocol") or {}
+    given = [
+        {name: value for name, value in changes.items() if name.startswith("probe_settings.")}
+        for changes in (task.changes, record.get("task_changes") or {})
+    ]
+    sampler = task.sampler.model_dump(mode="json")
+    there = record["task"], protocol.get("samples"), protocol.get("sampler")
+    return there == (task.name, task.samples, sampler) and given[0] == given[1]
 
 
 def _trainings(missing: Sequence[Cell], store: Store) -> list[tuple[str, str, int]]:

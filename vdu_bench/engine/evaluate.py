@@ -5,7 +5,6 @@ Nothing here imports torch, so that an evaluation that is done answers at once.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -16,6 +15,7 @@ from typing import cast
 from vdu_bench.data.catalog import data_stamp
 from vdu_bench.engine.cells import Cell, External, models_stamp
 from vdu_bench.engine.executors import LocalExecutor
+from vdu_bench.engine.names import differences, in_few_words
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import Outcome, run_cells
 from vdu_bench.engine.store import Store
@@ -24,6 +24,7 @@ from vdu_bench.files import digest_of_file
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.regime import Regime
 from vdu_bench.models.files.external_files import ExternalFiles, find_external
+from vdu_bench.probes.catalog import check_probe_settings
 from vdu_bench.records import Record, records_by_file, run_files
 from vdu_bench.spec import digest_of
 from vdu_bench.tasks.task import Task
@@ -64,6 +65,7 @@ def evaluation_cells(
         _check_name(name)
     if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
         raise UserError(f"--unlearning-seconds {seconds} is not a number of seconds")
+    check_probe_settings(task)
     files = find_external(checkpoint, task.model.kind)
     name = name or _name_of(files)
     external = External(files, _digest(files), seconds)
@@ -177,34 +179,26 @@ def _digest(files: ExternalFiles) -> str:
 def _check_beside(cells: Sequence[Cell], there: Iterable[Record], out: Path) -> None:
     """Refuse, before anything is computed, what could not stand in one table with the records that are there."""
     task, name, external = cells[0].task, cells[0].method, cells[0].external
-    wanted = {
-        "scale": task.scale,
-        "version": task.protocol,
-        "samples": task.samples,
-        "sampler": task.sampler.model_dump(mode="json"),
-        "prompts": {} if task.prompts is None else task.prompts.model_dump(mode="json"),
-    }
     names = {cell.name for cell in cells}
     for record in there:
         if record.variant != cells[0].variant:
             continue
         if record.method == name and record.role != "external":
             raise UserError(f"{out} has records of a method {name!r}; give the checkpoint another name by --name")
-        if record.cell_name in names:
-            continue
-        if record.method == name and external is not None and record.settings != external.settings:
+        if record.method == name and external is not None and _is_another(record, external, record.cell_name in names):
             raise UserError(
-                f"{out} has {record.cell_name}, of another checkpoint ({_plain(record.settings)}); give this one "
-                "another name by --name, or evaluate it with that seed too"
+                f"{out} has {record.cell_name}, of another checkpoint ({in_few_words(record.settings)}); give this one "
+                "another name by --name"
             )
-        for field, value in wanted.items():
-            if record.protocol is not None and (found := getattr(record.protocol, field)) != value:
-                raise UserError(
-                    f"{record.cell_name} in {out} was measured with {field} {_plain(found)}, and this would be with "
-                    f"{_plain(value)}: measure both alike, or name another --out"
-                )
+        for field, found, wanted in differences(record, task):
+            raise UserError(
+                f"{record.cell_name} in {out} was measured with {field} {in_few_words(found)}, and this would be with "
+                f"{in_few_words(wanted)}: measure both alike, or name another --out"
+            )
 
 
-def _plain(value: object) -> str:
-    text = json.dumps(value, sort_keys=True)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+def _is_another(record: Record, external: External, replaced: bool) -> bool:
+    """Whether a record is of another checkpoint; one that is replaced may have called the same files otherwise."""
+    if replaced:
+        return record.settings.get("sha256") != external.sha256
+    return record.settings != external.settings

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class Executor(Protocol):
     """Runs cells somewhere."""
 
+    def check_devices(self, cells: Sequence[Cell]) -> None:
+        """Raise UserError for devices that it does not take, before anything is started; a part of `check`."""
+
     def check(self, cells: Sequence[Cell]) -> None:
         """Raise UserError for cells that cannot be run, before anything is written."""
 
@@ -36,6 +39,9 @@ class LocalExecutor:
     def __init__(self, store: Store, progress: Progress, fresh: bool = False) -> None:
         self._store, self._progress, self._fresh = store, progress, fresh
         self._worker: Worker | None = None
+
+    def check_devices(self, cells: Sequence[Cell]) -> None:
+        """Nothing: the device is looked for with the rest."""
 
     def check(self, cells: Sequence[Cell]) -> None:
         self._worker = self._hired(cells)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from abc import ABC
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,12 @@ def load_plugin(file: Path) -> list[str]:
     function that is annotated as giving `DataSplits` is a data source; it is called by its own name without ``load_``.
 
     Raises:
-        UserError: the file is missing, fails to import, defines none of them, or takes a name that is in use.
+        UserError: the file is missing, fails to import, defines none of them or one that lacks something, or takes a
+            name that is in use.
     """
     module_name = import_plugin(file)
+    if unfinished := _unfinished(module_name):
+        raise UserError(f"plug-in {file}: {unfinished}")
     names = []
     for attribute, value in vars(sys.modules[module_name]).items():
         if getattr(value, "__module__", None) != module_name:
@@ -39,6 +43,20 @@ def load_plugin(file: Path) -> list[str]:
     return names
 
 
+def _unfinished(module_name: str) -> str:
+    """What a class of the module lacks to be a method, probe, metric or data source; empty where none does.
+
+    One that others of the module derive from, or that says itself that it is abstract, is a base of one's own.
+    """
+    own: list[Any] = [value for value in vars(sys.modules[module_name]).values() if inspect.isclass(value)]
+    own = [value for value in own if value.__module__ == module_name]
+    for value in own:
+        derived = any(issubclass(other, value) for other in own if other is not value)
+        if inspect.isabstract(value) and not derived and ABC not in value.__bases__ and list(_registries(value)):
+            return f"{value.__name__} lacks {', '.join(sorted(value.__abstractmethods__))}"
+    return ""
+
+
 def name_of(attribute: str, kind: type) -> str:
     """What a module's class is called: by its ``name`` attribute, or by what the module calls it, in snake case."""
     return str(kind.__dict__.get("name", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", attribute).lower()))
@@ -46,24 +64,28 @@ def name_of(attribute: str, kind: type) -> str:
 
 def _places(attribute: str, value: Any) -> Iterator[tuple[str, Registry[Any]]]:
     """Under which name an object of a plug-in belongs into which registry."""
-    # Imported here: a plug-in has loaded by now what it needs, and everything else in this module works without torch.
-    from vdu_bench.data.source import DataSource
-
     if inspect.isfunction(value):
         given = value.__annotations__.get("return")
         if getattr(given, "__name__", given) == "DataSplits":
             yield attribute.removeprefix("load_"), SOURCES
         return
-    if not inspect.isclass(value) or inspect.isabstract(value):
-        return
-    name = name_of(attribute, value)
-    if issubclass(value, DataSource):
-        yield name, SOURCES
+    if inspect.isclass(value) and not inspect.isabstract(value):
+        name = name_of(attribute, value)
+        yield from ((name, registry) for registry in _registries(value))
+
+
+def _registries(kind: type) -> Iterator[Registry[Any]]:
+    """Those that a class belongs into."""
+    # Imported here: a plug-in has loaded by now what it needs, and everything else in this module works without torch.
+    from vdu_bench.data.source import DataSource
+
+    if issubclass(kind, DataSource):
+        yield SOURCES
     for module, base, registry in (
         ("vdu_bench.methods.method", "Method", METHODS),
         ("vdu_bench.probes.probe", "Probe", PROBES),
         ("vdu_bench.metrics.metric", "Metric", METRICS),
     ):
         # What a plug-in has not imported it cannot have a class of.
-        if module in sys.modules and issubclass(value, getattr(sys.modules[module], base)):
-            yield name, registry
+        if module in sys.modules and issubclass(kind, getattr(sys.modules[module], base)):
+            yield registry

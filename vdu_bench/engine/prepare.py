@@ -18,6 +18,8 @@ from vdu_bench.engine.store import MANIFEST, Artifact, Store, read_artifact
 from vdu_bench.engine.team_store import TeamStore
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import UserError
+from vdu_bench.files import require_writable
+from vdu_bench.launch import rank
 from vdu_bench.models.training.processes import team_on
 from vdu_bench.models.training.recipes import check_recipe
 from vdu_bench.tasks.task import Task
@@ -54,7 +56,12 @@ def prepare_tasks(
     """What each task's methods share, by ``FAMILY/NAME``; copied to ``EXPORT/FAMILY/NAME`` if asked.
 
     All processes that were launched train together. Empty for all but the first of them.
+
+    Raises:
+        UserError: a recipe cannot be used, or `export` cannot be written, which is said before anything is trained.
     """
+    if export is not None and rank() == 0:
+        require_writable(export, "--export")
     for task in tasks:
         if task.recipe is not None:
             check_recipe(task.recipe, task.name)
@@ -67,8 +74,11 @@ def prepare_tasks(
     if export is not None:
         for name, artifact in artifacts.items():
             target = export / name
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(artifact.folder, target)
+            try:
+                shutil.rmtree(target, ignore_errors=True)
+                shutil.copytree(artifact.folder, target)
+            except OSError as error:
+                raise UserError(f"cannot write to --export {target}: {error.strerror or error}") from error
             progress.say(f"{name}: copied to {target}")
     return artifacts
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vdu_bench.engine.cells import Cell, expand
+from vdu_bench.engine.cells import ALL, Cell, check_all_alone, expand
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import method_facts
 from vdu_bench.methods.regime import Regime, forbidden_needs
@@ -43,10 +43,11 @@ def expand_regimes(
     """
     if called and len(regimes) > 1:
         raise UserError(f"--name {called}: there are {len(regimes)} regimes, whose rows cannot share a name")
+    check_all_alone(methods)
     cells: list[Cell] = []
     lines: list[str] = []
     for regime in regimes:
-        skipped = {} if list(methods) == ["all"] else _skipped(methods, regime, regimes)
+        skipped = {} if list(methods) == [ALL] else _skipped(methods, regime, regimes)
         lines += [f"{name} is left out of {regime}: it needs {needs}" for name, needs in skipped.items()]
         chosen = [name for name in methods if name not in skipped]
         own = {name: variants for name, variants in settings.items() if name not in skipped}

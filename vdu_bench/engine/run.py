@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.estimate import UNKNOWN, Estimate, duration
 from vdu_bench.engine.executors import Executor
+from vdu_bench.engine.names import check_names
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.stages.record import find_record
 from vdu_bench.engine.store import Store
-from vdu_bench.errors import UserError
-from vdu_bench.files import write_atomically
-from vdu_bench.packed import PACKED
-from vdu_bench.records import Record, read_record
+from vdu_bench.files import require_place, require_writable, write_atomically
+from vdu_bench.records import Record
 
 
 @dataclass
@@ -59,14 +56,18 @@ def run_cells(
         expected: what missing cells are expected to take, for lines on how long the whole will.
 
     Raises:
-        UserError: a setting, the device, the data or `out` cannot be used, and nothing was written then; or as `admit`.
+        UserError: a setting, the device, the data, the store or `out` cannot be used, or a name stands for two things
+            (`check_names`), and no record was written then; or as `admit`.
     """
     found = finished(cells, store, fresh)
     missing = [cell for cell in cells if cell.name not in found]
-    _require_same(cells, out)
+    check_names(cells, out, found)
+    require_place(out, "--out")
     if missing:
+        require_place(store.root, "--store")
         executor.check(missing)
-    _require_writable(out)
+        require_writable(store.root, "--store")
+    require_writable(out, "--out")
     for record in found.values():
         admit(record)
         write_record(record, out)
@@ -104,33 +105,6 @@ def finished(cells: Sequence[Cell], store: Store, fresh: bool = False) -> dict[s
     return {} if fresh else {cell.name: record for cell in cells if (record := find_record(cell, store)) is not None}
 
 
-def _require_same(cells: Sequence[Cell], out: Path) -> None:
-    """Raise UserError for what would go by one name and is not the same: two cells, or a cell and a record in `out`."""
-    if (out / PACKED).is_file():
-        raise UserError(f"{out / PACKED} holds all records of {out}, and none is written beside it: name another --out")
-    names: dict[str, Cell] = {}
-    for cell in cells:
-        if (other := names.setdefault(cell.name, cell)) is not cell:
-            raise UserError(
-                f"two cells would be called {cell.name}, one of {_changes(other)} and one of {_changes(cell)}: run "
-                "them apart, each with an --out or a --name of its own"
-            )
-    folders = {(out / "records" / f"{cell.name}.json").parent: cell for cell in cells}
-    for folder, cell in folders.items():
-        # Its other seeds too: they are one row.
-        for file in sorted(folder.glob("seed*.json")):
-            there = read_record(file)
-            if (there.task_changes, there.method_changes) != (cell.task.changes, dict(cell.changes)):
-                raise UserError(
-                    f"{file} is of {there.task_changes | there.method_changes}, and this run of {_changes(cell)}: "
-                    "name another --out" + (", or another --name" if cell.called else "")
-                )
-
-
-def _changes(cell: Cell) -> dict[str, Any]:
-    return cell.task.changes | dict(cell.changes)
-
-
 def record_path(record: Record, out: Path) -> Path:
     """``OUT/records/VARIANT/METHOD/seedN.json``; the variant is the task's name, but for a limited forget set."""
     return out / "records" / f"{record.cell_name}.json"
@@ -143,13 +117,3 @@ def write_record(record: Record, out: Path) -> None:
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return
     write_atomically(file, text.encode())
-
-
-def _require_writable(out: Path) -> None:
-    probe = out / f".write-test-{os.getpid()}"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"cannot write to --out {out}: {error.strerror}") from error

@@ -201,9 +201,10 @@ class Store:
             number = error.errno if isinstance(error, OSError) else _number_in(error)
             if number is None or not self._is_own(error, number):
                 raise
-            raise NoRoom(
-                f"cannot write to the store {self.root}: {os.strerror(number)}; name another by --store"
-            ) from error
+            raise self._no_room(os.strerror(number)) from error
+
+    def _no_room(self, why: str | None) -> NoRoom:
+        return NoRoom(f"cannot write to the store {self.root}: {why}; name another by --store")
 
     def _is_own(self, error: Exception, number: int) -> bool:
         """Whether an error is of the store's place, and not of what a stage reads."""
@@ -213,7 +214,11 @@ class Store:
     @contextmanager
     def _locked(self, kind: str, key: str) -> Iterator[None]:
         folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            # Whatever it is, it is of the store's place: nothing was read yet.
+            raise self._no_room(error.strerror) from error
         with FileLock(folder / f"{kind}-{key[:32]}.lock"):
             yield
 

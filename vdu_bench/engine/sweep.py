@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vdu_bench.engine.cells import ALL, check_all_alone, obstacle
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS, method_facts
+from vdu_bench.methods.regime import Regime
 from vdu_bench.methods.settings import beside, checked_settings
 from vdu_bench.tasks.task import Task
 
@@ -19,12 +21,22 @@ Variants = Sequence[Mapping[str, Any]]
 def swept_settings(methods: Sequence[str], over: str | None) -> dict[str, str]:
     """By method, the setting that is swept: `over`, or the strength that the method declares.
 
-    Reference rows have none, and are left out: they are in the picture anyway.
+    Reference rows have none, and are left out: they are in the picture anyway. ``all`` stands for every method that has
+    such a setting.
 
     Raises:
-        UserError: a method is unknown, or declares no strength, or there is none but references.
+        UserError: a method is unknown, or declares no strength, or there is none but references; ``all`` beside others.
     """
+    check_all_alone(methods)
     found = {}
+    if list(methods) == [ALL]:
+        for name, method in METHODS.working().items():
+            setting = over or method.strength
+            if method.role == "contestant" and setting in method.Settings.model_fields:
+                found[name] = setting
+        if not found:
+            raise UserError(f"no method has a setting {over!r}")
+        return found
     for name in methods:
         if method_facts(name).role == "reference":
             continue
@@ -34,6 +46,12 @@ def swept_settings(methods: Sequence[str], over: str | None) -> dict[str, str]:
     if not found:
         raise UserError(f"there is no method to sweep among {', '.join(methods)}, whose rows are references")
     return found
+
+
+def swept_on(task: Task, swept: Mapping[str, str], methods: Sequence[str], regime: Regime) -> dict[str, str]:
+    """Those of the swept that a task is run with: of ``all``, the ones that can run on it."""
+    everything = list(methods) == [ALL]
+    return {name: setting for name, setting in swept.items() if not everything or not obstacle(task, name, regime)}
 
 
 def sweep_variants(
@@ -49,8 +67,8 @@ def sweep_variants(
         settings: by method, what else is set.
 
     Raises:
-        UserError: a method has no such setting, a value is out of its range, or it is no number, and no values are
-            given; settings of a method that is not swept.
+        UserError: a method has no such setting, a value is out of its range, it is no number, and no values are given,
+            or it is set beside them; settings of a method that is not swept.
     """
     if other := next((name for name in settings if name not in swept), None):
         raise UserError(f"settings are given for {other!r}, which is not among the methods: {', '.join(swept)}")
@@ -59,6 +77,8 @@ def sweep_variants(
         given = task.method_settings.get(name, {})
         variants: list[dict[str, Any]] = []
         for own in settings.get(name, [{}]):
+            if values is not None and setting in own:
+                raise UserError(f"{name}.{setting} is set, and values are given to sweep it over: give one of them")
             chosen = _grid(name, setting, {**beside(given, own), **own}) if values is None else values
             variants += [{**own, setting: value} for value in chosen]
         for one in variants:

@@ -29,12 +29,17 @@ from vdu_bench.methods.catalog import make_method
 from vdu_bench.metrics.inception import Inception
 from vdu_bench.models.pipelines.finding import find_pipeline
 from vdu_bench.models.training.recipes import check_recipe
+from vdu_bench.probes.catalog import PROBES
 from vdu_bench.records import Record
 from vdu_bench.tasks.task import Task
 
 
 def check_settings(cells: Iterable[Cell]) -> None:
-    """Raise UserError for the first setting that a method does not take."""
+    """Raise UserError for the first setting that a method does not take, or a probe, whether it is run or not."""
+    cells = list(cells)
+    for task in tasks_of(cells):
+        for name, settings in task.probe_settings.items():
+            PROBES.get(name)(**settings)
     for cell in cells:
         if cell.external is None:
             make_method(cell.method, dict(cell.overrides))

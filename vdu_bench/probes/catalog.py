@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vdu_bench.errors import UserError, did_you_mean
+from vdu_bench.errors import UserError, did_you_mean, warn
 from vdu_bench.models.specs import ModelKind
 from vdu_bench.registry import Registry
+from vdu_bench.tasks.task import Task
 
 if TYPE_CHECKING:
     from vdu_bench.probes.probe import Probe
@@ -30,3 +31,21 @@ def check_attack(name: str, kind: ModelKind, task: str) -> None:
     if not PROBES.entry(name).static_class().literals.get("attack"):
         raise UserError(f"{name} is no attack, and is there without being asked for; attacks are {', '.join(known)}")
     raise UserError(f"{task} cannot be put under {name}: it does not take {kind.replace('_', '-')} models")
+
+
+def check_probe_settings(task: Task) -> None:
+    """Raise UserError for settings of no probe, and warn of those that a command gives a probe which is not run.
+
+    These are no mistake where other runs of the same variant have it run: they are a part of its name.
+    """
+    for name in task.probe_settings:
+        if name not in PROBES.entries():
+            raise UserError(f"task.probe_settings.{name}: unknown probe {name!r}{did_you_mean(name, PROBES.entries())}")
+    for name in dict.fromkeys(change.split(".")[1] for change in task.changes if change.startswith("probe_settings.")):
+        if name not in task.probe_settings or name in task.attacks:
+            continue
+        decide = f"task.probe_settings.{name} decide nothing here, but are a part of the table's name"
+        if PROBES.entry(name).static_class().literals.get("attack"):
+            warn(f"{decide}: no model is put under {name} without --attacks {name}")
+        elif not task.looked_at_by(name):
+            warn(f"{decide}: {task.name} leaves {name} out of its `probes`")

@@ -113,11 +113,18 @@ def description(name: str) -> dict[str, Any]:
 
 
 def task_file(name: str) -> str:
-    """A task as the text of a task file. Raises UserError for what is no task."""
+    """A task as the text of a task file; an installed task's is of a new name, as a changed task must be.
+
+    Raises UserError for what is no task.
+    """
     tasks = {} if name.endswith((".yaml", ".yml")) else catalog()
     if name not in tasks and description(name)["kind"] != "task":
         raise UserError(f"{name} is no task, and a task alone is YAML; use --format json")
-    return task_yaml(tasks[name] if name in tasks else find_task(name))
+    if name not in tasks:
+        return task_yaml(find_task(name))
+    own = tasks[name].model_copy(update={"name": f"{name}_mine"})
+    line = f"name: {own.name}\n"
+    return task_yaml(own).replace(line, f"{line[:-1]}  # a name of your own: records go by it\n", 1)
 
 
 def _task(task: Task) -> dict[str, Any]:

@@ -37,13 +37,23 @@ def catalog() -> dict[str, Task]:
 
 
 def find_task(name: str) -> Task:
-    """A task of the catalog, or the one that a file describes. Raises UserError for either mistake."""
+    """A task of the catalog, or the one that a file describes.
+
+    Raises:
+        UserError: there is no such task or file; or the file's goes by the name of one of the catalog, and is another.
+    """
+    tasks_by_name = catalog()
     if name.endswith((".yaml", ".yml")):
         tasks = read_tasks(Path(name))
         if len(tasks) != 1:
             raise UserError(f"{name} describes {len(tasks)} tasks; --task takes a file with one")
-        return tasks[0]
-    tasks_by_name = catalog()
+        (task,) = tasks
+        if tasks_by_name.get(task.name, task) != task:
+            raise UserError(
+                f"{name}: name: {task.name} is the name of an installed task, and this is another one; give it a name "
+                "of its own, which is what its records go by"
+            )
+        return task
     if name not in tasks_by_name:
         raise UserError(f"unknown task {name!r}{did_you_mean(name, tasks_by_name, 'vdu-bench list tasks')}")
     return tasks_by_name[name]
@@ -118,8 +128,19 @@ def _validate(content: dict[str, Any], file: Path | None, prefix: str) -> Task:
         if first["type"] == "extra_forbidden":
             known = Task.model_fields if len(words) == 1 else ()
             raise UserError(f"{where}unknown key {key}{did_you_mean(words[-1], known)}") from error
-        # A check of the whole task names its keys itself.
-        raise UserError(f"{where}{': '.join(filter(None, (key.rstrip('.'), in_words(first))))}") from error
+        # A check of the whole task names its keys itself. Of a value that may be of several kinds each has its say.
+        of_key = [one for one in error.errors() if _path(one["loc"], content, one["type"]) == words]
+        raise UserError(f"{where}{': '.join(filter(None, (key.rstrip('.'), in_words(_either(of_key)))))}") from error
+
+
+def _either(mistakes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The mistakes that pydantic sees in one value as one: ``Input should be 'all' or greater than 0``."""
+    same = "Input should be "
+    messages = list(dict.fromkeys(str(one["msg"]) for one in mistakes))
+    if len(messages) == 1 or not all(message.startswith(same) for message in messages):
+        return mistakes[0]
+    either = same + " or ".join(message.removeprefix(same) for message in messages)
+    return {**mistakes[0], "type": "either", "msg": either}
 
 
 def _path(place: Sequence[str | int], content: Any, kind: str) -> list[str]:

@@ -11,6 +11,7 @@ import yaml
 from vdu_bench.errors import UserError
 from vdu_bench.tasks.task_files import merged, read_yaml_mapping
 from vdu_bench.tasks.yaml_text import load_yaml
+from vdu_bench.variants import changed
 
 
 def read_settings(
@@ -28,16 +29,21 @@ def read_settings(
     writes it) no longer holds for a method that an assignment changes, and is left out.
 
     Raises:
-        UserError: an assignment or the file is malformed, or a value comes twice.
+        UserError: an assignment or the file is malformed, or a value or a setting comes twice.
     """
     given = _from_file(file) if file is not None else _checked(inline or {}, "settings")
     found = {owner: [own] for owner, own in given.items()}
+    assigned: set[str] = set()
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         owner, *words = path.strip().split(".")
         if not equals or not words or not all([owner, *words]):
             raise UserError(f"--set {assignment!r}: write OWNER.NAME=VALUE, such as vdu.gamma=0.3 or task.samples=500")
         values = [_nested(words, value) for value in values_in(text, f"--set {assignment!r}")]
+        leaves = {f"{owner}.{name}" for value in values for name in changed({}, value)}
+        if twice := sorted(leaves & assigned):
+            raise UserError(f"--set gives {twice[0]} twice; several values with commas between are variants")
+        assigned |= leaves
         found[owner] = [merged(own, value) for own in found.get(owner, [{}]) for value in values]
         if owner != "task" and "task" in found:
             found["task"] = [_without_origin(own, owner) for own in found["task"]]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vdu_bench.engine.cards import check_jobs, device_of
+from vdu_bench.engine.cells import ALL, check_all_alone
 from vdu_bench.engine.cluster import local_cluster, own_device
 from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
@@ -59,9 +60,10 @@ def methods_to_tune(task: Task, names: Sequence[str], say: Callable[[str], None]
     Raises:
         UserError: a method is unknown, a reference or not for the task's kind of model, or declares no search.
     """
-    facts = {name: method_facts(name) for name in (METHODS.entries() if list(names) == ["all"] else names)}
+    check_all_alone(names)
+    facts = {name: method_facts(name) for name in (METHODS.entries() if list(names) == [ALL] else names)}
     kind = task.model.kind
-    if list(names) == ["all"]:
+    if list(names) == [ALL]:
         able = [name for name, one in facts.items() if one.role == "contestant" and kind in one.supports]
         found = tunable(able)
         for name in able:

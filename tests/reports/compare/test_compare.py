@@ -162,6 +162,40 @@ def test_one_missing_number_is_no_mean_and_says_why() -> None:
     assert "n/a" in text
 
 
+def test_a_metric_of_some_seeds_is_compared_over_these_and_says_so() -> None:
+    left, right = cells(), cells({"vdu": 0.4}, draw=1)
+    for record in left:
+        if record.seeds.sample == 2:
+            del record.metrics["pul"]
+    for record in right:
+        if record.seeds.sample == 0 and record.method != "esd":
+            del record.metrics["pul"]
+    found = compare_records(left, right)
+    assert the(found, "esd", "pul").seeds == (0, 1)
+    one = the(found, "vdu", "pul")
+    assert one.seeds == (1,)
+    both = [
+        [record.metrics["pul"].estimate.value for record in side if record.cell_name == "digits_1/vdu/seed1"]
+        for side in (left, right)
+    ]
+    assert [[one.left], [one.right]] == both
+    assert the(found, "vdu", "fd_judge").seeds == (0, 1, 2)
+    text = compared_markdown(found)
+    assert "- PUL: of seeds 0, 1 alone, which both were measured with" in text
+    assert "- PUL: of seed 1 alone, which both were measured with" in text
+    rows = list(csv.DictReader(io.StringIO(compared_csv(found))))
+    assert {row["seeds"] for row in rows if row["row_a"] == "esd"} == {"0 1", "0 1 2"}
+    # A cell that diverged is no such gap.
+    (lost,) = [record for record in right if record.cell_name == "digits_1/vdu/seed1"]
+    lost.status, lost.metrics = "diverged", {}
+    assert the(compare_records(left, right), "vdu", "pul").change.reason == "B has no number for 1 of 1 seeds: diverged"
+    for record in [*left, *right]:
+        if record.method == "esd" and record.seeds.sample < 2:
+            del record.metrics["pul"]
+    found = compare_records(left, right)
+    assert the(found, "esd", "pul").change.reason == "A has no number for 3 of 3 seeds: not measured"
+
+
 def test_csv_has_every_metric_and_markdown_the_headline_ones() -> None:
     found = compare_records(cells(), cells({"vdu": 0.5}))
     rows = list(csv.DictReader(io.StringIO(compared_csv(found))))

@@ -22,6 +22,7 @@ from vdu_bench.stats.ratio_change import ratio_change
 
 Floats = NDArray[np.float64]
 Sides = tuple[Originals, Originals]
+RowPairCells = tuple[tuple[Record, Record], ...]
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class Difference:
     """One metric of two rows."""
 
     column: Column
+    seeds: tuple[int, ...]
+    """The seeds that it was measured with on both sides; all of the pair's where there are none."""
     left: float
-    """A's mean over the seeds that both have; NaN where one of them has no number."""
+    """A's mean over them; NaN where one of them has no number."""
     right: float
     """B's."""
     change: Estimate
@@ -103,17 +106,30 @@ def _notes(pair: RowPair) -> list[str]:
 
 
 def _difference(pair: RowPair, column: Column, facts: MetricResult, bases: Sides) -> Difference:
-    sides = [[_estimate(record, column.name) for record in side] for side in zip(*pair.cells, strict=True)]
+    cells = _measured(pair, column.name)
+    seeds = tuple(record.seeds.sample for record, _ in cells)
+    sides = [[_estimate(record, column.name) for record in side] for side in zip(*cells, strict=True)]
     values = np.array([[estimate.value for estimate in side] for side in sides])
     left, right = map(float, values.mean(axis=1))
     for name, side in zip("AB", sides, strict=True):
         if missing := [estimate for estimate in side if not math.isfinite(estimate.value)]:
             why = f"{name} has no number for {len(missing)} of {len(side)} seeds: {missing[0].reason or 'not said why'}"
-            return Difference(column, left, right, Estimate(reason=why))
+            return Difference(column, seeds, left, right, Estimate(reason=why))
     changes = values[1] - values[0]
-    variances = _sampling(pair, facts, bases)
+    variances = _sampling(cells, facts, bases)
     change = _by_seeds(changes) if variances is None else _by_samples(changes, variances)
-    return Difference(column, left, right, _inside(change, facts))
+    return Difference(column, seeds, left, right, _inside(change, facts))
+
+
+def _measured(pair: RowPair, metric: str) -> RowPairCells:
+    """The cells of the seeds that a metric was asked for with, or all where there are none.
+
+    A number that is missing otherwise, of a cell that diverged or of too few samples, is no reason to leave a seed out:
+    a mean over survivors would flatter.
+    """
+    asked = [cell for cell in pair.cells if all(one.status != "ok" or metric in one.metrics for one in cell)]
+    measured = any(metric in record.metrics for cell in asked for record in cell)
+    return tuple(asked) if measured else pair.cells
 
 
 def _estimate(record: Record, metric: str) -> Estimate:
@@ -122,9 +138,9 @@ def _estimate(record: Record, metric: str) -> Estimate:
     return record.metrics[metric].estimate if metric in record.metrics else Estimate(reason="not measured")
 
 
-def _sampling(pair: RowPair, facts: MetricResult, bases: Sides) -> Floats | None:
+def _sampling(cells: RowPairCells, facts: MetricResult, bases: Sides) -> Floats | None:
     """Of each seed's difference, the variance that its finite sample explains, ``[seeds]``, in squared percent."""
-    counts = [paired_counts(facts, left, right, *bases) for left, right in pair.cells]
+    counts = [paired_counts(facts, left, right, *bases) for left, right in cells]
     known = [count for count in counts if count is not None]
     if not known or len(known) < len(counts):
         return None

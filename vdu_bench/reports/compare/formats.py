@@ -70,7 +70,7 @@ def compared_csv(found: Iterable[Compared]) -> str:
             numbers = (difference.left, difference.right, change.value, change.low, change.high)
             writer.writerow(
                 [pair.variant, pair.left, pair.right, column.name, column.unit, column.better]
-                + [" ".join(map(str, pair.seeds))]
+                + [" ".join(map(str, difference.seeds))]
                 + ["" if number != number else repr(number) for number in numbers]
                 + [difference.winner, change.method or change.reason]
             )
@@ -110,4 +110,16 @@ def _notes(one: Compared, everything: bool) -> list[str]:
         for difference in _shown(one, everything)
         if difference.change.reason
     ]
-    return [*one.notes, *gaps]
+    return [*one.notes, *_partly(one, everything), *gaps]
+
+
+def _partly(one: Compared, everything: bool) -> list[str]:
+    """Which metrics are of some of the pair's seeds alone; those of the same seeds share a sentence."""
+    found: dict[tuple[int, ...], list[str]] = {}
+    for difference in _shown(one, everything):
+        if len(difference.seeds) < len(one.pair.seeds):
+            found.setdefault(difference.seeds, []).append(difference.column.shown)
+    return [
+        f"{', '.join(labels)}: of seed{'s' * (len(seeds) > 1)} {seeds_text(seeds)} alone, which both were measured with"
+        for seeds, labels in found.items()
+    ]

@@ -46,6 +46,7 @@ def read_both(reference: Path, records: Path) -> tuple[list[Record], list[Record
         UserError: a folder has no records or a file that is not one, or both are the same folder.
     """
     if not reference.is_dir():
+        records_by_file(records)  # nobody is to be told to make a reference of what is not there
         command = ["vdu-bench", "bless", "--records", str(records), "--reference", str(reference)]
         raise UserError(
             f"there is no reference at {reference}: name one by --reference, or make these records one by "

@@ -14,6 +14,7 @@ import jinja2
 
 from vdu_bench import __version__
 from vdu_bench.collecting import uncollected
+from vdu_bench.errors import UserError
 from vdu_bench.files import write_atomically
 from vdu_bench.records import Record, read_records
 from vdu_bench.reports.comparable import by_variant
@@ -40,14 +41,17 @@ def write_page(folders: Sequence[Path], out: Path, samples: Samples, title: str)
         title: what the page is called.
 
     Raises:
-        UserError: as `read_records` and `leaderboards`, and where a library of the page is not installed.
-        OSError: when `out` cannot be written.
+        UserError: as `read_records` and `leaderboards`, where a library of the page is not installed, and where `out`
+            cannot be written.
     """
     libraries.tables()  # what is not installed is said before anything is read
     with ThreadPoolExecutor(1) as beside, uncollected():
         beside.submit(libraries.plotting)
         text = page_text(read_records(*folders), samples, title)
-    return write_atomically(out / "index.html", text.encode())
+    try:
+        return write_atomically(out / "index.html", text.encode())
+    except OSError as error:
+        raise UserError(f"cannot write the page to {out}: {error.strerror}") from error
 
 
 def page_text(records: Sequence[Record], samples: Samples, title: str) -> str:

@@ -1,0 +1,107 @@
+"""What goes by one name and is not the same is refused before anything is computed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vdu_bench.engine.cells import Cell, expand
+from vdu_bench.engine.names import check_names
+from vdu_bench.errors import UserError
+from vdu_bench.records import Record
+from vdu_bench.spec import WHOLE
+from vdu_bench.tasks.loading import with_overrides
+from vdu_bench.tasks.task import Task
+from vdu_bench.tasks.task_files import merged
+
+
+def cells_of(task: Task, **settings: Any) -> list[Cell]:
+    variants: dict[str, list[Mapping[str, Any]]] = {"vdu": [settings]} if settings else {}
+    return expand([task], ["vdu"], [0], "full", variants, "cpu")[0]
+
+
+def record_of(task: Task, **changes: Any) -> Record:
+    """vdu's, as a run of the task writes it."""
+    protocol = {
+        "version": task.protocol, "scale": task.scale, "sampler": task.sampler.model_dump(mode="json"),
+        "samples": task.samples, "dtype": "float32", "extractor": "", "extractor_digest": "", "reference": "",
+        "judge": "", "judge_digest": "", "confusion": [], "classes": [], "limits": task.limits,
+    }  # fmt: skip
+    plain = {
+        "task": task.name, "family": task.family, "forget": task.forget, "method": "vdu", "role": "contestant",
+        "regime": "full", "settings": {"gamma": 0.1, "steps": 2, "batch_size": 8},
+        "settings_changed": {"steps": 2, "batch_size": 8}, "seeds": {"train": 0, "unlearn": 3, "sample": 3},
+        "protocol": protocol, "ledger": None, "timings": {}, "environment": {}, "stages": {}, "status": "ok",
+        "metrics": {},
+    }  # fmt: skip
+    return Record.model_validate(plain | changes)
+
+
+def put(record: Record, out: Path) -> None:
+    file = out / "records" / f"{record.cell_name}.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(record.to_json())
+
+
+DIFFERENT: dict[str, dict[str, Any]] = {
+    "samples": {"samples": 20},
+    "forget": {"forget": "3"},
+    "scale": {"scale": "small"},
+    "protocol": {"protocol": 1},
+    "family": {"family": "other"},
+    "sampler": {"sampler": {"steps": 7}},
+    "quality": {"quality": {"ratio": 3}},
+    "vdu.steps": {"method_settings": {"vdu": {"steps": 3}}},
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_a_task_that_was_edited_does_not_replace_its_records(name: str, tiny_task: Task, tmp_path: Path) -> None:
+    put(record_of(tiny_task), tmp_path)
+    check_names(cells_of(tiny_task), tmp_path, {})
+    edited = Task.model_validate(merged(tiny_task.model_dump(context=WHOLE), DIFFERENT[name]))
+    with pytest.raises(UserError, match=rf"seed3.json was .* {name}[ =].*give the task a name of its own, or name an"):
+        check_names(cells_of(edited), tmp_path, {})
+
+
+def test_what_decides_nothing_is_no_difference(tiny_task: Task, tmp_path: Path) -> None:
+    # Another batch of the sampler, a default of older code, and what older records do not say.
+    older = record_of(tiny_task, family="", settings={"gamma": 0.7, "steps": 2, "gone": 1})
+    assert older.protocol is not None
+    sampler = {**older.protocol.sampler, "batch_size": 5}
+    put(
+        older.model_copy(update={"protocol": older.protocol.model_copy(update={"sampler": sampler, "limits": {}})}),
+        tmp_path,
+    )
+    check_names(cells_of(tiny_task), tmp_path, {})
+
+
+def test_a_record_that_is_found_is_held_against_the_one_that_is_there(tiny_task: Task, tmp_path: Path) -> None:
+    put(record_of(tiny_task), tmp_path)
+    cell = next(cell for cell in cells_of(tiny_task) if cell.method == "vdu")
+    check_names([cell], tmp_path, {cell.name: record_of(tiny_task)})
+    other = record_of(tiny_task, settings={"gamma": 0.1, "steps": 9, "batch_size": 8}, settings_changed={"steps": 9})
+    with pytest.raises(UserError, match=r"made with vdu.steps=2, and this run would be with 9"):
+        check_names([cell], tmp_path, {cell.name: other})
+
+
+def test_two_tasks_of_one_name(tiny_task: Task, tmp_path: Path) -> None:
+    other = tiny_task.model_copy(update={"samples": 20})
+    cells = [*cells_of(tiny_task), *cells_of(other)]
+    with pytest.raises(UserError, match="two tasks are called tiny: give one of them another `name:`"):
+        check_names(cells, tmp_path, {})
+    short = [with_overrides(tiny_task, {"title": title}) for title in ("a/b", "c/b")]
+    with pytest.raises(UserError, match=r"two cells would be called tiny\+title=b/original/seed0, one of {'title'"):
+        check_names([cell for task in short for cell in cells_of(task)], tmp_path, {})
+
+
+def test_a_failed_record_says_what_was_to_be_forgotten(tiny_task: Task, tmp_path: Path) -> None:
+    put(record_of(tiny_task, protocol=None, status="failed"), tmp_path)
+    check_names(cells_of(tiny_task.model_copy(update={"samples": 20})), tmp_path, {})
+    with pytest.raises(UserError, match='measured with forget "5", and this run would be with "3"'):
+        check_names(cells_of(tiny_task.model_copy(update={"forget": "3"})), tmp_path, {})
+    assert json.loads((tmp_path / "records/tiny/vdu/seed3.json").read_text())["forget"] == "5"

@@ -1,0 +1,126 @@
+"""What goes by one name has to be the same: two cells of a command, and a cell and the records of its row in a folder.
+
+Nothing here imports torch, but to compare settings of a row that has records and is made again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vdu_bench.engine.cells import Cell
+from vdu_bench.errors import UserError
+from vdu_bench.packed import PACKED
+from vdu_bench.records import Record, read_record
+from vdu_bench.tasks.task import ROUNDED, Task
+from vdu_bench.variants import changed
+
+
+def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record]) -> None:
+    """Refuse what would go by one name and is not the same, before anything is computed.
+
+    A record that older code made, or another machine, is the same; one that was measured otherwise is not.
+
+    Args:
+        cells: what is asked for.
+        out: the folder of the results.
+        found: by cell name, the records that are there already.
+
+    Raises:
+        UserError: two cells have one name, the records of a cell's row in `out` are of something else, or `out` is
+            packed.
+    """
+    if (out / PACKED).is_file():
+        raise UserError(f"{out / PACKED} holds all records of {out}, and none is written beside it: name another --out")
+    names: dict[str, Cell] = {}
+    for cell in cells:
+        if (other := names.setdefault(cell.name, cell)) is not cell:
+            raise UserError(_twice(other, cell))
+    rows = {(out / "records" / f"{cell.name}.json").parent: cell for cell in cells}
+    for folder, cell in rows.items():
+        # Its other seeds too: they are one row.
+        for file in sorted(folder.glob("seed*.json")):
+            _check_same(file, read_record(file), cell, found.get(cell.name))
+
+
+def differences(record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
+    """What a record was measured with and a task would not be, as far as that is known before a run.
+
+    Each comes as its name, the record's value, and the task's.
+    """
+    pairs: dict[str, tuple[Any, Any]] = {"forget": (record.forget, task.forget)}
+    if record.family:
+        pairs["family"] = record.family, task.family
+    if (protocol := record.protocol) is not None:
+        pairs["protocol"] = protocol.version, task.protocol
+        pairs["scale"] = protocol.scale, task.scale
+        pairs["samples"] = protocol.samples, task.samples
+        pairs["sampler"] = _sampler(protocol.sampler), _sampler(task.sampler.model_dump(mode="json"))
+        asked = {} if task.prompts is None else task.prompts.model_dump(mode="json")
+        pairs["prompts"] = protocol.prompts, asked
+        if protocol.limits:
+            pairs["quality"] = protocol.limits, task.limits
+    for name, (there, here) in pairs.items():
+        if there != here:
+            yield name, there, here
+
+
+def _twice(one: Cell, other: Cell) -> str:
+    if _changes(one) == _changes(other):
+        return f"two tasks are called {one.task.name}: give one of them another `name:`, which its records go by"
+    return (
+        f"two cells would be called {one.name}, one of {_changes(one)} and one of {_changes(other)}: run them apart, "
+        "each with an --out or a --name of its own"
+    )
+
+
+def _check_same(file: Path, there: Record, cell: Cell, found: Record | None) -> None:
+    mend = "name another --out" + (", or another --name" if cell.called else "")
+    if (there.task_changes, there.method_changes) != (cell.task.changes, dict(cell.changes)):
+        changes = there.task_changes | there.method_changes
+        raise UserError(f"{file} is of {changes}, and this run of {_changes(cell)}: {mend}")
+    for name, before, now in differences(there, cell.task):
+        raise UserError(
+            f"{file} was measured with {name} {in_few_words(before)}, and this run would be with {in_few_words(now)}: "
+            f"give the task a name of its own, or {mend}"
+        )
+    if cell.external is None and there.role != "external":
+        for name, before, now in _settings(there, cell, found):
+            raise UserError(
+                f"{file} was made with {cell.method}.{name}={in_few_words(before)}, and this run would be with "
+                f"{in_few_words(now)}: give the task a name of its own, or {mend}"
+            )
+
+
+def _settings(there: Record, cell: Cell, found: Record | None) -> Iterator[tuple[str, Any, Any]]:
+    """The settings that somebody gave, on either side, and that differ; a default of older code is no such one."""
+    if found is not None:
+        settings, given = found.settings, found.settings_changed
+    else:
+        from vdu_bench.methods.catalog import make_method
+
+        own = make_method(cell.method, dict(cell.overrides)).settings
+        settings = own.model_dump(mode="json")
+        given = changed({}, own.model_dump(mode="json", exclude_defaults=True))
+    before, now = changed({}, there.settings), changed({}, settings)
+    for name in sorted((there.settings_changed.keys() | given.keys()) & before.keys() & now.keys()):
+        if before[name] != now[name]:
+            yield name, before[name], now[name]
+
+
+def _sampler(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the images; how many are drawn at once does where fresh noise is drawn for a batch."""
+    unlike: set[str] = set() if settings.get("eta") else ROUNDED["sampler"]
+    return {name: value for name, value in settings.items() if name not in unlike}
+
+
+def _changes(cell: Cell) -> dict[str, Any]:
+    return cell.task.changes | dict(cell.changes)
+
+
+def in_few_words(value: object) -> str:
+    """A value as JSON, in at most 120 characters."""
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 120 else f"{text[:117]}..."

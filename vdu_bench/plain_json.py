@@ -1,0 +1,40 @@
+"""JSON that somebody else wrote, fit to be printed: no sign in it moves a terminal's cursor or turns text around."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic_core import from_json
+
+# All but a tab and the ends of lines; the last two groups turn the direction of writing.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# The same as JSON may have it: as it is in UTF-8, or after a backslash.
+_SUSPECT = re.compile(
+    rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]"
+    rb"|\\[bf]|\\u(?:00[0189]|007f|202[a-e]|206[6-9])",
+    re.IGNORECASE,
+)
+INSTEAD = "\ufffd"
+"""What stands in the place of a control sign."""
+
+
+def is_suspect(content: bytes) -> bool:
+    """Whether JSON may have control signs. A look at the text takes no time beside that of reading it."""
+    return _SUSPECT.search(content) is not None
+
+
+def read_json(content: bytes) -> Any:
+    """The plain data, `INSTEAD` in the place of each control sign. Raises ValueError for what is not JSON."""
+    plain = from_json(content)
+    return _printable(plain) if is_suspect(content) else plain
+
+
+def _printable(plain: Any) -> Any:
+    if isinstance(plain, str):
+        return _CONTROL.sub(INSTEAD, plain)
+    if isinstance(plain, list):
+        return [_printable(one) for one in plain]
+    if isinstance(plain, dict):
+        return {_printable(key): _printable(value) for key, value in plain.items()}
+    return plain

@@ -75,10 +75,10 @@ def write(records: Iterable[Record], folder: Path) -> Path:
 def _record(
     task: str, method: str, seed: int, values: dict[str, float], outcomes: dict[str, NDArray[np.bool_]]
 ) -> Record:
-    return Record(
+    made = Record(
         task=task,
         forget="1",
-        method=method,
+        method="named",
         role="reference" if method in ("original", "retrain") else "contestant",
         regime="full",
         settings={"steps": 40},
@@ -93,6 +93,9 @@ def _record(
         metrics={name: result(name, value) for name, value in values.items()},
         outcomes={name: Outcomes.of(flags) for name, flags in outcomes.items()},
     )
+    # No file has a name with such signs as tests of escapes want, and none is read.
+    made.method = method
+    return made
 
 
 def result(name: str, value: float) -> MetricResult:

@@ -26,6 +26,13 @@ torch.set_num_threads(1)
 TINY = Path(__file__).parent / "tiny.yaml"
 TINY_FACES = Path(__file__).parent / "tiny_faces.yaml"
 
+LONG = ("test_notebook.py", "test_strangers_path.py", "test_broken_on_purpose.py", "test_gpu_script.py")
+"""Files whose tests take a minute or so. Begun last, one process would wait for the other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
+
 
 @pytest.fixture(scope="session")
 def tiny_file() -> Path:

@@ -8,14 +8,14 @@ from typing import Any
 from pydantic_core import from_json
 
 # All but a tab and the ends of lines; the last two groups turn the direction of writing.
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # The same as JSON may have it: as it is in UTF-8, or after a backslash.
 _SUSPECT = re.compile(
     rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]"
     rb"|\\[bf]|\\u(?:00[0189]|007f|202[a-e]|206[6-9])",
     re.IGNORECASE,
 )
-INSTEAD = "\ufffd"
+INSTEAD = "?"
 """What stands in the place of a control sign."""
 
 

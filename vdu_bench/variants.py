@@ -18,7 +18,7 @@ NAME = r"^\w[\w.+=,\[\]() -]{0,99}$"
 """Of what becomes a part of file names: no way leads from it to another folder, and no sign moves a cursor."""
 IN_FILES = "it is a part of file names, and may have letters, digits, blanks and _.+=,[]()- alone, a letter first"
 
-UNFIT = re.compile("[/\\\\\x00-\x1f\x7f-\x9f]")
+UNFIT = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
 """Signs that no file name has."""
 
 LONGEST = 100

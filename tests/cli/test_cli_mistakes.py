@@ -235,6 +235,8 @@ def test_settings_of_a_probe_that_is_not_run_are_told_to_decide_nothing(
     cli(*command, "--attacks", "relearn", *settings)
     said = capsys.readouterr()
     assert said.err == ""
-    assert "attacks are not counted of which no record in the folder or the store tells: relearn" in said.out
+    # However wide the screen is that it is folded at.
+    told = " ".join(said.out.split())
+    assert "attacks are not counted of which no record in the folder or the store tells: relearn" in told
     cli(*command, "--set", "task.probe_settings.relearn.look=[3]", *settings[2:], code=2)
     assert "Relearn has no setting 'look'; did you mean 'looks'" in capsys.readouterr().err

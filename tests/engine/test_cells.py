@@ -31,7 +31,7 @@ def test_a_published_preset_is_not_mixed_with_the_task_s_own_settings(tiny_task:
 
     name, origin, settings = record({"preset": "published"})
     assert (name, origin) == ("tiny/salun+preset=published/seed0", "published")
-    assert (settings["steps"], settings["alpha"]) == (1000, 0.001)
+    assert (settings["steps"], settings["alpha"]) == (1000, 3.072)
     assert record({"preset": "published", "steps": 3})[1:] == ("command", {**settings, "steps": 3})
     assert record({})[1] == "tuned"
     assert record({"preset": "ours"})[1] == "command"

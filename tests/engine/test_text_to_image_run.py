@@ -295,6 +295,8 @@ def test_a_mistake_is_one_line_and_exit_2(
 
 def test_a_divergence_is_a_record_without_a_number(copied: Path, tiny_faces_task: Task) -> None:
     wild = tiny_faces_task.model_copy(update={"method_settings": {"finetune": {"steps": 3, "learning_rate": 1e30}}})
+    # Somewhere else: these settings are other ones, and their records replace none.
+    shutil.rmtree(copied / "out")
     outcome = run(wild, copied, "finetune")
     assert outcome.failed == []
     assert [record.status for record in outcome.records] == ["ok", "ok", "ok", "diverged"]

@@ -65,10 +65,10 @@ def record(
         "sampling_throughput": 423 + rng.normal(0, 9),
         "training_images": images,
     }
-    return Record(
+    made = Record(
         task=task,
         forget=task.removeprefix("digits_"),
-        method=method,
+        method="named",
         role=role or ("reference" if method in ("original", "retrain") else "contestant"),
         regime="full",
         settings={"steps": 60},
@@ -77,11 +77,14 @@ def record(
         ledger=Ledger(forget_images=int(images)),
         timings=Timings(),
         environment={},
-        stages={"samples": f"{method}-{seed}"},
+        stages={"samples": f"{zlib.crc32(method.encode()):x}-{seed}"},
         status=status,
         reason="" if status == "ok" else "the loss is not finite at step 7",
         metrics={name: _result(name, value) for name, value in values.items()} if status == "ok" else {},
     )
+    # No file has a name with such signs as tests of escapes want, and none is read.
+    made.method = method
+    return made
 
 
 def _result(name: str, value: float) -> MetricResult:

@@ -117,7 +117,7 @@ def run(
     """
     from vdu_bench.cli.dry_run import expecting, print_dry_run
     from vdu_bench.engine.attacks import under_attack
-    from vdu_bench.engine.cards import device_of
+    from vdu_bench.engine.cards import check_jobs, device_of
     from vdu_bench.engine.evaluate import external_beside
     from vdu_bench.engine.executors import LocalExecutor
     from vdu_bench.engine.few_samples import too_few
@@ -161,6 +161,8 @@ def run(
         fetched = []
         if missing:
             require_place(place.root, "--store")
+            if dask is None:
+                check_jobs(device, jobs)
             executor.check_devices(missing)
             # Here and on one device, whoever would run them: no worker is started for it.
             here = [replace(cell, device=device_of(device, 0)) for cell in missing]

@@ -123,3 +123,9 @@ def test_without_dropout_a_network_is_as_it_samples_and_then_as_it_was() -> None
         assert torch.equal(network(ones), ones)
     assert network.training
     assert network[0].training
+
+
+def test_a_network_that_has_no_dropout_stays_in_its_mode() -> None:
+    network = nn.Sequential(nn.Dropout(0.0)).train()
+    with without_dropout(network):
+        assert network.training

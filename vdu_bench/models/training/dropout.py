@@ -12,7 +12,7 @@ from torch import nn
 @contextmanager
 def seeded_dropout(network: nn.Module, seed: int) -> Iterator[None]:
     """Let a network's dropout, where it has any, draw by `seed`; the global generators are set aside and given back."""
-    if not any(isinstance(module, nn.Dropout) and module.p > 0 for module in network.modules()):
+    if not _has_dropout(network):
         yield
         return
     device = next(network.parameters()).device
@@ -23,10 +23,20 @@ def seeded_dropout(network: nn.Module, seed: int) -> Iterator[None]:
 
 @contextmanager
 def without_dropout(network: nn.Module) -> Iterator[None]:
-    """The network as it samples, for what is measured of it before it is trained; then as it was."""
+    """The network as it samples, for what is measured of it before it is trained; then as it was.
+
+    One that has no dropout is left as it is: the last bits of gradients depend on the mode.
+    """
+    if not _has_dropout(network):
+        yield
+        return
     training = network.training
     network.eval()
     try:
         yield
     finally:
         network.train(training)
+
+
+def _has_dropout(network: nn.Module) -> bool:
+    return any(isinstance(module, nn.Dropout) and module.p > 0 for module in network.modules())

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from gpu_run.memory import run_memory
 from gpu_run.mnist import run_mnist
 from gpu_run.node import describe
 from gpu_run.rates import run_rates
-from gpu_run.sizes import FULL, MINIATURE
+from gpu_run.sizes import FULL, MINIATURE, Sizes
 from gpu_run.smoke import run_smoke
 
 from vdu_bench.engine.device import set_device
@@ -50,6 +51,9 @@ def main() -> int:
         "--cpu-records", type=Path, action="append", help="records of the CPU to compare with; results/reference"
     )
     parser.add_argument("--inception", type=Path, help="torch-fidelity's weights of Inception; without them no u-FID")
+    parser.add_argument("--at-once", type=int, help="processes that share the card, of trainings and of cells; 3")
+    parser.add_argument("--compile", action="store_true", help="the models of MNIST are trained with torch.compile")
+    parser.add_argument("--cuda-graphs", action="store_true", help="that, and their kernels are recorded")
     parser.add_argument("--miniature", action="store_true", help="everything tiny: whether the script works")
     given = parser.parse_args()
     try:
@@ -75,7 +79,7 @@ def _run(given: argparse.Namespace) -> Course:
     facts |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "minutes": given.minutes, "asked": phases}
     seconds = max(60 * given.minutes - PACKING, 0)
     course = Course(out, seconds, facts, lambda line: print(line, file=sys.stderr, flush=True))
-    sizes, store = MINIATURE if given.miniature else FULL, out / "store"
+    sizes, store = _sizes(given), out / "store"
     data_dir = given.data_dir.absolute() if given.data_dir else None
     # A worker computes metrics on the CPU, and has one thread for them unless it is told otherwise.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // sizes.at_once)))
@@ -106,6 +110,18 @@ def _run(given: argparse.Namespace) -> Course:
     course.write()
     print(out / RESULT)
     return course
+
+
+def _sizes(given: argparse.Namespace) -> Sizes:
+    """How large everything is. Raises UserError."""
+    sizes = MINIATURE if given.miniature else FULL
+    if given.at_once is not None:
+        if given.at_once < 1:
+            raise UserError(f"--at-once {given.at_once}: give 1 or more")
+        sizes = replace(sizes, at_once=given.at_once)
+    if given.compile or given.cuda_graphs:
+        sizes = replace(sizes, mnist_compute={"compile": True, "cuda_graphs": given.cuda_graphs})
+    return sizes
 
 
 def _require_same(file: Path, facts: dict[str, object]) -> None:

@@ -25,15 +25,18 @@ def run_mnist(course: Course, sizes: Sizes, device: str, store: Path, data_dir: 
 
     def trained() -> dict[str, Any]:
         plan = course.out / "plan.json"
-        told = {"changes": sizes.mnist_task, "store": str(store), "device": device, "data_dir": str(data_dir)}
+        # How a network is computed is no part of what a model is called, so the export finds the same ones.
+        changes = {**sizes.mnist_task, "compute": sizes.mnist_compute}
+        told = {"changes": changes, "store": str(store), "device": device, "data_dir": str(data_dir)}
         plan.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        command = [sys.executable, "-c", _start(), str(plan)]
+        # -P: what the current folder has must not take the place of the suite that this process runs.
+        command = [sys.executable, "-P", "-c", _start(), str(plan)]
         commands = {name: [*command, *wanted] for name, wanted in sizes.models.items()}
         logs = course.out / "logs"
         ended = run_all(commands, sizes.at_once, logs)
         if broken := [name for name, status in ended.items() if status]:
             raise RuntimeError(f"{', '.join(broken)}: see {logs}/{broken[0]}.txt")
-        return {"processes": len(commands), "at_once": sizes.at_once}
+        return {"processes": len(commands), "at_once": sizes.at_once, "compute": sizes.mnist_compute}
 
     def exported() -> dict[str, Any]:
         tasks = [with_overrides(find_task(name), sizes.mnist_task) for name in sizes.mnist]

@@ -22,6 +22,7 @@ class Sizes:
         full_pipeline: whether its network is Stable Diffusion 1.x at full size, else what ships with the task.
         memory: methods of the memory phase; empty for all that take prompts.
         mnist, mnist_task: the tasks, and changes to them.
+        mnist_compute: how their networks are computed in training, as a task's ``compute`` has it.
         models: what is trained, a process each.
         at_once: processes at a time, of trainings and of cells.
         cells, cells_settings: methods, and changes to their settings.
@@ -43,12 +44,14 @@ class Sizes:
     memory: tuple[str, ...] = ()
     mnist: tuple[str, ...] = ("mnist_1", "mnist_8")
     mnist_task: dict[str, Any] = field(default_factory=dict)
+    mnist_compute: dict[str, Any] = field(default_factory=dict)
     models: dict[str, tuple[str, ...]] = field(
         default_factory=lambda: {
             "base": ("mnist_1:base",),
             "retrain_1": ("mnist_1:retrain",),
             "retrain_8": ("mnist_8:retrain",),
-            "judges": ("mnist_1:judge", "mnist_1:second_judge"),
+            "judge": ("mnist_1:judge",),
+            "second_judge": ("mnist_1:second_judge",),
         }
     )
     at_once: int = 3
@@ -64,7 +67,7 @@ class Sizes:
 
 FULL = Sizes()
 
-_JUDGE = {"architecture": "test_resnet", "stem": "own", "training": {"steps": 4, "batch_size": 16, "warmup_steps": 0}}
+_JUDGE = {"width": 4, "features": 8, "training": {"steps": 4, "batch_size": 16, "warmup_steps": 0}}
 _SECOND = {"architecture": "test_convnext", "training": {"steps": 4, "batch_size": 16, "warmup_steps": 0}}
 _FEW = {"steps": 1, "batch_size": 4}
 

@@ -20,9 +20,9 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
 PHASES = {"smoke", "rates", "memory", "mnist", "cells"}
 
 
-def script(out: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def script(out: Path, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, SCRIPT, "--miniature", "--device", "cpu", "--out", out, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 def told(out: Path) -> dict[str, Any]:
@@ -36,7 +36,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str | Pat
     root = tmp_path_factory.mktemp("gpu")
     write_mnist(root / "data" / "mnist", zipped=True)
     asked = ["--minutes", "20", "--data-dir", root / "data"]
-    run = script(root / "out", *asked)
+    # What lies in the current folder is nobody's suite: neither the script's, nor that of the processes it starts.
+    decoy = root / "elsewhere" / "vdu_bench"
+    decoy.mkdir(parents=True)
+    (decoy / "__init__.py").write_text("raise ImportError('this is the wrong one')\n")
+    run = script(root / "out", *asked, cwd=decoy.parent)
     assert run.returncode == 0, run.stderr
     return root / "out", asked
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from vdu_bench.models.diffusion import DiffusionModel
@@ -74,6 +75,22 @@ def test_a_copy_of_a_compiled_network_is_compiled(smallest: UnconditionalDDPM) -
     copies = (smallest.clone().computing(ComputeSpec(compile=True)).clone(), smallest.clone())
     assert [copy.denoiser._compiled_call_impl is not None for copy in copies] == [True, False]
     assert list(copies[0].denoiser.state_dict()) == names
+
+
+@pytest.mark.parametrize(("training", "mode"), [(True, "reduce-overhead"), (False, None)])
+def test_kernels_are_recorded_while_a_base_is_trained_and_not_for_methods(
+    training: bool, mode: str | None, smallest: UnconditionalDDPM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method may evaluate a network twice before it goes back: what was recorded would overwrite the first answer."""
+    asked: list[str | None] = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda _, **options: asked.append(options.get("mode")))
+    smallest.clone().computing(ComputeSpec(compile=True, cuda_graphs=True), training)
+    assert asked == [mode]
+
+
+def test_recorded_kernels_are_those_of_a_compiled_network() -> None:
+    with pytest.raises(ValidationError, match="give compile: true too"):
+        ComputeSpec(cuda_graphs=True)
 
 
 def test_no_more_images_are_trained_on_at_once_than_asked_for(tiny_model: UnconditionalDDPM) -> None:

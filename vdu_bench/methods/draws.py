@@ -12,6 +12,7 @@ from vdu_bench.data.captions import Captions
 from vdu_bench.methods.encoded import Kept
 from vdu_bench.methods.pools import Batch, ImagePool
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.upload import upload
 
 
 class Wording(Protocol):
@@ -81,7 +82,7 @@ class Draws(ABC):
 
     def noise_like(self, x0: Tensor) -> Tensor:
         """Standard normal, shaped and placed as `x0`."""
-        return torch.randn(x0.shape, generator=self.generator).to(x0)
+        return upload(torch.randn(x0.shape, generator=self.generator), x0)
 
     def timesteps(self, n: int) -> Tensor:
         """Uniform training times, int64 ``[n]``, on the model's device."""

@@ -130,8 +130,14 @@ class DiffusionModel(ABC):
         parts = zip(x_t.split(size), times, conditions, strict=True)
         return torch.cat([checkpoint(self._call_denoiser, *part, use_reentrant=False) for part in parts])
 
-    def computing(self, compute: ComputeSpec) -> Self:
-        """This model, with memory traded as asked."""
+    def computing(self, compute: ComputeSpec, training: bool = False) -> Self:
+        """This model, with memory traded as asked.
+
+        Args:
+            compute: how.
+            training: whether it is to be trained from nothing. Then each step calls the network once, and always with
+                as many images, as recorded kernels need it.
+        """
         self.microbatch = compute.microbatch
         if compute.channels_last:
             nn.Module.to(self.denoiser, memory_format=torch.channels_last)
@@ -142,7 +148,8 @@ class DiffusionModel(ABC):
             cast(Any, self.denoiser).enable_gradient_checkpointing()
         if compute.compile:
             self.compiled = True
-            compile_network(self.denoiser)
+            recorded = compute.cuda_graphs and training
+            compile_network(self.denoiser, **({"mode": "reduce-overhead"} if recorded else {}))
         return self
 
     def rounded_to(self, dtype: torch.dtype) -> Self:

@@ -10,6 +10,7 @@ from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
 from vdu_bench.models.specs import NOISE, SamplerSpec
+from vdu_bench.models.upload import upload
 from vdu_bench.seeds import derive_seed
 
 OF_THE_MODEL = (*NOISE, "clip_sample", "steps_offset")
@@ -24,7 +25,7 @@ class StochasticDDIM(DDIMScheduler):
         self._eta, self._generator = eta, generator
 
     def step(self, model_output: Tensor, timestep: Any, sample: Tensor) -> Any:
-        fresh = torch.randn(sample.shape, generator=self._generator).to(sample)
+        fresh = upload(torch.randn(sample.shape, generator=self._generator), sample)
         return super().step(model_output, timestep, sample, eta=self._eta, variance_noise=fresh)
 
 

@@ -169,7 +169,7 @@ AnyPosterior = Annotated[SnapshotPosterior | CheckpointPosterior | LaplacePoster
 class ComputeSpec(Spec):
     """Trades of memory against time and precision, for networks that would not fit otherwise."""
 
-    later: ClassVar[tuple[str, ...]] = ("channels_last", "compile", "microbatch")
+    later: ClassVar[tuple[str, ...]] = ("channels_last", "compile", "cuda_graphs", "microbatch")
 
     autocast: Literal["off", "tf32", "bfloat16", "float16"] = Field(
         "off", description="precision of the denoiser's arithmetic, tf32 on a GPU alone; its weights stay float32"
@@ -181,11 +181,22 @@ class ComputeSpec(Spec):
         False,
         description="the denoiser by torch.compile: the first batch takes minutes, and on a CPU a C++ compiler",
     )
+    cuda_graphs: bool = Field(
+        False,
+        description="with compile, on a GPU: while a base is trained, its network's kernels are recorded once and "
+        "begun all together; for small networks, which a GPU computes faster than they can be asked for",
+    )
     microbatch: PositiveInt | None = Field(
         None,
         description="images that the denoiser is trained on at once, at the price of one more forward evaluation: a "
         "larger batch goes in parts, whose gradients add up; none: all of it",
     )
+
+    @model_validator(mode="after")
+    def _graphs_are_of_what_is_compiled(self) -> ComputeSpec:
+        if self.cuda_graphs and not self.compile:
+            raise ValueError("cuda_graphs: torch.compile records them; give compile: true too")
+        return self
 
 
 class SamplerSpec(Spec):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vdu_bench.errors import Diverged
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.upload import upload
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.probe import Probe
 from vdu_bench.seeds import derive_seed
@@ -99,7 +100,7 @@ def denoising_losses(
             t = torch.full((len(rows),), time, device=x0.device)
             for j in range(settings.noises):
                 generator = torch.Generator().manual_seed(derive_seed(seed, "loss", int(rows[0]), k, j))
-                noise = torch.randn(x0.shape, generator=generator).to(x0)
+                noise = upload(torch.randn(x0.shape, generator=generator), x0)
                 found = model.predict_noise(model.add_noise(x0, noise, t), t, condition)
                 sums += (found - noise).float().square().flatten(1).mean(1).double().cpu()
         losses.append((sums / (settings.times * settings.noises)).float())

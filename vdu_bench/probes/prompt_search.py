@@ -12,6 +12,7 @@ from vdu_bench.data.splits import DataSplits
 from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.upload import upload
 from vdu_bench.probes.attack import Attack, check_enough, count_of
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.soft_words import watched
@@ -97,7 +98,7 @@ class _Batch:
         rows = torch.randint(len(images), (size,), generator=generator).to(images.device)
         self._model, self._asked = model, [plain[i % len(plain)] for i in range(size)]
         x0 = images[rows]
-        self._noise = torch.randn(x0.shape, generator=generator).to(x0)
+        self._noise = upload(torch.randn(x0.shape, generator=generator), x0)
         self._t = torch.randint(model.train_timesteps, (size,), generator=generator).to(x0.device)
         self._x_t = model.add_noise(x0, self._noise, self._t)
 

@@ -1,14 +1,38 @@
-"""What a task takes, in evaluations of its denoiser: what a card's hours follow from once its rate is known."""
+"""What a task takes, in evaluations of its denoiser, and in time on a card whose rates were measured."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from vdu_bench.models.specs import ModelRecipe
 from vdu_bench.tasks.task import Task
 
-RATE = "no rate of a card was measured yet, so hours are not known"
-"""What is said of the time. Who measures one (docs/gpu.md) has hours to say in its place."""
+RATE = "no rate of a card was measured for this network, so hours are not known"
+"""What is said of the time where that is so. Who measures one (docs/gpu.md) has hours to say in its place."""
+CARD = "an H200"
+
+
+class Rate(NamedTuple):
+    """What `CARD` does in a second with a network (results/gpu).
+
+    Attributes:
+        trained: images forward and backward, with everything that is in a step, in the precision that the recipe names.
+        drawn: forward evaluations in a whole sampling, in the precision that the tasks sample in.
+    """
+
+    trained: float
+    drawn: float
+
+
+RATES: dict[tuple[int, ...], Rate] = {
+    # MNIST's: bfloat16 in training (recipe_cost.py, 300 steps); float32 in sampling, 474.5 images of 50 steps.
+    (32, 64, 64, 64): Rate(1820.4, 23724.0),
+    # Ho et al.'s of CIFAR-10: TF32, and 334.6 images of 20 steps.
+    (128, 256, 256, 256): Rate(1792.6, 6691.1),
+}
+"""By the channels of the blocks, which tell the networks of the catalog apart."""
+BASES = {"google/ddpm-cifar10-32": (128, 256, 256, 256)}
+"""Whose networks those are that are trained elsewhere."""
 
 
 def drawn(task: Task) -> int:
@@ -23,7 +47,7 @@ def trained(recipe: ModelRecipe) -> int:
 
 
 def cost(task: Task) -> dict[str, Any]:
-    """What `show` says: evaluations of the denoiser, one for each image, and why there are no hours.
+    """What `show` says: evaluations of the denoiser, one for each image, and the time they take, where that is known.
 
     A method's own evaluations depend on its settings: ``run --dry-run`` counts them.
     """
@@ -35,5 +59,28 @@ def cost(task: Task) -> dict[str, Any]:
     return {
         "training": training,
         "samples of a cell": f"{drawn(task):,} forward evaluations",
-        "on a card": RATE,
+        "on a card": _on_a_card(task),
     }
+
+
+def _on_a_card(task: Task) -> str:
+    rate = RATES.get(_network(task))
+    if rate is None:
+        return RATE
+    parts = [f"{_words(drawn(task) / rate.drawn)} for the samples of a cell"]
+    if task.recipe is not None:
+        parts.insert(0, f"{_words(trained(task.recipe) / rate.trained)} for a model")
+    return f"{CARD}: {' and '.join(parts)}, at measured rates (docs/gpu.md)"
+
+
+def _network(task: Task) -> tuple[int, ...]:
+    if task.recipe is None:
+        return BASES.get(task.base or "", ())
+    return tuple(task.recipe.denoiser.get("block_out_channels", ())) if task.prompts is None else ()
+
+
+def _words(seconds: float) -> str:
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= 1.5 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"

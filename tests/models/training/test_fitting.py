@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from diffusers.training_utils import EMAModel
@@ -7,6 +10,7 @@ from torch import nn
 
 from vdu_bench.errors import Diverged
 from vdu_bench.models.specs import FitSpec
+from vdu_bench.models.training import fitting
 from vdu_bench.models.training.average import Average
 from vdu_bench.models.training.fitting import Backward, Fit, fit, gradients_of, learning_rate_factor
 
@@ -230,11 +234,18 @@ def test_nan_is_a_divergence(where: str) -> None:
         fit([p], loss, spec)
 
 
+@pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("autocast", [None, torch.float16])
-def test_a_restored_fit_goes_on_bit_for_bit(autocast: torch.dtype | None) -> None:
+def test_a_restored_fit_goes_on_bit_for_bit(
+    autocast: torch.dtype | None, fused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if fused:
+        # As on a GPU; torch has the fused kernel for the CPU too.
+        monkeypatch.setattr(fitting, "FUSED", ("cpu",))
     spec = FitSpec(steps=10, learning_rate=0.05, ema_decay=0.9, optimizer="adamw", weight_decay=0.1, schedule="cosine")
     p, q = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.full((2,), 7.0))
     whole = Fit([p], spec, autocast)
+    assert bool(whole.optimizer.param_groups[0]["fused"]) == fused
     for _ in range(5):
         whole.advance(gradients_of(quadratic(p)))
     state = {name: tensor.clone() for name, tensor in whole.state().items()}
@@ -247,6 +258,41 @@ def test_a_restored_fit_goes_on_bit_for_bit(autocast: torch.dtype | None) -> Non
         resumed.advance(gradients_of(quadratic(q)))
     resumed.finish()
     assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_a_fused_step_is_the_same_step(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = FitSpec(steps=20, learning_rate=0.05, optimizer=optimizer, schedule="cosine", clip_norm=1.0)
+    found = []
+    for places in ((), ("cpu",)):
+        monkeypatch.setattr(fitting, "FUSED", places)
+        p = nn.Parameter(torch.zeros(2))
+        fit([p], quadratic(p), spec)
+        found.append(p.detach())
+    torch.testing.assert_close(found[1], found[0], rtol=1e-6, atol=0)
+    assert found[0].abs().min() > 0.1
+
+
+@pytest.mark.parametrize("place", ["meta", "cpu"])
+def test_a_fused_step_s_count_lies_where_the_weights_are(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fused optimiser asks for its count of steps on the device; restored on the CPU, it would be refused."""
+    spec = FitSpec(steps=9, learning_rate=0.1)
+    monkeypatch.setattr(fitting, "FUSED", ())
+    saved = Fit([nn.Parameter(torch.zeros(2))], spec)
+    saved.advance(gradients_of(quadratic(saved.parameters[0])))
+    monkeypatch.setattr(fitting, "FUSED", ("meta", "cpu"))
+    # torch makes no fused optimiser on meta, so the place of the count is all that can be seen there.
+    monkeypatch.setattr(torch.optim.Adam, "__init__", _unfused(torch.optim.Adam.__init__))
+    running = Fit([nn.Parameter(torch.zeros(2, device=place))], spec)
+    running.restore(1, saved.state())
+    assert running.optimizer.state[running.parameters[0]]["step"].device.type == place
+
+
+def _unfused(init: Callable[..., None]) -> Callable[..., None]:
+    def made(*given: Any, **named: Any) -> None:
+        init(*given, **{**named, "fused": None})
+
+    return made
 
 
 def test_a_float16_loss_is_scaled_so_that_small_gradients_arrive() -> None:

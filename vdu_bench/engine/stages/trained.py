@@ -116,7 +116,7 @@ def run_training(
     model, data = _untrained(
         shop, task, recipe, images, lambda latent, shown: autoencoder(latent, shown, workspace / AUTOENCODER)
     )
-    model.computing(task.compute.model_copy(update={"autocast": recipe.training.autocast}))
+    model.computing(task.compute.model_copy(update={"autocast": recipe.training.autocast}), training=True)
     with arithmetic(recipe.training.autocast), shop.progress.steps(label, recipe.training.steps) as on_step:
         found, log = train(model, data, recipe.training, workspace, on_step, shop.team, posteriors)
     return model, found, log

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from vdu_bench.models.upload import upload
+
 NOISE_LEVELS = (0.3, 1.0)
 
 
@@ -55,7 +57,7 @@ def off_manifold(x: Tensor, generator: torch.Generator) -> Tensor:
     partner = x[torch.randperm(n, generator=generator).to(x.device)]
     low, high = NOISE_LEVELS
     level = low + (high - low) * torch.rand(n, 1, 1, 1, generator=generator).to(x)
-    noise = torch.randn(x.shape, generator=generator).to(x)
+    noise = upload(torch.randn(x.shape, generator=generator), x)
     drowned = (1 - level) * x + level * noise
     constant = (torch.rand(n, 1, 1, 1, generator=generator) * 2 - 1).to(x).expand_as(x)
     candidates = torch.stack([shuffled, (x + partner) / 2, drowned, noise, constant])

@@ -153,10 +153,10 @@ class TextToImage(DiffusionModel):
     def _vae_batch(self, height: int, width: int) -> int:
         return max(1, VAE_PIXELS // (height * width))
 
-    def computing(self, compute: ComputeSpec) -> Self:
+    def computing(self, compute: ComputeSpec, training: bool = False) -> Self:
         if compute.vae_slicing:
             self.vae.enable_slicing()
-        return super().computing(compute)
+        return super().computing(compute, training)
 
     def condition(self, prompts: Sequence[str] | None) -> Tensor:
         """The text encoder's last hidden states, ``[N, L, D]`` on the model's device and dtype.

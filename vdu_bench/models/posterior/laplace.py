@@ -11,6 +11,7 @@ from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.sampling import initial_noise
 from vdu_bench.models.specs import LaplacePosterior, SamplerSpec
+from vdu_bench.models.upload import upload
 from vdu_bench.seeds import derive_seed
 
 
@@ -71,6 +72,6 @@ def _pushed(
     x0 = model.encode(images[place : place + 1])
     # Drawn on the CPU and moved, so that every device sees the same draws.
     t = torch.randint(model.train_timesteps, (1,), generator=generator).to(x0.device)
-    noise, direction = (torch.randn(x0.shape, generator=generator).to(x0) for _ in range(2))
+    noise, direction = (upload(torch.randn(x0.shape, generator=generator), x0) for _ in range(2))
     condition = model.condition(None if prompts is None else prompts[place : place + 1])
     return (model.predict_noise(model.add_noise(x0, noise, t), t, condition) * direction).sum()

@@ -14,6 +14,7 @@ from vdu_bench.models.training.batches import epoch_indices, step_generator
 from vdu_bench.models.training.fitting import Fit
 from vdu_bench.models.training.processes import ALONE, Team
 from vdu_bench.models.training.resuming import fit_resumably
+from vdu_bench.models.upload import upload
 from vdu_bench.seeds import derive_seed
 
 BATCH = 500
@@ -60,7 +61,7 @@ def train_autoencoder(
         x = _pixels(images[epoch_indices(len(images), step * size, size, seed).to(device)], vae)
         latents = vae.encode(x).latent_dist
         # Drawn on the CPU and moved, so that every device sees the same draws.
-        noise = torch.randn(latents.mean.shape, generator=step_generator(seed, step)).to(x)
+        noise = upload(torch.randn(latents.mean.shape, generator=step_generator(seed, step)), x)
         error = torch.nn.functional.mse_loss(vae.decode(latents.mean + latents.std * noise).sample, x)
         return error + recipe.kl_weight * latents.kl().mean()
 

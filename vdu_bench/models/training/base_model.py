@@ -18,6 +18,7 @@ from vdu_bench.models.training.fitting import Fit
 from vdu_bench.models.training.processes import ALONE, Team
 from vdu_bench.models.training.resuming import fit_resumably
 from vdu_bench.models.training.shown import TrainingData
+from vdu_bench.models.upload import upload
 from vdu_bench.seeds import derive_seed
 
 
@@ -51,7 +52,7 @@ def denoising_loss(
     part = team.part(n)
     # Drawn on the CPU and moved, so that every device sees the same draws.
     t = torch.randint(model.train_timesteps, (n,), generator=generator)[part].to(x0.device)
-    noise = torch.randn((n, *x0.shape[1:]), generator=generator)[part].to(x0)
+    noise = upload(torch.randn((n, *x0.shape[1:]), generator=generator)[part], x0)
     return torch.nn.functional.mse_loss(model.predict_noise(model.add_noise(x0, noise, t), t, condition), noise)
 
 

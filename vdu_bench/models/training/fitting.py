@@ -24,6 +24,9 @@ class Backward(Protocol):
     def __call__(self, loss: Tensor, *, retain_graph: bool = False) -> None: ...
 
 
+FUSED = ("cuda",)
+"""Where the optimiser moves all weights by one kernel. Elsewhere a step's many kernels take it longer to begin than to
+compute: of 330 small tensors, 11 of the 26 ms that a step took on an H200."""
 WINDOW = 25
 """How many steps of a GPU pass before their losses are read: to read one is to wait for all that is under way."""
 
@@ -78,13 +81,16 @@ class Fit:
         self.parameters = list(parameters)
         self.spec = spec
         self.step = 0
+        device = self.parameters[0].device.type
+        self._fused = device in FUSED
+        rate, fused = spec.learning_rate, self._fused or None
         if spec.optimizer == "adam":
-            self.optimizer: torch.optim.Optimizer = torch.optim.Adam(self.parameters, lr=spec.learning_rate)
+            self.optimizer: torch.optim.Optimizer = torch.optim.Adam(self.parameters, lr=rate, fused=fused)
         else:
-            self.optimizer = torch.optim.AdamW(self.parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay)
+            decay = spec.weight_decay
+            self.optimizer = torch.optim.AdamW(self.parameters, lr=rate, weight_decay=decay, fused=fused)
         self.ema = Average(self.parameters, decay=spec.ema_decay) if spec.ema_decay else None
         scaled = autocast == torch.float16
-        device = self.parameters[0].device.type
         self.scaler = torch.amp.GradScaler(device) if scaled else None
         self.window = window or (1 if scaled or device == "cpu" else WINDOW)
         self._unread: list[tuple[int, Tensor, Tensor | None]] = []
@@ -212,7 +218,9 @@ class Fit:
                 p.copy_(tensors[f"parameter.{i}"])
                 prefix = f"optimizer.{i}."
                 self.optimizer.state[p] = {
-                    key: tensors[f"{prefix}{key}"].to("cpu" if key == "step" else p.device, copy=True)
+                    key: tensors[f"{prefix}{key}"].to(
+                        "cpu" if key == "step" and not self._fused else p.device, copy=True
+                    )
                     for key in (name.removeprefix(prefix) for name in tensors if name.startswith(prefix))
                 }
         if self.ema is not None:

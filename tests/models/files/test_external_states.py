@@ -145,7 +145,7 @@ def test_other_files_are_what_they_are(tmp_path: Path) -> None:
 
 def test_names_are_told_apart_by_their_network(tiny_pipeline: Path, tmp_path: Path) -> None:
     state = load_file(tiny_pipeline / "unet" / f"{WEIGHTS}.safetensors")
-    torch.save({"model": {f"module.unet.{K}": state[K] + 1}}, tmp_path / "one.pt")
+    torch.save({"model": {f"module.unet.{K}": -state[K]}}, tmp_path / "one.pt")
     model, _ = load(tmp_path / "one.pt", tiny_pipeline)
-    assert torch.equal(model.denoiser.get_parameter(K), state[K] + 1)
+    assert torch.equal(model.denoiser.get_parameter(K), -state[K])
     assert not torch.equal(draw(model), draw(load_model(tiny_pipeline, "text_to_image")))

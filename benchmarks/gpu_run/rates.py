@@ -78,9 +78,11 @@ def run_rates(course: Course, sizes: Sizes, device: str, store: Path) -> None:
     def step_cost() -> dict[str, Any]:
         return _step_cost(find_task(first), first_batch, sizes, device, store)
 
+    course.part("a step of vdu", 10.0, step_cost)
     for compiled in sizes.compiled:
-        for name, batch, sampled, steps in sizes.networks:
-            for precision in sizes.precisions:
+        # Every network in one precision, before any in the next: time may be short.
+        for precision in sizes.precisions:
+            for name, batch, sampled, steps in sizes.networks:
                 case = Case(find_task(name), batch, sampled, steps, precision, compiled)
                 label = f"{name}, {precision}{', compiled' * compiled}"
                 expected = (60.0 if compiled else 8.0) * (2 if case.task.prompts else 1)
@@ -89,8 +91,6 @@ def run_rates(course: Course, sizes: Sizes, device: str, store: Path) -> None:
                     return _rates(case, sizes, device, store)
 
                 course.part(label, expected, work)
-        if not compiled:
-            course.part("a step of vdu", 10.0, step_cost)
 
 
 def _rates(case: Case, sizes: Sizes, device: str, store: Path) -> dict[str, Any]:

@@ -166,8 +166,7 @@ def step(name: str, weights: Selection, compute: ComputeSpec, batch_size: int, l
         running = Fit(method.parameters(model), method.settings)
         moments(running)
         held = live.peak = live.now
-        loss = method.loss(model, context)
-        loss.backward()
+        method.gradients(model, context, lambda loss, *, retain_graph=False: loss.backward(retain_graph=retain_graph))
         running.optimizer.step()
     return Memory(held, live.peak)
 

@@ -16,7 +16,6 @@ from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
-from vdu_bench.methods.whitening import unwhiten
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.selection import Weights
 from vdu_bench.models.specs import ModelKind, SamplerSpec
@@ -171,4 +170,7 @@ class SPM(LossMethod):
     def finish(self, model: DiffusionModel) -> None:
         for adapter in self._adapters:
             adapter.strength = self.settings.strength
-        unwhiten(model.denoiser)
+        for owner in list(model.denoiser.modules()):
+            if parametrize.is_parametrized(owner):
+                for leaf in list(owner.parametrizations):  # type: ignore[arg-type]
+                    parametrize.remove_parametrizations(owner, leaf, leave_parametrized=True)

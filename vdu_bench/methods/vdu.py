@@ -15,10 +15,11 @@ from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.pools import Batch
 from vdu_bench.methods.regime import Need
 from vdu_bench.methods.search import Choice, Range, Space
-from vdu_bench.methods.whitening import unwhiten, whiten
+from vdu_bench.methods.whitening import Whitening, squared_norm
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.training.dropout import seeded_dropout
+from vdu_bench.models.training.fitting import Backward
 from vdu_bench.seeds import derive_seed
 
 SCALE_BATCHES = 8
@@ -88,7 +89,8 @@ class VDU(LossMethod):
 
     settings: Settings
     _posterior: WeightPosterior
-    _coordinates: Sequence[nn.Parameter]
+    _whitening: Whitening | None
+    _weights: Sequence[nn.Parameter]
     _names: Sequence[str]
     _scale: Tensor | float
 
@@ -99,23 +101,38 @@ class VDU(LossMethod):
             base = dict(context.base.denoiser.named_parameters())
             posterior = WeightPosterior({name: base[name].detach() for name in selected}, posterior.std)
         self._posterior = posterior
-        self._names = list(selected)
-        if self.settings.space == "posterior":
-            self._coordinates = whiten(model.denoiser, posterior)
-        else:
-            self._coordinates = list(selected.values())
+        self._names, self._weights = list(selected), list(selected.values())
+        self._whitening = Whitening(model.denoiser, posterior) if self.settings.space == "posterior" else None
+        if self._whitening is not None:
+            self._names, self._weights = self._whitening.names, self._whitening.theta
+            self._whitening.place()
         # Nothing is held at gamma 0, and so nothing is measured.
         self._scale = self._regularizer_scale(model, context) if self.settings.gamma > 0 else 0.0
 
     def parameters(self, model: DiffusionModel) -> Iterable[nn.Parameter]:  # noqa: ARG002
-        return self._coordinates
+        return self._weights if self._whitening is None else self._whitening.z
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        gamma = self.settings.gamma
-        return -(1 - gamma) * self._plasticity(model, context) + gamma * self._scale * self._stability()
+        z = self._z() if self._whitening is None else self._whitening.z
+        return self._push(model, context) + self._hold(z)
 
-    def finish(self, model: DiffusionModel) -> None:
-        unwhiten(model.denoiser)
+    def gradients(self, model: DiffusionModel, context: UnlearningContext, backward: Backward) -> Tensor:
+        if self._whitening is None:
+            return super().gradients(model, context, backward)
+        self._whitening.place()
+        push = self._push(model, context)
+        backward(push)
+        self._whitening.pull()
+        # After the network's, when its activations are gone.
+        twins = self._whitening.twins()
+        hold = self._hold(twins)
+        backward(hold)
+        self._whitening.take(twins)
+        return push + hold
+
+    def finish(self, model: DiffusionModel) -> None:  # noqa: ARG002
+        if self._whitening is not None:
+            self._whitening.place()
 
     def told(self, model: DiffusionModel, context: UnlearningContext, batch: Batch) -> Tensor | None:  # noqa: ARG002
         """What the model is told of forget images while it errs on them: their captions; None where it takes none."""
@@ -124,6 +141,12 @@ class VDU(LossMethod):
     def left(self, context: UnlearningContext, x_t: Tensor, t: Tensor, noise: Tensor) -> Tensor:  # noqa: ARG002
         """What the error is taken to, and grows away from, ``[N, *latent_shape]``: the noise."""
         return noise
+
+    def _push(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
+        return -(1 - self.settings.gamma) * self._plasticity(model, context)
+
+    def _hold(self, z: Sequence[Tensor]) -> Tensor:
+        return self.settings.gamma * self._scale * self._stability(z)
 
     def _plasticity(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         batch = context.forget.batch(self.settings.batch_size)
@@ -138,14 +161,19 @@ class VDU(LossMethod):
             error = elbo_weights(model)[t] * error
         return error.mean()
 
-    def _stability(self) -> Tensor:
+    def _z(self) -> list[Tensor]:
+        """The coordinates that the weights stand for."""
+        mean, std = self._posterior.mean, self._posterior.std
+        return [(p - mean[name]) / std[name] for name, p in zip(self._names, self._weights, strict=True)]
+
+    def _stability(self, z: Sequence[Tensor]) -> Tensor:
         """|z|^2 / (2 d)."""
-        d = sum(p.numel() for p in self._coordinates)
-        z: Sequence[Tensor] = self._coordinates
-        if self.settings.space == "parameter":
-            mean, std = self._posterior.mean, self._posterior.std
-            z = [(p - mean[name]) / std[name] for name, p in zip(self._names, self._coordinates, strict=True)]
-        return sum((p.square().sum() for p in z), z[0].new_zeros(())) / (2 * d)
+        return squared_norm(z) / (2 * self._size)
+
+    @property
+    def _size(self) -> int:
+        """d, how many weights there are."""
+        return sum(p.numel() for p in self._weights)
 
     def _regularizer_scale(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         """s, a scalar: sqrt(d) times the mean norm of the inducer's gradient in z, before the first step."""
@@ -153,13 +181,11 @@ class VDU(LossMethod):
         for batch in range(SCALE_BATCHES):
             with seeded_dropout(model.denoiser, derive_seed(context.seed, "dropout of the scale", batch)):
                 error = LOSS_SCALE * self._plasticity(model, context)
-                slopes = torch.autograd.grad(error, list(self._coordinates), allow_unused=True)
-            found = {name: slope for name, slope in zip(self._names, slopes, strict=True) if slope is not None}
-            if self.settings.space == "parameter":
-                found = {name: slope * self._posterior.std[name] for name, slope in found.items()}
-            norms.append(torch.stack([slope.norm() for slope in found.values()]).norm() / LOSS_SCALE)
-        d = sum(p.numel() for p in self._coordinates)
-        return torch.stack(norms).mean() * d**0.5
+                slopes = torch.autograd.grad(error, list(self._weights), allow_unused=True)
+            std, pairs = self._posterior.std, zip(self._names, slopes, strict=True)
+            found = [slope * std[name] for name, slope in pairs if slope is not None]
+            norms.append(torch.stack([slope.norm() for slope in found]).norm() / LOSS_SCALE)
+        return torch.stack(norms).mean() * self._size**0.5
 
 
 def elbo_weights(model: DiffusionModel) -> Tensor:

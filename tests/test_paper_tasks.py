@@ -61,8 +61,8 @@ def records(root: Path, task: str) -> Iterator[Record]:
 @pytest.mark.parametrize(
     ("task", "scale", "judge", "classes", "settings"),
     [
-        ("mnist_1", "full", "mnist_judge", 10, SMALLER_JUDGE),
-        ("fashion_mnist_trouser", "full", "fashion_mnist_judge", 10, SMALLER_JUDGE),
+        ("mnist_1", "full", "mnist_judge", 10, SMALLER_SECOND),
+        ("fashion_mnist_trouser", "full", "fashion_mnist_judge", 10, SMALLER_SECOND),
         ("cifar10_ship_trained", "full", "cifar10_trained_judge", 10, SMALLER_JUDGE),
         ("tinyimagenet_fish", "full", "tinyimagenet_judge", 3, SMALLER_JUDGE),
         ("cifar10_ship_small", "small", "cifar10_small_judge", 10, SMALLER_SECOND),
@@ -174,7 +174,7 @@ MISTAKES = {
     "unknown option": (["--set", "task.data.pad=20"], ["has no option 'pad'; did you mean 'pad_to'"]),
     "unknown class to keep": (["--set", "task.data.only=[n7, n8]"], ["have no 'n7' to keep"]),
     "unknown class": (["--set", "task.forget=11"], ["mnist has no '11' to forget", "known: 0, 1"]),
-    "unknown architecture": (["--set", "task.judge.architecture=resnet81"], ["timm has no model 'resnet81'"]),
+    "unknown architecture": (["--set", "task.second_judge.architecture=resnet81"], ["timm has no model 'resnet81'"]),
 }
 
 

@@ -4,8 +4,8 @@
 
 It needs no network. The same command goes on where it was: what is done is read back from DIR. It stops by itself:
 a part begins only if the time that is left is enough for it, by what earlier ones took. `DIR/gpu.json` says what was
-found, and what was not run and why; `DIR/archives` has models and records in pieces under 15 MB. docs/gpu.md says what
-to pack, and what each phase answers.
+found, and what was not run and why; `DIR/archives` has models and records in pieces under 15 MB, packed as each phase
+ends, so that they can be brought away before the next. docs/gpu.md says what to pack, and what each phase answers.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ from vdu_bench.errors import UserError
 
 PHASES = {"smoke": 2.0, "rates": 2.5, "memory": 2.5, "mnist": 12.0, "cells": 60.0}
 """Minutes at most, while phases after it wait; a phase that is the last of those asked for has all that is left."""
-PACKING = 20.0
-"""Seconds that are kept for the archives."""
+ENDING = 40.0
+"""Seconds that are kept for what still runs to end, and for the last archives."""
+PACKED = {"smoke": "smoke", "mnist": "models", "cells": "records_*"}
+"""The folders that a phase leaves."""
 
 
 def main() -> int:
@@ -77,7 +79,7 @@ def _run(given: argparse.Namespace) -> Course:
     facts = {**describe(device), "miniature": given.miniature}
     _require_same(out / RESULT, facts)
     facts |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "minutes": given.minutes, "asked": phases}
-    seconds = max(60 * given.minutes - PACKING, 0)
+    seconds = max(60 * given.minutes - ENDING, 0)
     course = Course(out, seconds, facts, lambda line: print(line, file=sys.stderr, flush=True))
     sizes, store = _sizes(given), out / "store"
     data_dir = given.data_dir.absolute() if given.data_dir else None
@@ -105,9 +107,9 @@ def _run(given: argparse.Namespace) -> Course:
                 run_cells(course, sizes, device, store, data_dir)
         # After the block, whose error holds what broke: processes that come next share the card with this one.
         release(device)
-    for folder in sorted([*out.glob("models"), *out.glob("records_*"), *out.glob("smoke")]):
-        course.archives += pack(folder, out / "archives" / f"{folder.name}.tar.gz")
-    course.write()
+        for folder in sorted(out.glob(PACKED[name])) if name in PACKED else []:
+            course.archives[folder.name] = pack(folder, out / "archives" / f"{folder.name}.tar.gz")
+        course.write()
     print(out / RESULT)
     return course
 

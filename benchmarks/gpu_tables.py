@@ -1,6 +1,6 @@
 """What benchmarks/gpu.py found, as the tables of docs/gpu.md.
 
-python benchmarks/gpu_tables.py results/gpu/gpu.json {smoke,rates,memory}
+python benchmarks/gpu_tables.py results/gpu/gpu.json {smoke,rates,memory,mnist}
 """
 
 from __future__ import annotations
@@ -76,6 +76,18 @@ def memory(parts: Mapping[str, Any]) -> str:
     return _table(rows, ["method", "images a step", "peak (GiB)", "computed", "reserved", "24 GB hold it"])
 
 
+def mnist(parts: Mapping[str, Any]) -> str:
+    """Of each model that was trained: its seconds, images a second and loss at the end; of a judge, its accuracy."""
+    rows = []
+    for name, found in parts["export"]["result"].items():
+        if "accuracy" in found:
+            rows.append([name, "-", "-", "-", f"{100 * found['accuracy']:.1f} %"])
+        elif "seconds" in found:
+            rate, loss = found["images_per_second"], found["last_loss"]
+            rows.append([name, f"{found['seconds']:.0f}", f"{rate:,.0f}", f"{loss:.4f}", "-"])
+    return _table(rows, ["model", "seconds", "images a second", "last loss", "accuracy"])
+
+
 def _seconds(found: Mapping[str, Any], key: str, method: str) -> str:
     """Of both machines; nothing for what was read from the store and not made."""
     there, here = found[f"cpu_{key}"], found[key]
@@ -89,7 +101,7 @@ def _table(rows: list[list[Any]], heads: list[str], **options: Any) -> str:
     return tabulate(rows, heads, "github", disable_numparse=not options, colalign=right, **options)
 
 
-TABLES = {"smoke": smoke, "rates": rates, "memory": memory}
+TABLES = {"smoke": smoke, "rates": rates, "memory": memory, "mnist": mnist}
 
 
 def main() -> None:

@@ -40,7 +40,10 @@ class Course:
         self._phase = ""
         self.not_run: dict[str, str] = {}
         self.failed: dict[str, str] = {}
-        self.archives: list[dict[str, Any]] = []
+        self.archives: dict[str, list[dict[str, Any]]] = {}
+        """By folder, its pieces; those of an earlier sitting are read back."""
+        if (out / RESULT).exists():
+            self.archives |= json.loads((out / RESULT).read_text(encoding="utf-8")).get("archives") or {}
 
     @property
     def left(self) -> float:

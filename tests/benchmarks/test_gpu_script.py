@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -72,13 +73,12 @@ def test_every_phase_shows_what_it_is_for(done: tuple[Path, list[str | Path]]) -
 def test_archives_unpack_into_models_and_records(done: tuple[Path, list[str | Path]], tmp_path: Path) -> None:
     out = done[0]
     archives = told(out)["archives"]
-    names = {one["file"].partition(".")[0] for one in archives}
-    assert names == {"models", "records_12", "smoke"}
-    for one in archives:
+    assert set(archives) == {"models", "records_12", "smoke"}
+    for one in itertools.chain(*archives.values()):
         content = (out / "archives" / one["file"]).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (one["bytes"], one["sha256"])
         assert len(content) < 15e6
-    for name in sorted(names):
+    for name in sorted(archives):
         whole = b"".join(file.read_bytes() for file in sorted((out / "archives").glob(f"{name}.*")))
         with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
             archive.extractall(tmp_path, filter="data")
@@ -86,6 +86,12 @@ def test_archives_unpack_into_models_and_records(done: tuple[Path, list[str | Pa
     records = read_records(tmp_path / "records_12")
     assert {record.method for record in records} == {"original", "retrain", "real", "vdu"}
     assert {record.status for record in records} == {"ok"}
+
+
+def test_models_are_packed_before_the_next_phase_begins(done: tuple[Path, list[str | Path]]) -> None:
+    """A machine that is lost later takes nothing along that was brought away."""
+    packed, after = done[0] / "archives" / "models.tar.gz.000", done[0] / "parts" / "cells" / "first_look.json"
+    assert packed.stat().st_mtime_ns < after.stat().st_mtime_ns
 
 
 def test_the_same_command_again_runs_nothing_twice(done: tuple[Path, list[str | Path]]) -> None:
@@ -97,6 +103,9 @@ def test_the_same_command_again_runs_nothing_twice(done: tuple[Path, list[str | 
     assert len(lines) == sum(map(len, before.values()))
     assert all(line.endswith(": done before") for line in lines), run.stderr
     assert told(out)["phases"] == before
+    run = script(out, *asked, "--phases", "smoke")
+    assert run.returncode == 0, run.stderr
+    assert set(told(out)["archives"]) == {"models", "records_12", "smoke"}
 
 
 def test_what_another_machine_gave_is_not_mixed_in(done: tuple[Path, list[str | Path]], tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ def _run(given: argparse.Namespace) -> Course:
             course.not_run[name] = "not asked for"
             continue
         last = name == [one for one in PHASES if one in phases][-1]
-        with course.phase(name, seconds if last else 60 * PHASES[name]):
+        # A miniature is timed by nobody, and a machine that is busy with other things must not make it fail.
+        with course.phase(name, seconds if last or given.miniature else 60 * PHASES[name]):
             if name == "smoke":
                 run_smoke(course, sizes, device, store, given.cpu_records or [])
             elif name == "rates":

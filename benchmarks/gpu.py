@@ -39,7 +39,7 @@ PHASES = {"smoke": 2.0, "rates": 2.5, "memory": 2.5, "mnist": 12.0, "cells": 60.
 ENDING = 40.0
 """Seconds that are kept for what still runs to end, and for the last archives."""
 PACKED = {"smoke": "smoke", "mnist": "models", "cells": "records_*"}
-"""The folders that a phase leaves."""
+"""The folders that a phase leaves, where it leaves any."""
 
 
 def main() -> int:
@@ -108,8 +108,9 @@ def _run(given: argparse.Namespace) -> Course:
                 run_cells(course, sizes, device, store, data_dir)
         # After the block, whose error holds what broke: processes that come next share the card with this one.
         release(device)
-        for folder in sorted(out.glob(PACKED[name])) if name in PACKED else []:
-            course.archives[folder.name] = pack(folder, out / "archives" / f"{folder.name}.tar.gz")
+        if name in PACKED:
+            for folder in sorted(out.glob(PACKED[name])):
+                course.archives[folder.name] = pack(folder, out / "archives" / f"{folder.name}.tar.gz")
         course.write()
     print(out / RESULT)
     return course

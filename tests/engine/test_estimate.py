@@ -82,6 +82,19 @@ def test_without_records_the_rate_is_that_of_the_base_s_training(tmp_path: Path)
     assert [guess.forward for guess in bare.shared.values()] == [3000 * 128, 3000 * 128]
 
 
+def test_every_base_and_retrained_model_that_is_missing_is_named_by_its_train_seed(tmp_path: Path) -> None:
+    task = find_task("digits_1")
+    bases = [with_overrides(task, {"model": {"training": {"seed": seed}}}) for seed in (0, 4, 5)]
+    cells = [Cell(base, "retrain", {}, "full", 0, "cpu") for base in bases]
+    plan = estimate(cells, [], Store(tmp_path, shipped_artifacts()), described)
+    assert list(plan.shared) == [
+        "digits: base model, train seed 4",
+        "digits: retrain model without 1, train seed 4",
+        "digits: base model, train seed 5",
+        "digits: retrain model without 1, train seed 5",
+    ]
+
+
 def test_what_is_left_follows_what_was_seen() -> None:
     plan = Estimate({"a": Guess(1, 10.0), "b": Guess(1, 30.0)}, {}, at_once=2)
     assert plan.seconds == 20

@@ -235,13 +235,14 @@ def _trainings(missing: Sequence[Cell], store: Store) -> list[tuple[str, str, in
         if recipe is None:
             continue
         count = trained(recipe)
+        again = task.retrain_recipe(cell.seed) if cell.needs_retrained else None
         plain = {"recipe": recipe.model_dump(mode="json")}
-        if not store.digests({"base": plain}, task.family):
-            found[f"{task.family}/base"] = (f"{task.family}: base model", task.family, count)
-        again = task.retrain_recipe(cell.seed)
-        if cell.needs_retrained and again is not None:
+        wanted = [("base", plain, f"base model, train seed {recipe.training.seed}")]
+        if again is not None:
             without = {"recipe": again.model_dump(mode="json"), "without": task.forget}
-            if not store.digests({"retrain": without}, task.family):
-                name = f"{task.family}: retrain model without {task.forget}, train seed {again.training.seed}"
-                found[name] = (name, task.family, count)
+            name = f"retrain model without {task.forget}, train seed {again.training.seed}"
+            wanted.append(("retrain", without, name))
+        for kind, spec, name in wanted:
+            if not store.digests({kind: spec}, task.family):
+                found[json.dumps([task.family, kind, spec])] = (f"{task.family}: {name}", task.family, count)
     return list(found.values())

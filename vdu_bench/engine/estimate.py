@@ -236,7 +236,7 @@ def _trainings(missing: Sequence[Cell], store: Store) -> list[tuple[str, str, in
             continue
         count = trained(recipe)
         again = task.retrain_recipe(cell.seed) if cell.needs_retrained else None
-        plain = {"recipe": recipe.model_dump(mode="json")}
+        plain: dict[str, Any] = {"recipe": recipe.model_dump(mode="json")}
         wanted = [("base", plain, f"base model, train seed {recipe.training.seed}")]
         if again is not None:
             without = {"recipe": again.model_dump(mode="json"), "without": task.forget}

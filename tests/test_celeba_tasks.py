@@ -119,7 +119,7 @@ def test_celeba_hats_from_the_official_files(series: list[Path], tmp_path: Path)
     assert "external" in board
 
 
-@pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="pip install 'vdu-bench[hub]'")
+@pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="datasets is not installed")
 def test_celeba_hats_from_the_hub_s_files(series: list[Path], tmp_path: Path) -> None:
     write_celeba_hub(tmp_path / "data" / "flwrlabs" / "celeba")
     attributes = ", ".join(find_task("celeba_hats").data.options["attributes"])

@@ -9,7 +9,7 @@ import pytest
 from commands import cli
 
 
-@pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="pip install 'vdu-bench[hub]'")
+@pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="datasets is not installed")
 def test_what_is_not_here_is_named_and_not_fetched(
     tmp_path: Path, asked: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

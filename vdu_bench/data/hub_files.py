@@ -14,6 +14,7 @@ from pydantic import Field
 
 from vdu_bench.data.source import DataSource
 from vdu_bench.errors import NotFetched, UserError, did_you_mean, flat
+from vdu_bench.extras import install
 from vdu_bench.fetching import hub_file, may_fetch, not_fetched
 from vdu_bench.files import what_it_is
 
@@ -115,7 +116,7 @@ class HubFiles(DataSource, ABC):
 def require_datasets(name: str) -> None:
     """Raises UserError, which says how to install it, where `datasets` is not there to read the data set `name`."""
     if importlib.util.find_spec("datasets") is None:
-        raise UserError(f"{name} is read by the package datasets: pip install 'vdu-bench[hub]'")
+        raise UserError(f"{name} is read by the package datasets: {install('hub')}")
 
 
 def parquet_names(root: Path) -> list[PurePath]:

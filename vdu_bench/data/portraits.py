@@ -39,6 +39,7 @@ from PIL import Image
 
 from vdu_bench.data.sources.faces import NAMES, TILE
 from vdu_bench.errors import UserError
+from vdu_bench.extras import install
 from vdu_bench.seeds import derive_seed
 
 SEED = 0
@@ -164,7 +165,7 @@ def render(face: Face, size: int = TILE) -> Drawn:
         import resvg_py
         from dicebear import Avatar
     except ImportError as error:
-        raise UserError("making faces needs further packages; pip install 'vdu-bench[faces]'") from error
+        raise UserError(f"making faces needs further packages: {install('faces')}") from error
     options = {
         "seed": face.seed,
         "backgroundColor": [face.background],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from vdu_bench.errors import NotFetched, UserError
+from vdu_bench.extras import install
 from vdu_bench.spec import Spec
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class OfficialSource(DataSource):
         listed = ", ".join([*there[:8], *["..."][: len(there) > 8]]) or "nothing"
         return UserError(
             f"{lacking} is not there ({folder} has {listed}). {self.download.name}: get {self.download.in_words()}; "
-            f"put it into {lacking.parent}. Or pip install 'vdu-bench[hub]' and give no --data-dir (nor "
+            f"put it into {lacking.parent}. Or {install('hub')}, and give no --data-dir (nor "
             f"VDU_BENCH_DATA): then it comes from {self.download.hub} on the Hugging Face hub"
         )
 

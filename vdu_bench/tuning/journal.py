@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from vdu_bench.errors import UserError
+from vdu_bench.extras import install
 from vdu_bench.files import write_atomically
 from vdu_bench.methods.search import Choice, Range, Space
 from vdu_bench.seeds import derive_seed
@@ -124,7 +125,7 @@ def opened(file: Path, about: Mapping[str, Any], space: Space, seed: int) -> Ite
         import optuna
         from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
     except ImportError as error:
-        raise UserError("tuning needs Optuna: pip install 'vdu-bench[tune]', or optuna itself") from error
+        raise UserError(f"tuning needs Optuna: {install('tune')}") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

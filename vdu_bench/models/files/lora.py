@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vdu_bench.errors import UserError, in_short
+from vdu_bench.extras import install
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 
 ADAPTER = "external"
@@ -71,7 +72,7 @@ def fuse_lora(base: Any, state: dict[str, Tensor], file: Path, source: str) -> s
     if not isinstance(base, TextToImage):
         raise UserError(f"{source} is a LoRA, which only a StableDiffusionPipeline takes; the task's is unconditional")
     if find_spec("peft") is None:
-        raise UserError(f"{source} is a LoRA, and diffusers reads it with the help of peft: pip install peft")
+        raise UserError(f"{source} is a LoRA, and diffusers reads it with the help of peft: {install('lora')}")
     state = _plainly_named(state, source)
     prefixed = any(name.startswith(("unet.", "text_encoder.", "lora_")) for name in state)
     alphas = any(name.endswith(".alpha") for name in state)

@@ -7,9 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from vdu_bench.errors import UserError
+from vdu_bench.extras import install
 from vdu_bench.reports.page.packing import packed_text
-
-_MEND = "a page takes vdu-bench[page]: pip install 'vdu-bench[page]'"
 
 
 @cache
@@ -22,7 +21,7 @@ def plotting() -> str:
     try:
         import vl_convert
     except ImportError as error:
-        raise UserError(_MEND) from error
+        raise UserError(f"a page needs further packages: {install('page')}") from error
     return packed_text(vl_convert.javascript_bundle("globalThis.vegaEmbed = vegaEmbed;"))
 
 
@@ -36,5 +35,5 @@ def tables() -> str:
     # Found and not imported, which would bring pandas along.
     found = find_spec("itables")
     if found is None or found.origin is None:
-        raise UserError(_MEND)
+        raise UserError(f"a page needs further packages: {install('page')}")
     return packed_text((Path(found.origin).parent / "html" / "dt_bundle.js").read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from vdu_bench.metrics.catalog import METRICS, metric_facts
 from vdu_bench.records import Record, Role
 from vdu_bench.reports.comparable import by_variant
 from vdu_bench.reports.families import families, scales
+from vdu_bench.reports.paper.agreement import agreements
 from vdu_bench.reports.paper.published import Publication, PublishedNumber
 from vdu_bench.reports.tables.leaderboard import (
     REFERENCES,
@@ -147,6 +148,7 @@ def _table(
             *_shared(classes, lambda found: apart(_as_shown(found))),
             *_shared(classes, lambda found: _troubles(found, groups[found.board.variant])),
             *_shared(classes, lambda found: untested(found.board, [column.column for column in found.columns])),
+            *agreements(boards, home),
             *(_shared(classes, lambda found: _settings(found.board)) if settings else ()),
             *_sources(cited),
             *_other_scales(classes),

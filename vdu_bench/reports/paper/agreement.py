@@ -34,8 +34,10 @@ def agreements(boards: Sequence[Leaderboard], home: Mapping[str, str]) -> list[s
             continue
         left, right = _standing(one), _standing(other)
         shared = sorted(left.keys() & right.keys())
+        if len(shared) < FEWEST:
+            continue
         tau = _tau([left[name] for name in shared], [right[name] for name in shared])
-        if len(shared) >= FEWEST and math.isfinite(tau):
+        if math.isfinite(tau):
             places = f"{one.variant} and {other.variant}"
             found.append(f"{places}: Kendall's tau of their orders of {len(shared)} methods is {tau:.2f}")
     return [*found, EXPLAINED] if found else []
@@ -58,4 +60,4 @@ def _tau(left: Sequence[float], right: Sequence[float]) -> float:
     # It takes a second to import, which a table without a pair need not wait for.
     from scipy.stats import kendalltau
 
-    return float(kendalltau(left, right).statistic) if len(left) >= FEWEST else math.nan
+    return float(kendalltau(left, right).statistic)

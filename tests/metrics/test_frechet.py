@@ -2,22 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch_fidelity
-from scipy.linalg import sqrtm
+from scipy_frechet import scipy_distance
 from torch import Tensor
 from torch_fidelity.metric_fid import KEY_METRIC_FID
 
 from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.metrics.frechet import feature_statistics, frechet_distance
-
-
-def scipy_distance(a: np.ndarray, b: np.ndarray) -> float:
-    mean, cov_a, cov_b = a.mean(0) - b.mean(0), np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    return float(mean @ mean + np.trace(cov_a + cov_b - 2 * sqrtm(cov_a @ cov_b).real))
 
 
 def distance(one: Tensor, two: Tensor, judge: Judge) -> float:

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch_fidelity
 from elsewhere import Bomb
-from test_frechet import scipy_distance
+from scipy_frechet import scipy_distance
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 from torch_fidelity import feature_extractor_inceptionv3 as theirs

@@ -52,7 +52,8 @@ def test_the_files(found: Found, out: Path) -> None:
     assert [file.read_bytes() for file in write_found(found, out)] == before
     picture = out / "tiny" / "finetune.png"
     assert picture.stat().st_size <= LARGEST
-    assert Image.open(picture).size[0] > 400
+    with Image.open(picture) as drawn:
+        assert drawn.size[0] > 400
     assert not list(out.rglob("*.pdf"))
 
 

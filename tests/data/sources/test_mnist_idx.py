@@ -11,6 +11,7 @@ from miniatures import idx, pictures, write_mnist
 from vdu_bench.data.padding import padded
 from vdu_bench.data.sources.mnist_idx import FashionMnist, Mnist, read_idx
 from vdu_bench.errors import UserError
+from vdu_bench.extras import install
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 
@@ -60,7 +61,8 @@ def test_a_missing_data_set_says_what_to_get_and_where_to_put_it(tmp_path: Path,
         source.load(tmp_path)
     message = str(caught.value)
     facts = source.download
-    for words in (facts.name, TRAIN_IMAGES, facts.size, "https://", facts.licence, str(tmp_path / where), "[hub]"):
+    wanted = (facts.name, TRAIN_IMAGES, facts.size, "https://", facts.licence, str(tmp_path / where), install("hub"))
+    for words in wanted:
         assert words in message
     assert "\n" not in message
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from vdu_bench.engine.cells import Cell, expand
 from vdu_bench.engine.names import check_names
+from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record
 from vdu_bench.spec import WHOLE
@@ -41,6 +42,10 @@ def record_of(task: Task, **changes: Any) -> Record:
     return Record.model_validate(plain | changes)
 
 
+def check(cells: Sequence[Cell], out: Path, found: Mapping[str, Record] | None = None) -> None:
+    check_names(cells, out, found or {}, Store(out / "store"))
+
+
 def put(record: Record, out: Path) -> None:
     file = out / "records" / f"{record.cell_name}.json"
     file.parent.mkdir(parents=True)
@@ -62,10 +67,10 @@ DIFFERENT: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", DIFFERENT)
 def test_a_task_that_was_edited_does_not_replace_its_records(name: str, tiny_task: Task, tmp_path: Path) -> None:
     put(record_of(tiny_task), tmp_path)
-    check_names(cells_of(tiny_task), tmp_path, {})
+    check(cells_of(tiny_task), tmp_path)
     edited = Task.model_validate(merged(tiny_task.model_dump(context=WHOLE), DIFFERENT[name]))
     with pytest.raises(UserError, match=rf"seed3.json was .* {name}[ =].*give the task a name of its own, or name an"):
-        check_names(cells_of(edited), tmp_path, {})
+        check(cells_of(edited), tmp_path)
 
 
 def test_what_decides_nothing_is_no_difference(tiny_task: Task, tmp_path: Path) -> None:
@@ -77,31 +82,70 @@ def test_what_decides_nothing_is_no_difference(tiny_task: Task, tmp_path: Path) 
         older.model_copy(update={"protocol": older.protocol.model_copy(update={"sampler": sampler, "limits": {}})}),
         tmp_path,
     )
-    check_names(cells_of(tiny_task), tmp_path, {})
+    check(cells_of(tiny_task), tmp_path)
 
 
 def test_a_record_that_is_found_is_held_against_the_one_that_is_there(tiny_task: Task, tmp_path: Path) -> None:
     put(record_of(tiny_task), tmp_path)
     cell = next(cell for cell in cells_of(tiny_task) if cell.method == "vdu")
-    check_names([cell], tmp_path, {cell.name: record_of(tiny_task)})
+    check([cell], tmp_path, {cell.name: record_of(tiny_task)})
     other = record_of(tiny_task, settings={"gamma": 0.1, "steps": 9, "batch_size": 8}, settings_changed={"steps": 9})
     with pytest.raises(UserError, match=r"made with vdu.steps=2, and this run would be with 9"):
-        check_names([cell], tmp_path, {cell.name: other})
+        check([cell], tmp_path, {cell.name: other})
 
 
 def test_two_tasks_of_one_name(tiny_task: Task, tmp_path: Path) -> None:
     other = tiny_task.model_copy(update={"samples": 20})
     cells = [*cells_of(tiny_task), *cells_of(other)]
     with pytest.raises(UserError, match="two tasks are called tiny: give one of them another `name:`"):
-        check_names(cells, tmp_path, {})
+        check(cells, tmp_path)
     short = [with_overrides(tiny_task, {"title": title}) for title in ("a/b", "c/b")]
     with pytest.raises(UserError, match=r"two cells would be called tiny\+title=b/original/seed0, one of {'title'"):
-        check_names([cell for task in short for cell in cells_of(task)], tmp_path, {})
+        check([cell for task in short for cell in cells_of(task)], tmp_path)
 
 
 def test_a_failed_record_says_what_was_to_be_forgotten(tiny_task: Task, tmp_path: Path) -> None:
     put(record_of(tiny_task, protocol=None, status="failed"), tmp_path)
-    check_names(cells_of(tiny_task.model_copy(update={"samples": 20})), tmp_path, {})
+    check(cells_of(tiny_task.model_copy(update={"samples": 20})), tmp_path)
     with pytest.raises(UserError, match='measured with forget "5", and this run would be with "3"'):
-        check_names(cells_of(tiny_task.model_copy(update={"forget": "3"})), tmp_path, {})
+        check(cells_of(tiny_task.model_copy(update={"forget": "3"})), tmp_path)
     assert json.loads((tmp_path / "records/tiny/vdu/seed3.json").read_text())["forget"] == "5"
+
+
+def put_trained(task: Task, out: Path, base: Mapping[str, Any], judge: Mapping[str, Any]) -> None:
+    """A record whose base and judge were trained by these recipes, and lie in the store beside it."""
+    store = Store(out / "store")
+    artifacts = {
+        kind: store.build(kind, {"recipe": recipe}, lambda _: {})[0]
+        for kind, recipe in (("base", base), ("judge", judge))
+    }
+    put(record_of(task, stages={kind: artifact.address for kind, artifact in artifacts.items()}), out)
+
+
+@pytest.mark.parametrize(
+    ("edit", "name"),
+    [
+        ({"base": {"training": {"steps": 9}}}, "model.training.steps=9"),
+        ({"base": {"noise_scheduler": {"beta_end": 0.5}}}, r"model.noise_scheduler.beta_end=0.5"),
+        ({"judge": {"width": 3}}, "judge.width=3"),
+        ({"judge": {"network": "timm"}}, 'judge.network="timm"'),
+    ],
+)
+def test_another_recipe_is_told_by_what_the_store_has(
+    edit: dict[str, Any], name: str, tiny_task: Task, tmp_path: Path
+) -> None:
+    assert tiny_task.recipe is not None
+    recipes = {"base": tiny_task.recipe.model_dump(mode="json"), "judge": tiny_task.judge.model_dump(mode="json")}
+    put_trained(tiny_task, tmp_path, **merged(recipes, edit))
+    with pytest.raises(UserError, match=rf"seed3.json rests on a model trained with {name}, .* give the task a name"):
+        check(cells_of(tiny_task), tmp_path)
+    # Of a model that is not here nothing is known.
+    check_names(cells_of(tiny_task), tmp_path, {}, Store(tmp_path / "another"))
+
+
+def test_a_recipe_of_older_code_is_the_same_but_for_what_it_says(tiny_task: Task, tmp_path: Path) -> None:
+    assert tiny_task.recipe is not None
+    base, judge = tiny_task.recipe.model_dump(mode="json"), tiny_task.judge.model_dump(mode="json")
+    del base["training"]["weight_decay"], base["stored_dtype"]
+    put_trained(tiny_task, tmp_path, base, judge | {"that is no more": 1})
+    check(cells_of(tiny_task), tmp_path)

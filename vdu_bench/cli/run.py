@@ -156,7 +156,7 @@ def run(
     if dry_run:
         done = finished(cells, place, fresh)
         missing = [cell for cell in cells if cell.name not in done]
-        check_names(cells, out, done)
+        check_names(cells, out, done, place)
         require_place(out, "--out")
         fetched = []
         if missing:

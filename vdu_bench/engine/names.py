@@ -10,15 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.packed import PACKED
 from vdu_bench.records import Record, read_record
+from vdu_bench.spec import Spec
 from vdu_bench.tasks.task import ROUNDED, Task
 from vdu_bench.variants import changed
 
 
-def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record]) -> None:
+def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record], store: Store) -> None:
     """Refuse what would go by one name and is not the same, before anything is computed.
 
     A record that older code made, or another machine, is the same; one that was measured otherwise is not.
@@ -27,6 +31,7 @@ def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record]) -
         cells: what is asked for.
         out: the folder of the results.
         found: by cell name, the records that are there already.
+        store: knows what the models and judges of earlier records were trained by, where it is theirs.
 
     Raises:
         UserError: two cells have one name, the records of a cell's row in `out` are of something else, or `out` is
@@ -39,10 +44,11 @@ def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record]) -
         if (other := names.setdefault(cell.name, cell)) is not cell:
             raise UserError(_twice(other, cell))
     rows = {(out / "records" / f"{cell.name}.json").parent: cell for cell in cells}
+    recipes = Recipes(store)
     for folder, cell in rows.items():
         # Its other seeds too: they are one row.
         for file in sorted(folder.glob("seed*.json")):
-            _check_same(file, read_record(file), cell, found.get(cell.name))
+            _check_same(file, read_record(file), cell, found.get(cell.name), recipes)
 
 
 def differences(record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
@@ -67,6 +73,55 @@ def differences(record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
             yield name, there, here
 
 
+class Recipes:
+    """What a store says that records' models and judges were trained by; each is read once.
+
+    Args:
+        store: where they may lie. What it does not have, it says nothing of.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[tuple[str, str], Mapping[str, Any] | None] = {}
+
+    def differences(self, record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
+        """The keys of the task that its base and judges would be trained with, and the record's were not.
+
+        Each comes with the record's value and the task's.
+        """
+        wanted: tuple[tuple[str, str, Spec | None], ...] = (
+            ("base", "model", task.recipe),
+            ("judge", "judge", task.judge),
+            ("second_judge", "second_judge", task.second_judge),
+        )
+        for kind, key, recipe in wanted:
+            there = self._recipe(kind, record.stages[kind]) if kind in record.stages else None
+            if recipe is not None and there is not None:
+                before, own = _filled(there, recipe), recipe.model_dump(mode="json")
+                now = changed(before, own)
+                for name, value in changed(own, before).items():
+                    yield f"{key}.{name}", value, now.get(name)
+
+    def _recipe(self, kind: str, address: str) -> Mapping[str, Any] | None:
+        if (kind, address) not in self._read:
+            spec = self._store.spec_at(kind, address)
+            recipe = None if spec is None else spec.get("recipe")
+            self._read[kind, address] = recipe if isinstance(recipe, Mapping) else None
+        return self._read[kind, address]
+
+
+def _filled(there: Mapping[str, Any], like: Spec) -> Mapping[str, Any]:
+    """A recipe that older code wrote down, with what it left to be understood.
+
+    Where it has keys that are no more, or is of another kind, it is the other one's but for what both have.
+    """
+    try:
+        return type(like).model_validate(there).model_dump(mode="json")
+    except ValidationError:
+        own = like.model_dump(mode="json")
+        return own | {name: value for name, value in there.items() if name in own}
+
+
 def _twice(one: Cell, other: Cell) -> str:
     if _changes(one) == _changes(other):
         return f"two tasks are called {one.task.name}: give one of them another `name:`, which its records go by"
@@ -76,7 +131,7 @@ def _twice(one: Cell, other: Cell) -> str:
     )
 
 
-def _check_same(file: Path, there: Record, cell: Cell, found: Record | None) -> None:
+def _check_same(file: Path, there: Record, cell: Cell, found: Record | None, recipes: Recipes) -> None:
     mend = "name another --out" + (", or another --name" if cell.called else "")
     if (there.task_changes, there.method_changes) != (cell.task.changes, dict(cell.changes)):
         changes = there.task_changes | there.method_changes
@@ -85,6 +140,11 @@ def _check_same(file: Path, there: Record, cell: Cell, found: Record | None) -> 
         raise UserError(
             f"{file} was measured with {name} {in_few_words(before)}, and this run would be with {in_few_words(now)}: "
             f"give the task a name of its own, or {mend}"
+        )
+    for name, before, now in recipes.differences(there, cell.task):
+        raise UserError(
+            f"{file} rests on a model trained with {name}={in_few_words(before)}, and this run would be with "
+            f"{in_few_words(now)}: give the task a name of its own, or {mend}"
         )
     if cell.external is None and there.role != "external":
         for name, before, now in _settings(there, cell, found):

@@ -61,7 +61,7 @@ def run_cells(
     """
     found = finished(cells, store, fresh)
     missing = [cell for cell in cells if cell.name not in found]
-    check_names(cells, out, found)
+    check_names(cells, out, found, store)
     require_place(out, "--out")
     if missing:
         require_place(store.root, "--store")

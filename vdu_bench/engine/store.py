@@ -120,6 +120,15 @@ class Store:
                 self._say(f"{kind} {folder} is damaged ({damage or 'it is of another address'})")
         return None
 
+    def spec_at(self, kind: str, key: str) -> Mapping[str, Any] | None:
+        """What decided the artifact at an address, as its manifest tells, which is not checked; None without one."""
+        for folder in (self._folder(kind, key), self._shipped.get(key)):
+            if folder is not None:
+                with suppress(OSError, ValueError, KeyError, TypeError):
+                    spec: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["spec"]
+                    return spec
+        return None
+
     def build(
         self,
         kind: str,

@@ -49,7 +49,8 @@ def _figure(found: Found) -> Figure:
     else:
         fit_axis(axes, "y", [Estimate(value=y) for _, y in places], [])
     limits = found.original.protocol.limits if found.original.protocol is not None else {}
-    draw_limit(axes, bound(distance.limit, distance.better, start, limits))
+    # Another seed's original is at another distance, and finalists are held against those of their own seeds.
+    draw_limit(axes, bound(distance.limit, distance.better, start, limits), label="beyond the trials' quality limit")
     axes.axvline(start, color="0.6", linestyle=":", linewidth=1, zorder=1, label="the original's distance")
     _trials(axes, found)
     _finalists(axes, found.finalists, found.chosen)
@@ -87,14 +88,19 @@ def _finalists(axes: Axes, finalists: Sequence[Finalist], chosen: Finalist | Non
         axes.plot(
             one.distance,
             max(one.objective, FORGETTING_FLOOR),
-            color=_FINALIST,
+            color=_FINALIST if one.kept else "none",
             marker="*" if best else "D",
             markersize=15 if best else 6,
-            markeredgecolor="0.15",
-            markeredgewidth=0.6,
+            markeredgecolor="0.15" if one.kept else _FINALIST,
+            markeredgewidth=0.6 if one.kept else 1.2,
             linestyle="",
             zorder=5 if best else 4,
             label="chosen, its mean" if best else "_",
         )
-    if any(one is not chosen for one in finalists):
-        axes.plot([], [], color=_FINALIST, marker="D", markersize=6, linestyle="", label="another finalist, its mean")
+    others = {one.kept for one in finalists if one is not chosen}
+    for kept, label in ((True, "another finalist, its mean"), (False, "finalist, a run beyond a limit")):
+        if kept in others:
+            face = _FINALIST if kept else "none"
+            axes.plot(
+                [], [], linestyle="", marker="D", color=face, markeredgecolor=_FINALIST, markersize=6, label=label
+            )

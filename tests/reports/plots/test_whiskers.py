@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -81,6 +82,19 @@ def test_axes_hold_the_means_and_say_what_is_beyond(axes: Axes) -> None:
     drawn = fit_forgetting(axes, [Estimate(value=40.0, low=-800.0, high=90.0), Estimate(value=-300.0)], [])
     assert drawn == Window(-100.0, 100.0)
     assert fit_forgetting(axes, [Estimate(value=40.0, low=20.0, high=90.0)], [(10.0, 70.0)]) == Window(0.0, 100.0)
+
+
+@pytest.mark.parametrize("highest", [15.0, 40.0, 300.0, 1e4, 1e5, 1e7])
+def test_labels_of_a_logarithmic_axis_do_not_meet(highest: float) -> None:
+    figure = Figure(figsize=(6.6, 3.9), layout="constrained")
+    axes = figure.add_subplot()
+    fit_axis(axes, "x", [Estimate(value=1.0), Estimate(value=highest)], [])
+    figure.draw_without_rendering()
+    low, high = axes.get_xlim()
+    shown = [tick.label1 for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    boxes = [label.get_window_extent() for label in shown]
+    assert len(boxes) >= 3
+    assert all(left.x1 + 4 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_a_single_seed_and_a_lost_one_have_no_dots(make_records, make_record) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,10 +134,10 @@ def fit_axis(
     )
     if min(values) > 0 and (always_log or max(values) > 10 * min(values)):
         set_scale("log", nonpositive="clip")
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        drawn = window(values, [other for other in others if other > 0], logarithmic=True)
+        axis.set_major_locator(LogLocator(subs=_ticks(math.log10(drawn.high / drawn.low))))
         axis.set_major_formatter("{x:,g}")
         axis.set_minor_locator(NullLocator())
-        drawn = window(values, [other for other in others if other > 0], logarithmic=True)
         set_limits(drawn.low / 1.25, drawn.high * 1.25)
     else:
         drawn = window(values, others)
@@ -145,12 +146,19 @@ def fit_axis(
     return drawn
 
 
-def draw_limit(axes: Axes, bound: float, which: Which = "x") -> None:
+def _ticks(decades: float) -> tuple[float, ...]:
+    """How a decade of an axis is divided, so that its labels do not meet."""
+    if decades <= 1.5:
+        return 1, 2, 5
+    return (1, 3) if decades <= 2.5 else (1,)
+
+
+def draw_limit(axes: Axes, bound: float, which: Which = "x", label: str = "beyond the quality limit") -> None:
     """Shade what is beyond a quality limit of an axis, behind a line; nothing where it is NaN or out of the picture."""
     low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
     span, line = (axes.axvspan, axes.axvline) if which == "x" else (axes.axhspan, axes.axhline)
     if bound < high:
-        span(max(bound, low), high, color="0.94", zorder=0, label="beyond the quality limit")
+        span(max(bound, low), high, color="0.94", zorder=0, label=label)
         if bound > low:
             line(bound, color="0.25", linestyle="--", linewidth=1, zorder=1)
 

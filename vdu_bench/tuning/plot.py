@@ -66,6 +66,8 @@ def _trials(axes: Axes, found: Found) -> None:
     lost = len(found.trials) - len(shown)
     for kept, label in ((True, "trial within the limits"), (False, "trial beyond a limit")):
         some = [one for one in shown if one.judged.kept == kept]
+        if not some:
+            continue
         shades = [0.35 + 0.65 * (one.number + 1) / len(found.trials) for one in some]
         axes.scatter(
             [one.judged.distance for one in some],

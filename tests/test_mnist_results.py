@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "mnist_small"
 TASKS = ("mnist_1_small", "mnist_8_small")
 REFERENCES = {"real", "original", "retrain"}
-METHODS = {"vdu", "vdu_contrast", "esd", "finetune", "gradient_ascent", "neggrad_plus", "siss", "retrack"}
+METHODS = {"vdu", "vdu_contrast", "esd", "finetune", "gradient_ascent", "neggrad_plus", "siss", "retrack", "salun"}
 """Those that are in both tables, whatever comes beside them."""
 
 

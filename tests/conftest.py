@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from pipelines import write_pipeline
 
 from vdu_bench.data.sources.digits import load_digits
+from vdu_bench.engine.failures import REGISTRIES
 from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.judges.classifier.training import train_judge
 from vdu_bench.models.pipelines.text_to_image import TextToImage
@@ -32,6 +34,16 @@ LONG = ("test_notebook.py", "test_strangers_path.py", "test_broken_on_purpose.py
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONG)
+
+
+@pytest.fixture(autouse=True)
+def nothing_registered_stays() -> Iterator[None]:
+    """No other test is to find what this one registers, by a plug-in file or by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        for registry in REGISTRIES:
+            patch.setattr(registry, "_entries", registry.entries())
+            patch.setattr(registry, "_loaded", dict(registry._loaded))
+        yield
 
 
 @pytest.fixture(scope="session")

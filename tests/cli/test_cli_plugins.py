@@ -46,11 +46,8 @@ class FewDigits(DataSource):
 
 
 @pytest.fixture
-def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A plug-in file of data alone; what it registers is gone after the test."""
-    SOURCES.entries()
-    monkeypatch.setattr(SOURCES, "_entries", dict(SOURCES._entries))
-    monkeypatch.setattr(SOURCES, "_loaded", dict(SOURCES._loaded))
+def own_data(tmp_path: Path) -> Path:
+    """A plug-in file of data alone."""
     file = tmp_path / "own_data.py"
     file.write_text(DATA)
     return file

@@ -41,9 +41,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (root / "method.py").write_text(METHOD)
     (root / "helper.py").write_text("def strength():\n    return 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("_entries", "_loaded"):
-        METHODS.entries()
-        monkeypatch.setattr(METHODS, name, dict(getattr(METHODS, name)))
     METHODS.add("pull_down", "their_package.method:PullDown")
     yield root
     for name in [name for name in sys.modules if name.partition(".")[0] == "their_package"]:

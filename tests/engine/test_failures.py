@@ -40,8 +40,6 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> BaseEx
     file = tmp_path / f"{name.lower()}.py"
     file.write_text(PLUGIN.format(name=name, module=name.lower()))
     monkeypatch.syspath_prepend(tmp_path)
-    # No other test is to find it among the methods.
-    monkeypatch.setattr(METHODS, "_entries", METHODS.entries())
     load_plugin(file)
     with pytest.raises(ValueError, match="two snapshots") as found:
         METHODS.get(name.lower())().unlearn(None, MomentAccumulator())

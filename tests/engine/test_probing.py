@@ -25,11 +25,9 @@ from vdu_bench.tasks.task import Task
 
 
 @pytest.fixture
-def retry(monkeypatch: pytest.MonkeyPatch) -> None:
+def retry() -> None:
     """The probe and its metric, registered."""
     for registry, name, target in ((PROBES, "retry", "Retry"), (METRICS, "retried", "Retried")):
-        monkeypatch.setattr(registry, "_entries", dict(registry.entries()))
-        monkeypatch.setattr(registry, "_loaded", dict(registry._loaded))
         registry.add(name, f"retrying:{target}", Path(retrying.__file__))
 
 
@@ -81,10 +79,7 @@ def test_without_a_metric_that_reads_them_nothing_is_drawn(
     assert "retry" not in recorded(tiny_task, tmp_path).stages
 
 
-def test_a_probe_that_nobody_knows_is_named_before_anything_runs(
-    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(METRICS, "_entries", dict(METRICS.entries()))
+def test_a_probe_that_nobody_knows_is_named_before_anything_runs(tiny_task: Task, tmp_path: Path) -> None:
     METRICS.add("retried", "retrying:Retried", Path(retrying.__file__))
     worker = Worker("cpu", None, Store(tmp_path), Progress(quiet=True), fresh=False)
     with pytest.raises(UserError, match="unknown probe 'retry'"):

@@ -256,10 +256,8 @@ class Bad(Method):
 def bad(monkeypatch: pytest.MonkeyPatch):
     from vdu_bench.methods.catalog import METHODS
 
-    METHODS.entries()
-    monkeypatch.setattr(METHODS, "_entries", {**METHODS._entries})
     METHODS.add("bad", f"{__name__}:Bad", Path(__file__))
-    monkeypatch.setattr(METHODS, "_loaded", {**METHODS._loaded, "bad": Bad})
+    monkeypatch.setitem(METHODS._loaded, "bad", Bad)
     return Bad
 
 

@@ -93,10 +93,8 @@ class Inherited(Cheat):
 
 @pytest.mark.parametrize("name", ["Cheat", "Inherited"])
 def test_a_contestant_that_names_the_retrained_model_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    METHODS.entries()
-    monkeypatch.setattr(METHODS, "_entries", {**METHODS._entries})
     METHODS.add("cheat", f"{__name__}:{name}", Path(__file__))
-    monkeypatch.setattr(METHODS, "_loaded", {**METHODS._loaded, "cheat": globals()[name]})
+    monkeypatch.setitem(METHODS._loaded, "cheat", globals()[name])
     with pytest.raises(UserError, match="'cheat' needs 'retrained', which its role, 'contestant', may not have"):
         method_facts("cheat")
 

@@ -60,6 +60,10 @@ class Terse(Schema):
         }
 
 
+NOT_REACHED = "not reached"
+"""What the reason of an unknown number begins with that lies beyond all that was tried."""
+
+
 def _same(value: Any, default: Any) -> bool:
     return value == default or (value != value and default != default)  # NaN is the default of what is not known
 

@@ -108,6 +108,9 @@ def test_models_are_put_under_attack(results: vdu_bench.Results, root: Path, tin
     assert judged["mine"].metrics["resample_rate"].estimate.value == pytest.approx(
         attacked["gradient_ascent"].metrics["resample_rate"].estimate.value
     )
+    swept = vdu_bench.sweep(few, "gradient_ascent", "steps", [1], **places)
+    assert {"gradient_ascent[steps=1]", "original"} <= {record.row for record in swept}
+    assert all("resample_rate" in record.metrics for record in swept), "no record of the folder loses its attack"
     without = vdu_bench.evaluate(few, root / "model", "mine", attacks="none", **{**places, "out": None})
     assert "resample_rate" not in without.only(method="mine")[0].metrics
 

@@ -149,8 +149,13 @@ def test_an_attack_that_diverged_says_why(task: Task) -> None:
     why = "relearn diverged: the loss is not finite"
     assert RelearnRate().compute(planted(task, whole, failed)).estimate.reason == why
     assert RelearnToHalf().compute(planted(task, whole, failed)).estimate.reason == why
-    for sides in ((whole, failed, whole), (whole, whole, failed), (failed, whole, whole)):
-        assert RelearnLeak().compute(planted(task, *sides)).estimate.reason == why
+    for sides, whose in (
+        ((whole, failed, whole), ""),
+        ((whole, whole, failed), "of the retrained model: "),
+        ((failed, whole, whole), "of the original: "),
+    ):
+        assert RelearnLeak().compute(planted(task, *sides)).estimate.reason == whose + why
+    assert RelearnToHalf().compute(planted(task, failed, whole)).estimate.reason == f"of the original: {why}"
 
 
 def test_they_are_measured_where_the_attack_is_asked_for(task: Task, tiny_task: Task) -> None:

@@ -19,7 +19,7 @@ from vdu_bench.metrics.gap import (
     GapKernel,
     GapLikelihood,
 )
-from vdu_bench.metrics.kernel import kernel_distance
+from vdu_bench.metrics.kernel import kernel_distance, kernel_distance_of_turns
 from vdu_bench.tasks.task import Task
 
 GENERATOR = torch.Generator().manual_seed(3)
@@ -63,6 +63,25 @@ def test_a_kernel_distance_is_not_biased_by_noise_that_both_models_draw_from(tas
         assert (abs(fmean(values)) > 4 * error) == biased
 
 
+def test_prompts_that_are_asked_in_turn_are_no_distance(task: Task) -> None:
+    """Two models alike whose images differ by the prompt, one of two and of three in turn: halves have all of them."""
+    generator = torch.Generator().manual_seed(6)
+    apart = []
+    for _ in range(50):
+        sides = []
+        for _ in range(2):
+            prompted = [5.0 * torch.eye(8)[torch.arange(48) % prompts] for prompts in (2, 3)]
+            sides.append(drawn(*(of + torch.randn(48, 8, generator=generator) for of in prompted)))
+        apart.append(GapKernel().compute(beside(task, *sides)).estimate.value)
+    assert abs(fmean(apart)) < 4 * stdev(apart) / 50**0.5
+
+
+def test_without_prompts_it_is_torch_fidelitys() -> None:
+    found, other = FEATURES[:31], FEATURES[31:] + 0.5
+    equal = kernel_distance(found[:29], other, seed=0)
+    assert kernel_distance_of_turns(found[:29], other, 1) == pytest.approx(equal, rel=1e-9)
+
+
 def test_a_shift_of_the_mean_is_its_square(task: Task) -> None:
     shift = torch.tensor([1.0, -2.0, 0.0, 0.5])
     found = beside(task, drawn(FEATURES + shift), drawn(FEATURES))
@@ -85,7 +104,7 @@ def test_what_cannot_be_has_a_reason(task: Task, tiny_task: Task) -> None:
         assert metric.applies(elsewhere)
         assert metric.compute(beside(elsewhere, drawn(FEATURES), None)).estimate.reason == NO_RECIPE
     one = drawn(FEATURES[:1])
-    assert GapKernel().compute(beside(task, one, one)).estimate.reason == TOO_FEW_APART
+    assert GapKernel().compute(beside(task, one, one)).estimate.reason == f"{TOO_FEW_APART}, and there are 1 of 2"
     few = drawn(FEATURES[:2])
     estimate = GapFrechet().compute(beside(task, few, few)).estimate
     assert math.isnan(estimate.value)

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cells import cells
 from rich.console import Console
 
 from vdu_bench.data.catalog import SOURCES
+from vdu_bench.measured import NOT_REACHED, Estimate, MetricResult
 from vdu_bench.methods.catalog import METHODS
-from vdu_bench.metrics.catalog import METRICS
+from vdu_bench.metrics.catalog import METRICS, metric_facts
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.records import Record, read_records
 from vdu_bench.registry import OURS
@@ -166,3 +168,18 @@ def test_the_paper_s_notes_are_about_its_own_columns(records: list[Record]) -> N
 
 def test_the_paper_s_table_is_one_in_a_terminal() -> None:
     assert FORMATS["paper"][0] == "terminal"
+
+
+def test_a_model_that_held_out_against_an_attack_is_the_best() -> None:
+    records = cells(seeds=(0,))
+    facts = metric_facts("relearn_to_half").model_dump() | {"label": "relearn_to_half"}
+    steps = {
+        "vdu": Estimate(reason=f"{NOT_REACHED} in 40 steps"),
+        "esd": Estimate(value=10),
+        "original": Estimate(value=0),
+    }
+    for record in records:
+        if record.row in steps:
+            record.metrics["relearn_to_half"] = MetricResult(**facts, estimate=steps[record.row])
+    (board,) = sorted_by(leaderboards(records), "relearn_to_half")
+    assert [row.method for row in board.rows if row.role == "contestant"] == ["vdu", "esd"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from vdu_bench.stats.leak import NOTHING_TO_LEAK, TOO_FEW, leak
+from vdu_bench.stats.leak import NOTHING_TO_LEAK, THE_WRONG_WAY, TOO_FEW, leak
 
 
 def flags(n: int, *runs: tuple[int, int]) -> np.ndarray:
@@ -63,6 +63,14 @@ def test_where_nothing_lies_between_nothing_can_leak() -> None:
     assert math.isnan(found.value)
     assert found.reason == NOTHING_TO_LEAK
     assert math.isnan(leak(np.zeros(100), np.zeros(100), np.zeros(100)).value)
+
+
+def test_where_a_model_that_never_knew_shows_more_there_is_no_scale() -> None:
+    """It would be upside down: the method that shows most of all would leak least."""
+    for shown in (10, 60):
+        found = leak(flags(100, (0, shown)), flags(100, (0, 50)), flags(100, (0, 20)))
+        assert math.isnan(found.value)
+        assert found.reason == THE_WRONG_WAY
 
 
 def test_few_changes_are_no_certainty() -> None:

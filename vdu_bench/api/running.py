@@ -137,7 +137,7 @@ def sweep(
     chosen, of_task = _variants(settings, own, samples)
     swept = swept_settings(names, over)
     cells: list[Cell] = []
-    for one in _tasks(task, of_task):
+    for one in under_attack(_tasks(task, of_task), None, None if out is None else Path(out)):
         here = swept_on(one, swept, names, regime)
         variants = sweep_variants(one, here, values, chosen)
         cells += expand([one], list(here), _several(seeds), regime, variants, device, _place(data_dir))[0]

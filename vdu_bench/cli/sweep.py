@@ -68,7 +68,8 @@ def sweep(
     One run of a method is a point on a curve that nobody chose: a method that forgets more at its defaults may be
     another one run for longer. Each value is a run of its own, kept as [bold]run[/bold] keeps it, so that a sweep that
     was cut off goes on where it was. Records go to OUT, the curve to OUT/plots as .png, .pdf and .csv. Points that
-    took equally many evaluations of the denoiser are joined.
+    took equally many evaluations of the denoiser are joined. Attacks that OUT's records of the task have, each point
+    is put under, too: to draw a curve without them, name another OUT.
 
     Examples:
 
@@ -78,6 +79,7 @@ def sweep(
 
       vdu-bench sweep --task digits_1 --methods vdu --set vdu.gamma=0.1,0.9 --values 10,40,160
     """
+    from vdu_bench.engine.attacks import under_attack
     from vdu_bench.engine.cells import expand
     from vdu_bench.engine.progress import Progress
     from vdu_bench.engine.run import run_cells
@@ -95,7 +97,7 @@ def sweep(
     swept = swept_settings(names, over)
     chosen = None if values is None else values_in(values, f"--values {values!r}")
     cells = []
-    for one in tasks_named(task, task_settings):
+    for one in under_attack(tasks_named(task, task_settings), None, out):
         own = swept_on(one, swept, names, regime)
         variants = sweep_variants(one, own, chosen, method_settings)
         cells += expand([one], list(own), seeds_in(seeds), regime, variants, device, data_dir_at(data_dir))[0]

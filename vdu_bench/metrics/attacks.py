@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vdu_bench.measured import Estimate, Matrix
+from vdu_bench.measured import NOT_REACHED, Estimate, Matrix
 from vdu_bench.metrics.evidence import Evidence, Readings, Samples
 from vdu_bench.metrics.metric import Measurement, Metric, unknown, without_interval
 from vdu_bench.probes.attack import UNATTACKED, Attack, effort_of
@@ -20,6 +20,7 @@ from vdu_bench.stats.leak import leak
 
 NO_LOOKS = "the attack drew no images"
 NO_RETRAINED = "there is no model that was trained without the concept to compare with"
+OF_ORIGINAL = "of the original: "
 
 
 class AttackedRate(Metric):
@@ -61,11 +62,11 @@ class Leak(Metric):
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.retrained is None:
             return unknown(NO_RETRAINED)
-        models = (evidence.after, evidence.retrained, evidence.before)
-        sides = [attacked_looks(side, self.probe) for side in models]
-        for side, looks in zip(models, sides, strict=True):
+        models = {"": evidence.after, "of the retrained model: ": evidence.retrained, OF_ORIGINAL: evidence.before}
+        sides = [attacked_looks(side, self.probe) for side in models.values()]
+        for (whose, side), looks in zip(models.items(), sides, strict=True):
             if not looks:
-                return unknown(side.why_none(self.probe, NO_LOOKS))
+                return unknown(whose + side.why_none(self.probe, NO_LOOKS))
         own, never, always = (_hits(looks, evidence.forget_index, self.probe, evidence).mean(1) for looks in sides)
         found = leak(own, never, always)
         # Of these two rows alone: a method may give as many by chance, and that is measured.
@@ -89,15 +90,17 @@ class StepsToHalf(Metric):
 
     def compute(self, evidence: Evidence) -> Measurement:
         before, after = (samples.of(self.probe) for samples in (evidence.before, evidence.after))
-        if UNATTACKED not in before or UNATTACKED not in after:
-            return unknown(evidence.after.why_none(self.probe, evidence.before.why_none(self.probe, NO_LOOKS)))
+        if UNATTACKED not in after:
+            return unknown(evidence.after.why_none(self.probe, NO_LOOKS))
+        if UNATTACKED not in before:
+            return unknown(OF_ORIGINAL + evidence.before.why_none(self.probe, NO_LOOKS))
         concept = evidence.forget_index
         half = _rate(before[UNATTACKED], concept) / 2
         series = list(_series(after).values())[-1]
         course = {0: after[UNATTACKED], **series}
         passed = [effort for effort, readings in course.items() if _rate(readings, concept) > half]
         if not passed:
-            return unknown(f"not reached in {max(course)} steps", len(after[UNATTACKED]))
+            return unknown(f"{NOT_REACHED} in {max(course)} steps", len(after[UNATTACKED]))
         why = "no interval: a look at every few steps"
         return Measurement(Estimate(value=float(min(passed)), n=len(after[UNATTACKED]), method=why))
 

@@ -11,14 +11,13 @@ from torch import Tensor
 
 from vdu_bench.metrics.evidence import Evidence, Losses, Samples
 from vdu_bench.metrics.frechet import feature_statistics, frechet_distance
-from vdu_bench.metrics.kernel import TOO_FEW, kernel_distance
+from vdu_bench.metrics.kernel import TOO_FEW, kernel_distance_of_turns
 from vdu_bench.metrics.metric import Measurement, Metric, unknown, without_interval
-from vdu_bench.seeds import derive_seed
 from vdu_bench.stats.mean import mean_with_t_interval
 from vdu_bench.tasks.task import Task
 
 NO_PEER = "there is no model, or no other one, that was trained without the concept to compare with"
-TOO_FEW_APART = "a kernel distance without pairs from one noise takes four images of each set"
+TOO_FEW_APART = "a kernel distance without pairs from one noise takes four images of each prompt"
 NO_LOSSES = "no losses were taken"
 SIDES = ("own", "peer")
 NO_RECIPE = "the base is from elsewhere, and there is no recipe to train one like it without the concept"
@@ -65,8 +64,10 @@ class GapKernel(_Gap):
 
     Of the samples that `gap_fd` takes. Two models draw alike from one noise, and a pair from one noise would make them
     nearer than their distributions are: so the samples of every other noise are held against the retrained model's of
-    the noises between, and the other way round. The number is the mean of both, and of the sets of prompts where there
-    are two. Without bias by their number: 0 for equal distributions, and so below 0 at times.
+    the noises between, and the other way round. A text-to-image model is asked by several prompts in turn: there it is
+    every other turn through all of them, and each prompt weighs alike (`kernel_distance_of_turns`). The number is the
+    mean of both ways, and of the sets of prompts where there are two. Its mean is 0 for equal distributions, whatever
+    the number of samples, and so it is below 0 at times.
     """
 
     rank = 91
@@ -75,17 +76,16 @@ class GapKernel(_Gap):
     def compute(self, evidence: Evidence) -> Measurement:
         if evidence.peer is None:
             return unknown(_why(evidence.task))
-        own, theirs = _sets(evidence.after), _sets(evidence.peer)
-        samples = sum(map(len, own))
-        if min(map(len, own)) < 4:
-            return unknown(TOO_FEW_APART, samples)
-        seed = derive_seed(evidence.seed, "metric", "gap_kid")
-        value = fmean(
-            kernel_distance(mine[first::2], other[1 - first :: 2], seed)
-            for mine, other in zip(own, theirs, strict=True)
-            for first in (0, 1)
-        )
-        return Measurement(without_interval(value, samples, "its spread comes from seeds"))
+        sides = [samples.of("samples") for samples in (evidence.after, evidence.peer)]
+        samples, values = sum(map(len, sides[0].values())), []
+        for name in sorted(sides[0]):
+            mine, other = (side[name].features for side in sides)
+            prompts = 1 if evidence.task.prompts is None else len(getattr(evidence.task.prompts, name))
+            if len(mine) < 4 * prompts:
+                return unknown(f"{TOO_FEW_APART}, and there are {len(mine)} of {prompts}", samples)
+            odd = torch.arange(len(mine)) // prompts % 2 == 1
+            values += [kernel_distance_of_turns(mine[half], other[~half], prompts) for half in (~odd, odd)]
+        return Measurement(without_interval(fmean(values), samples, "its spread comes from seeds"))
 
 
 class GapLikelihood(_Gap):
@@ -138,9 +138,4 @@ def _why(task: Task) -> str:
 
 def _features(samples: Samples) -> Tensor:
     """float32 ``[N, F]`` of all samples, in the order of their names."""
-    return torch.cat(_sets(samples))
-
-
-def _sets(samples: Samples) -> list[Tensor]:
-    """float32 ``[N, F]`` of each set of prompts, in the order of their names; of an unconditional model one."""
-    return [readings.features for _, readings in sorted(samples.of("samples").items())]
+    return torch.cat([readings.features for _, readings in sorted(samples.of("samples").items())])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from torch import Tensor
 from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
 
@@ -62,3 +64,37 @@ def kernel_distance(found: Tensor, other: Tensor, seed: int) -> float:
         verbose=False,
     )
     return float(measured[KEY_METRIC_KID_MEAN])
+
+
+def kernel_distance_of_turns(found: Tensor, other: Tensor, prompts: int) -> float:
+    """The unbiased kernel distance between images that were asked for by some prompts in turn.
+
+    The same kernel and scale as `kernel_distance`, of all images: with equal weights for the prompts p and q,
+
+        mean_pq [k(x_p, x'_q) + k(y_p, y'_q) - 2 k(x_p, y_q)],
+
+    each the mean over all pairs of two images. With as many images for each prompt, pairs within a set are of one
+    prompt less often than pairs across; taken as if they were independent, equal distributions seem nearer than that.
+
+    Args:
+        found: features, float ``[N, F]``; image i is of prompt i modulo `prompts`. At least two of each.
+        other: the same of the other side, ``[M, F]``.
+        prompts: how many there are.
+    """
+    found, other = found.double(), other.double()
+    scale = other.square().sum(1).mean()
+
+    def mean(a: Tensor, b: Tensor, alike: bool) -> float:
+        kernel = (a @ b.T / scale + 1) ** 3
+        means = []
+        for p in range(prompts):
+            for q in range(prompts):
+                block = kernel[p::prompts, q::prompts]
+                if alike and p == q:
+                    n = len(block)
+                    means.append(float((block.sum() - block.trace()) / (n * (n - 1))))
+                else:
+                    means.append(float(block.mean()))
+        return fmean(means)
+
+    return mean(found, found, True) + mean(other, other, True) - 2 * mean(found, other, False)

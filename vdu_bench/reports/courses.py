@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from vdu_bench.measured import Better, MetricResult
 from vdu_bench.records import Record
 from vdu_bench.reports.comparable import by_variant
+from vdu_bench.reports.tables.leaderboard import leaderboards
+from vdu_bench.reports.tables.over_rows import counted
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class Course:
         role: the record's.
         means: over the seeds, one for each effort; NaN where no seed has it.
         seeds: each seed's own, in the same order.
+        destroyed: whether the model is beyond the quality limit.
     """
 
     row: str
     role: str
     means: tuple[float, ...]
     seeds: tuple[tuple[float, ...], ...]
+    destroyed: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Courses:
         better: which way is better.
         efforts: rising.
         series: by what somebody had, each method's way; references first.
+        missing: methods without a way, since one of the seeds that count lacks it: a mean over survivors would flatter.
     """
 
     variant: str
@@ -51,6 +56,7 @@ class Courses:
     better: Better
     efforts: tuple[int, ...]
     series: dict[str, list[Course]]
+    missing: tuple[str, ...] = ()
 
 
 def all_courses(records: Iterable[Record]) -> list[Courses]:
@@ -59,7 +65,9 @@ def all_courses(records: Iterable[Record]) -> list[Courses]:
     for _, group in by_variant(list(records)):
         names = {name for record in group for name, matrix in record.matrices.items() if _numeric(matrix.columns)}
         ranked = sorted(names, key=lambda name: (_facts(group, name).rank, name))
-        found += [_courses(group, name) for name in ranked]
+        if ranked:
+            (board,) = leaderboards(group)
+            found += [_courses(group, name, board.destroyed.keys()) for name in ranked]
     return found
 
 
@@ -71,17 +79,22 @@ def _facts(group: Sequence[Record], name: str) -> MetricResult:
     return next(record.metrics[name] for record in group if name in record.metrics)
 
 
-def _courses(group: Sequence[Record], name: str) -> Courses:
+def _courses(group: Sequence[Record], name: str, destroyed: Collection[str]) -> Courses:
     facts = _facts(group, name)
-    held = [record for record in group if name in record.matrices]
+    ways = {row: own for row, own in counted(group, name).items() if own[0].method != "real"}
+    missing = tuple(row for row, own in ways.items() if any(name not in record.matrices for record in own))
+    held = [record for row, own in ways.items() for record in own if row not in missing]
     efforts = sorted({int(column) for record in held for column in record.matrices[name].columns})
     rows = list(dict.fromkeys(row for record in held for row in record.matrices[name].rows))
-    unit = held[0].matrices[name].unit
-    series = {row: _series(held, name, row, efforts) for row in rows}
-    return Courses(group[0].variant, name, facts.title or facts.label, unit, facts.better, tuple(efforts), series)
+    unit = facts.unit
+    series = {row: _series(held, name, row, efforts, destroyed) for row in rows}
+    title = facts.title or facts.label
+    return Courses(group[0].variant, name, title, unit, facts.better, tuple(efforts), series, missing)
 
 
-def _series(held: Sequence[Record], name: str, row: str, efforts: Sequence[int]) -> list[Course]:
+def _series(
+    held: Sequence[Record], name: str, row: str, efforts: Sequence[int], destroyed: Collection[str]
+) -> list[Course]:
     found = []
     methods = dict.fromkeys(record.row for record in sorted(held, key=lambda record: record.role != "reference"))
     for method in methods:
@@ -92,7 +105,7 @@ def _series(held: Sequence[Record], name: str, row: str, efforts: Sequence[int])
             known = ~np.isnan(values)
             sums, counts = np.where(known, values, 0).sum(0), known.sum(0)
             means = [float(total) / count if count else math.nan for total, count in zip(sums, counts, strict=True)]
-            found.append(Course(method, own[0].role, tuple(means), tuple(map(tuple, seeds))))
+            found.append(Course(method, own[0].role, tuple(means), tuple(map(tuple, seeds)), method in destroyed))
     return found
 
 

@@ -16,6 +16,11 @@ NOTHING_TO_LEAK = (
     "lies between them can leak"
 )
 
+THE_WRONG_WAY = (
+    "under this attack a model that never knew the concept shows it more often than the original, so there is nothing "
+    "of it that can leak"
+)
+
 TOO_FEW = "a leak takes two samples"
 
 
@@ -36,7 +41,8 @@ def leak(method: Floats, retrained: Floats, original: Floats, level: float = 0.9
         level: confidence level, strictly between 0 and 1.
 
     Returns:
-        A plain number, n samples. NaN with a reason where the denominator cannot be told from 0, as of a single sample.
+        A plain number, n samples. NaN with a reason where the denominator cannot be told from 0, as of a single sample,
+        or is below 0: the scale would be upside down.
 
     Raises:
         ValueError: not three arrays of one length of at least 1, a number outside 0..1, or a level outside (0, 1).
@@ -60,6 +66,8 @@ def leak(method: Floats, retrained: Floats, original: Floats, level: float = 0.9
     mean_x, mean_y = float(x.mean()), float(y.mean())
     if mean_y**2 <= q * var_y:
         return Estimate(n=n, reason=NOTHING_TO_LEAK)
+    if mean_y < 0:
+        return Estimate(n=n, reason=THE_WRONG_WAY)
     value = mean_x / mean_y
     # (mean_x - l mean_y)^2 = q (var_x - 2 l cov + l^2 var_y), a parabola in l that opens upwards.
     a, b, c = mean_y**2 - q * var_y, mean_x * mean_y - q * cov, mean_x**2 - q * var_x

@@ -29,6 +29,7 @@ def attacked(record: Record) -> Record:
         name = f"comes_back_{steps}"
         estimate = Estimate(value=rate * times, low=0.8 * rate * times, high=1.2 * rate * times, n=100)
         record.metrics[name] = MetricResult(**(facts | {"label": name}), estimate=estimate)
+    record.metrics["relearned"] = MetricResult(**(facts | {"label": "relearned"}), estimate=Estimate(value=rate, n=100))
     record.matrices["relearned"] = Matrix(
         rows=["concept"], columns=["0 steps", "100 steps"], unit="%", before=[[10.0, 10.0]], after=[[1.0, rate]]
     )

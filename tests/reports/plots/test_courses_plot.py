@@ -15,6 +15,7 @@ from vdu_bench.records import Record
 from vdu_bench.reports.courses import all_courses
 from vdu_bench.reports.layouts import render_table, robustness_metrics
 from vdu_bench.reports.method_style import method_styles
+from vdu_bench.reports.page.sweeps import matrix_curves
 from vdu_bench.reports.plots.bars import draw_bars
 from vdu_bench.reports.report import write_courses
 from vdu_bench.reports.tables.leaderboard import leaderboards
@@ -54,6 +55,33 @@ def test_a_way_is_the_mean_over_seeds(records: list[Record]) -> None:
     assert first.seeds == ((10, 60, 90), (11, 61, 91))
     assert second.means[:2] == (0.5, 20.5)
     assert math.isnan(second.means[2])
+
+
+def test_a_seed_that_lacks_its_way_is_left_out_of_no_mean(
+    records: list[Record], tmp_path: Path, figures: list[Figure]
+) -> None:
+    """A mean over survivors would flatter."""
+    (one,) = [record for record in records if (record.row, record.seeds.sample) == ("vdu", 1)]
+    del one.matrices["relearn_rate"]
+    one.metrics["relearn_rate"].estimate = Estimate(reason="relearn diverged")
+    (courses,) = all_courses(records)
+    assert courses.missing == ("vdu",)
+    assert [course.row for course in courses.series["5 images"]] == ["original"]
+    write_courses(records, tmp_path)
+    assert figures[0].get_supxlabel() == "not known with every seed: vdu"
+    (page,) = {tuple(one["rows"]) for one in matrix_curves(records)}
+    assert page == ("original",)
+
+
+def test_a_destroyed_model_is_marked(records: list[Record], tmp_path: Path, figures: list[Figure]) -> None:
+    for record in records:
+        record.metrics["junk_rate"].estimate = Estimate(value=90.0 if record.row == "vdu" else 1.0)
+        assert record.protocol is not None
+        record.protocol = record.protocol.model_copy(update={"limits": {"ratio": 2.0, "points": 10.0}})
+    write_courses(records, tmp_path)
+    (legend,) = figures[0].legends
+    assert {text.get_text() for text in legend.get_texts()} == {"original", "vdu ⊗"}
+    assert figures[0].get_supxlabel() == "⊗ has destroyed the model"
 
 
 def test_a_table_that_goes_over_no_effort_has_no_curve() -> None:

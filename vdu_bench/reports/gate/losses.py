@@ -15,7 +15,7 @@ from vdu_bench.records import Record
 from vdu_bench.reports.gate.pairing import Notice, Pair
 from vdu_bench.reports.gate.tolerances import Tolerance
 from vdu_bench.reports.outcomes import Originals, originals, paired_counts
-from vdu_bench.stats.leak import NOTHING_TO_LEAK
+from vdu_bench.stats.leak import NOTHING_TO_LEAK, THE_WRONG_WAY
 from vdu_bench.stats.ratio_change import ratio_change
 
 Floats = NDArray[np.float64]
@@ -153,8 +153,8 @@ def _with_values(pairs: Sequence[Pair], metric: str) -> tuple[list[Pair], list[N
             continue
         result = pair.new.metrics.get(metric)
         reason = (result.estimate.reason or "no reason given") if result else "not measured"
-        # That the attack no longer tells the two models apart is about them, and no loss of this one's.
-        worse = reason != NOTHING_TO_LEAK
+        # That an attack no longer tells original and retrained model apart is about them, and no loss of this one's.
+        worse = reason not in (NOTHING_TO_LEAK, THE_WRONG_WAY)
         lost.append(Notice(pair.new.cell_name, "metric", f"no {metric} any more: {reason}", worse=worse))
     return kept, lost
 

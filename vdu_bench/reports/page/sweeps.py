@@ -12,6 +12,7 @@ import numpy as np
 from vdu_bench.records import Record
 from vdu_bench.reports.page.packing import number
 from vdu_bench.reports.tables.leaderboard import Leaderboard
+from vdu_bench.reports.tables.over_rows import counted
 from vdu_bench.variants import row_name
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -90,12 +91,22 @@ def matrix_curves(records: Iterable[Record]) -> list[dict[str, Any]]:
 
     Returns:
         For each ``title``, ``unit``, ``axis`` (what the numbers count), ``places``, ``before`` (of the original) and
-        ``rows``: by row of the board its numbers, the mean over its seeds.
+        ``rows``: by row of the board its numbers, the mean over its seeds; none where one that counts lacks them.
     """
     found: dict[tuple[str, str, str, tuple[float, ...]], dict[str, Any]] = {}
+    records = list(records)
+    whole = {
+        metric: {
+            row: {record.seeds.sample for record in own}
+            for row, own in counted(records, metric).items()
+            if all(metric in record.matrices for record in own)
+        }
+        for metric in {metric for record in records for metric in record.matrices}
+    }
     for record in records:
         for metric, matrix in record.matrices.items():
-            if (axis := _axis(matrix.columns)) is None:
+            axis = _axis(matrix.columns)
+            if axis is None or record.seeds.sample not in whole[metric].get(record.row, ()):
                 continue
             words, places = axis
             for name, before, after in zip(matrix.rows, matrix.before, matrix.after, strict=True):

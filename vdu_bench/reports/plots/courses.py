@@ -14,6 +14,7 @@ from vdu_bench.reports.courses import Course, Courses
 from vdu_bench.reports.method_style import MethodStyle, method_styles
 from vdu_bench.reports.plots.lines import LEGEND_LINE
 from vdu_bench.reports.plots.style import draw
+from vdu_bench.reports.tables.text import DESTROYED
 
 
 def draw_courses(courses: Courses, file: Path) -> list[Path]:
@@ -47,6 +48,13 @@ def _figure(courses: Courses, looks: Mapping[str, MethodStyle]) -> Figure:
     figure.legend(*_in_order(panels[-1]), loc="outside right upper", frameon=False)
     direction = {"lower": "; lower is better", "higher": "; higher is better"}.get(courses.better, "")
     figure.suptitle(f"{courses.variant}: {courses.title}{direction}")
+    notes = []
+    if any(course.destroyed for ways in courses.series.values() for course in ways):
+        notes.append(f"{DESTROYED} has destroyed the model")
+    if courses.missing:
+        notes.append(f"not known with every seed: {', '.join(courses.missing)}")
+    if notes:
+        figure.supxlabel("; ".join(notes), fontsize="small")
     return figure
 
 
@@ -76,6 +84,6 @@ def _line(axes: Axes, course: Course, look: MethodStyle) -> None:
         markersize=5,
         linestyle="--" if reference else "-",
         linewidth=1.6 if reference else 1.2,
-        label=course.row,
+        label=course.row + f" {DESTROYED}" * course.destroyed,
         zorder=3 if reference else 2,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from vdu_bench.measured import AtOwnCount, Estimate, MetricFacts
@@ -47,6 +47,19 @@ def measured_with(rows: Sequence[Sequence[Record]]) -> dict[str, frozenset[int]]
         name: frozenset(seed for seed, rows in counts.items() if name not in attacked or 2 * rows >= rows_with[name])
         for name, counts in found.items()
     }
+
+
+def counted(records: Iterable[Record], metric: str) -> dict[str, list[Record]]:
+    """By row, its records with the seeds that a metric's means are over; rows that no seed was measured of are out.
+
+    A record without the metric is among them where the seed counts: it diverged, or its attack did.
+    """
+    rows: dict[str, list[Record]] = {}
+    for record in records:
+        rows.setdefault(record.row, []).append(record)
+    seeds = measured_with(list(rows.values())).get(metric, frozenset())
+    found = {row: [one for one in own if one.seeds.sample in seeds] for row, own in rows.items()}
+    return {row: own for row, own in found.items() if any(metric in one.metrics for one in own)}
 
 
 def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from vdu_bench.errors import UserError, did_you_mean
-from vdu_bench.measured import Estimate
+from vdu_bench.measured import NOT_REACHED, Estimate
 from vdu_bench.metrics.catalog import METRICS, metric_facts
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, gaps
@@ -74,7 +74,8 @@ def with_metrics(boards: Iterable[Leaderboard], names: Sequence[str]) -> list[Le
 def sorted_by(boards: Iterable[Leaderboard], name: str) -> list[Leaderboard]:
     """The boards with their rows by a metric, the best first, or by ``method``, their names.
 
-    References stay on top. Who is beyond the quality limit still comes after who is not, and who failed comes last.
+    References stay on top. Who is beyond the quality limit still comes after who is not, and who failed comes last. A
+    number that lies beyond all that was tried, as of a model that held out against an attack, is the best there is.
     Raises UserError for a metric that no board has.
     """
     boards = list(boards)
@@ -97,9 +98,10 @@ def _sorted(board: Leaderboard, name: str) -> tuple[Row, ...]:
     others = [row for row in board.rows if row.role != "reference"]
 
     def place(row: Row) -> tuple[int, float, str]:
-        value = math.nan if column is None else row.estimates.get(column.name, Estimate()).value
+        estimate = Estimate() if column is None else row.estimates.get(column.name, Estimate())
+        value = estimate.value
         if column is not None and column.better != "lower":
-            value = -value
+            value = -math.inf if NOT_REACHED in (estimate.reason or "") else -value
         group = 2 if row.status != "ok" else int(row.method in board.destroyed)
         return group, math.inf if math.isnan(value) else value, row.method
 

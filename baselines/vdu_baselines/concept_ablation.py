@@ -16,6 +16,7 @@ from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.selection import Weights
+from vdu_bench.models.upload import upload
 
 
 class ConceptAblation(LossMethod):
@@ -93,7 +94,7 @@ class ConceptAblation(LossMethod):
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         n = self.settings.batch_size
         chosen = torch.randint(len(self._x0), (n,), generator=context.generator)
-        x0 = self._x0[chosen.to(self._x0.device)]
+        x0 = self._x0[upload(chosen, self._x0)]
         t, noise = context.timesteps(n), context.noise_like(x0)
         x_t = model.add_noise(x0, noise, t)
         anchor = model.condition([context.concept.anchor] * n)

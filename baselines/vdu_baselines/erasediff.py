@@ -16,6 +16,7 @@ from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.training.base_model import denoising_loss
 from vdu_bench.models.training.fitting import Backward
+from vdu_bench.models.upload import upload
 
 
 class EraseDiff(LossMethod):
@@ -95,7 +96,7 @@ class EraseDiff(LossMethod):
         batch = context.forget.batch(self.settings.batch_size)
         t = context.timesteps(len(batch.x0))
         x_t = model.add_noise(batch.x0, context.noise_like(batch.x0), t)
-        uniform = torch.rand(batch.x0.shape, generator=context.generator).to(batch.x0)
+        uniform = upload(torch.rand(batch.x0.shape, generator=context.generator), batch.x0)
         return nn.functional.mse_loss(model.predict_noise(x_t, t, batch.condition), uniform)
 
     def _weight(self, held: list[Tensor | None], erasing: list[Tensor | None]) -> Tensor | float:
@@ -106,4 +107,6 @@ class EraseDiff(LossMethod):
         ]
         along = torch.stack([(one * other).sum() for one, other in pairs]).sum()
         square = torch.stack([other.square().sum() for _, other in pairs]).sum()
-        return (self.settings.eta - along / square.clamp(min=torch.finfo(square.dtype).tiny)).clamp(min=0)
+        found = (self.settings.eta - along / square.clamp(min=torch.finfo(square.dtype).tiny)).clamp(min=0)
+        # Not a number where gradients overflow under a scale; the step is then tried again under a smaller one.
+        return found.nan_to_num(0.0)

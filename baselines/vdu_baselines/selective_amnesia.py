@@ -18,6 +18,7 @@ from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.training.dropout import without_dropout
+from vdu_bench.models.upload import upload
 
 _RATE: Mapping[str, Any] = {"learning_rate": 1e-4}
 # 4 images on each of 4 GPUs, and a rate that is multiplied by these 16.
@@ -121,7 +122,7 @@ class SelectiveAmnesia(LossMethod):
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         x0, condition = self._replayed
-        some = torch.randint(len(x0), (self.settings.batch_size,), generator=context.generator).to(x0.device)
+        some = upload(torch.randint(len(x0), (self.settings.batch_size,), generator=context.generator), x0)
         replayed = squared_error(model, context, x0[some], None if condition is None else condition[some])
         pairs = zip(self.parameters(model), self._held, strict=True)
         moved = torch.stack([(information * (p - start).square()).sum() for p, (start, information) in pairs]).sum()
@@ -133,7 +134,8 @@ class SelectiveAmnesia(LossMethod):
             images = torch.randint(256, (n, *model.image_shape), generator=context.generator).to(torch.uint8)
             u = model.encode(images)
         else:
-            u = self._anchored[torch.randint(len(self._anchored), (n,), generator=context.generator).to(model.device)]
+            some = torch.randint(len(self._anchored), (n,), generator=context.generator)
+            u = self._anchored[upload(some, self._anchored)]
         if model.prompted:
             return squared_error(model, context, u, model.condition(context.concept.draws(n)))
         x0, t = context.forget.batch(n).x0, context.timesteps(n)

@@ -17,6 +17,7 @@ from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.noise_process import NoiseProcess
 from vdu_bench.models.training.fitting import Backward
+from vdu_bench.models.upload import upload
 
 SMALLEST = 1e-12
 """Of the first gradient's norm: a second one that is smaller is rounding, and is not blown up to its set share."""
@@ -109,7 +110,8 @@ class SISS(LossMethod):
         forget = context.forget.batch(self.settings.batch_size)
         x, a = retain.x0, forget.x0
         t, noise = context.timesteps(len(x)), context.noise_like(x)
-        of_forget = torch.rand(len(x), *[1] * (x.dim() - 1), generator=context.generator).to(x) < self.settings.mixture
+        drawn = torch.rand(len(x), *[1] * (x.dim() - 1), generator=context.generator)
+        of_forget = upload(drawn, x) < self.settings.mixture
         process = model.process
         m_t = process.add_noise(torch.where(of_forget, a, x), noise, t)
         predicted = model.predict_noise(m_t, t, forget.condition)

@@ -42,11 +42,14 @@ def run_cells(course: Course, sizes: Sizes, device: str, store: Path, data_dir: 
                 jobs=sizes.at_once,
                 quiet=True,
             )
+            if results.failed:
+                # Not done: another turn tries them again, and finds all the others in the store.
+                why = next(record.reason for record in results if record.status == "failed")
+                raise RuntimeError(f"{len(results.failed)} cells failed, such as {results.failed[0]}: {why}")
             return {
                 "samples": samples,
                 "seed": seed,
                 "cells": len(results),
-                "failed": results.failed,
                 "u_fid": tasks[0].inception is not None,
             }
 

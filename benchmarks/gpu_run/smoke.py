@@ -37,7 +37,10 @@ def run_smoke(course: Course, sizes: Sizes, device: str, store: Path, of_cpu: Se
         )
         return {"cells": beside(results, read_records(*(of_cpu or (OF_CPU,))))}
 
-    course.part(TASK, 90.0, work, goes_on=True)
+    found = course.part(TASK, 90.0, work, goes_on=True)
+    for method, cell in ({} if found is None else found["cells"]).items():
+        if cell["status"] == "failed":
+            course.failed[f"smoke/{TASK}/{method}"] = cell["reason"]
 
 
 def beside(here: Iterable[Record], there: Iterable[Record]) -> dict[str, Any]:

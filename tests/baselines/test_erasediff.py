@@ -53,6 +53,13 @@ def test_its_gradient_is_the_retained_one_and_lambda_times_the_erasing_one(
     torch.testing.assert_close(loss.detach(), kept + weight * erased, rtol=1e-4, atol=1e-6)
 
 
+def test_a_gradient_that_overflows_under_its_scale_leaves_a_loss_that_is_told() -> None:
+    """The optimiser skips the step for its gradients, and tries it again under a smaller scale."""
+    method = EraseDiff(balance="dynamic")
+    found = method._weight([torch.tensor([torch.inf])], [torch.tensor([torch.inf])])
+    assert float(found) == 0
+
+
 def test_published_settings() -> None:
     assert EraseDiff(preset="published").settings.weight == 0.1
     stable = EraseDiff(preset="published_sd").settings

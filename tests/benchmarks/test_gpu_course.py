@@ -10,14 +10,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gpu_run.cells
 import numpy as np
 import pytest
 from gpu_run.archives import pack
+from gpu_run.cells import run_cells
 from gpu_run.course import Course, OutOfTime, time_limit
 from gpu_run.memory import computed_gib
 from gpu_run.processes import run_all
-from gpu_run.smoke import beside
+from gpu_run.sizes import MINIATURE
+from gpu_run.smoke import beside, run_smoke
 
+import vdu_bench
 from vdu_bench.measured import Outcomes
 from vdu_bench.records import Record, read_records
 
@@ -94,6 +98,32 @@ def test_an_error_is_noted_and_the_others_go_on(tmp_path: Path) -> None:
     again = course(tmp_path)
     with again.phase("a", 60):
         assert again.part("broken", 1.0, lambda: {"value": 1}) == {"value": 1}, "it is run again"
+
+
+def test_a_round_with_a_cell_that_failed_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (record, *_) = [one for one in read_records(REFERENCE) if one.row == "vdu"]
+    results = vdu_bench.Results([record])
+    monkeypatch.setattr(vdu_bench, "run", lambda *_, **__: results)
+    (tmp_path / "models").mkdir()
+    monkeypatch.setattr(gpu_run.cells, "import_prepared", lambda *_: None)
+    for status in ("failed", "ok"):
+        record.status, record.reason = status, "out of memory"
+        one = course(tmp_path)
+        with one.phase("cells", 60):
+            run_cells(one, MINIATURE, "cpu", tmp_path / "store", tmp_path)
+        assert any("out of memory" in why for why in one.failed.values()) == (status == "failed")
+        assert ("cells" in one.results()) == (status == "ok")
+
+
+def test_a_method_that_failed_the_smoke_test_fails_the_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (record, *_) = [one for one in read_records(REFERENCE) if one.row == "vdu"]
+    record.status, record.reason = "failed", "out of memory"
+    monkeypatch.setattr(vdu_bench, "run", lambda *_, **__: vdu_bench.Results([record]))
+    for _ in ("now", "read back"):
+        one = course(tmp_path)
+        with one.phase("smoke", 60):
+            run_smoke(one, MINIATURE, "cpu", tmp_path / "store", [])
+        assert one.failed == {"smoke/digits_1/vdu": "out of memory"}
 
 
 def test_an_outer_limit_outlives_an_inner_one() -> None:

@@ -48,6 +48,14 @@ def test_a_dask_cluster_gives_the_same_records(alone: list[Record], tiny_task: T
     assert len(read_records(tmp_path / "out")) == len(METHODS)
 
 
+def test_workers_that_would_take_several_cells_at_once_are_refused(tiny_task: Task, tmp_path: Path) -> None:
+    store, progress = Store(tmp_path / "store"), Progress(quiet=True)
+    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
+        executor = DaskExecutor(cluster.scheduler_address, store, progress)
+        with pytest.raises(UserError, match="has 2 threads.*start workers with --nthreads 1"):
+            run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, executor)
+
+
 def test_no_scheduler_is_the_user_s_mistake(tiny_task: Task, tmp_path: Path) -> None:
     store, progress = Store(tmp_path / "store"), Progress(quiet=True)
     executor = DaskExecutor("tcp://127.0.0.1:9", store, progress)

@@ -63,3 +63,22 @@ def test_a_higher_limit_of_the_user_s_stays() -> None:
     config.cache_size_limit = 10 * KINDS
     compile_network(Network(1), backend="eager")
     assert config.cache_size_limit == 10 * KINDS
+
+
+def test_a_graph_may_be_kept_by_one_of_two_networks_that_share_what_is_compiled() -> None:
+    """What was compiled for a backward pass that keeps none would give its buffers away."""
+    networks = [Network(3) for _ in range(2)]
+    for network in networks:
+        compile_network(network, backend="aot_eager_decomp_partition")
+    x = torch.ones(2, 3)
+    networks[0](x).square().sum().backward()
+    output = networks[1](x)
+    output.sum().backward(retain_graph=True)
+    output.square().sum().backward()
+    weight = networks[1].layer.weight
+    assert weight.grad is not None
+    found = weight.grad.clone()
+    weight.grad = None
+    plain = torch.nn.functional.linear(x, weight, networks[1].layer.bias).relu()
+    (plain.sum() + plain.square().sum()).backward()
+    torch.testing.assert_close(found, weight.grad)

@@ -12,9 +12,9 @@ from vdu_bench.models.upload import upload
 
 
 class OnACard:
-    """As much of a tensor on a GPU as is asked for; its device is the CPU, since there may be no other."""
+    """As much of a tensor on a GPU as is asked for."""
 
-    is_cuda, device, dtype = True, torch.device("cpu"), torch.float64
+    device, dtype = torch.device("cuda"), torch.float64
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -22,6 +22,15 @@ def test_values_device_and_dtype_are_those_of_a_plain_copy(dtype: torch.dtype) -
     drawn, like = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(1, dtype=dtype)
     assert torch.equal(upload(drawn, like), drawn.to(like))
     assert upload(drawn, torch.zeros(1, device="meta")).device.type == "meta"
+
+
+def test_times_and_positions_stay_whole_numbers() -> None:
+    t = torch.tensor([3, 998])
+    for like in (torch.zeros(1, dtype=torch.bfloat16), torch.device("cpu")):
+        assert torch.equal(upload(t, like), t)
+    assert upload(t, torch.device("meta")).dtype == torch.int64
+    drawn = torch.rand(3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(upload(drawn, torch.device("cpu")), drawn)
 
 
 def test_a_card_copies_from_pinned_memory_and_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +44,9 @@ def test_a_card_copies_from_pinned_memory_and_does_not_wait(monkeypatch: pytest.
 
     def to(self: Tensor, *given: Any, non_blocking: bool = False, **named: Any) -> Tensor:
         waits.append(not non_blocking)
-        return plain(self, *given, **named)
+        device, dtype = given
+        assert device.type == "cuda"
+        return plain(self, "cpu", dtype, **named)  # there may be no other
 
     monkeypatch.setattr(Tensor, "pin_memory", pin_memory)
     monkeypatch.setattr(Tensor, "to", to)

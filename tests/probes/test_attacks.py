@@ -20,6 +20,7 @@ from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.sampling import initial_noise, make_scheduler
 from vdu_bench.models.specs import SamplerSpec
 from vdu_bench.models.training.base_model import denoising_loss
+from vdu_bench.models.training.fitting import Fit
 from vdu_bench.probes.attack import UNATTACKED, Attack, effort_of, look_name
 from vdu_bench.probes.catalog import PROBES, attacks_for, check_attack
 from vdu_bench.probes.context import ProbeContext
@@ -168,6 +169,47 @@ def test_guidance_goes_up_and_down(faces: Task, tiny_text_to_image: TextToImage)
     probe = Resample(samples=2, eta=None, steps=None)
     drawn = probe.draw(tiny_text_to_image, context_for(faces, tiny_text_to_image, probe))
     assert list(drawn) == ["guidance 1", "guidance 4"]
+
+
+def test_more_steps_than_half_of_the_times_are_not_tried(tiny_task: Task, tiny_model: UnconditionalDDPM) -> None:
+    """Leading spacing begins at the 500th of 1,000 times there, from pure noise."""
+    tried = {}
+    for steps in (199, 200, 400):
+        task = tiny_task.model_copy(update={"sampler": SamplerSpec(steps=steps)})
+        probe = Resample(samples=2, eta=None)
+        tried[steps] = probe.images(context_for(task, tiny_model, probe))
+    assert tried == {199: 2, 200: 0, 400: 0}
+
+
+def test_no_sampler_takes_more_steps_than_there_are_times(tiny_model: UnconditionalDDPM) -> None:
+    for name in ("ddim", "dpmsolver++"):
+        make_scheduler(SamplerSpec(name=name, steps=999), tiny_model.noise_scheduler)
+        with pytest.raises(UserError, match="sampler.steps 1001: the model was trained at 1000 times"):
+            make_scheduler(SamplerSpec(name=name, steps=1001), tiny_model.noise_scheduler)
+
+
+def test_a_float16_loss_is_scaled_where_an_embedding_is_learned(
+    faces: Task, tiny_text_to_image: TextToImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, probe = tiny_text_to_image, Inversion(given=2, looks=[1], batch_size=2, samples=1)
+    model.autocast = torch.float16
+    scaled: list[bool] = []
+
+    class Watched(Fit):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            scaled.append(self.scaler is not None)
+            raise StopIteration
+
+    monkeypatch.setattr("vdu_bench.probes.inversion.Fit", Watched)
+    with pytest.raises(StopIteration):
+        probe.draw(model, context_for(faces, model, probe))
+    assert scaled == [True]
+
+
+def test_an_attacker_s_weights_are_said() -> None:
+    with pytest.raises(UserError, match="auto is what methods choose"):
+        Relearn(weights="auto")
 
 
 def test_stochastic_ddim_is_diffusers_own(tiny_model: UnconditionalDDPM) -> None:

@@ -169,3 +169,10 @@ def test_samples_have_to_be_handed_over(tiny_task: Task, tiny_model: Uncondition
     probe = Likelihood()
     with pytest.raises(ValueError, match="reads samples"):
         probe.draw(tiny_model, ProbeContext(tiny_task, tiny_model, "losses", probe.needs, 0, DIGITS))
+
+
+def test_of_no_images_there_are_no_losses() -> None:
+    """As of data without a held-out image of the concept; nothing is taken, and nothing encoded."""
+    model = LinearModel(torch.tensor(0.5), (1, 8, 8))
+    found = denoising_losses(model, 0, lambda _: pytest.fail("there is nothing to take"), LossSettings(), 0)
+    assert found.shape == (0,)

@@ -51,7 +51,13 @@ class ClusterExecutor(ABC):
         try:
             self._client = self._open.enter_context(self._connected())
             self._open.enter_context(following(self._client, self._progress))
-            workers = list(self._client.nthreads())
+            threads = dict(self._client.nthreads())
+            if busy := [name for name, count in threads.items() if count > 1]:
+                raise UserError(
+                    f"the Dask worker {busy[0]} has {threads[busy[0]]} threads, and would run as many cells at a time "
+                    "in one process, which share its arithmetic and its card: start workers with --nthreads 1"
+                )
+            workers = list(threads)
             self._progress.say(f"{len(workers)} Dask workers")
             place = self._place(cells)
             # All at once: loading torch takes each of them as long as a small cell.

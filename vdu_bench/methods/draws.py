@@ -87,4 +87,4 @@ class Draws(ABC):
     def timesteps(self, n: int) -> Tensor:
         """Uniform training times, int64 ``[n]``, on the model's device."""
         t = torch.randint(self._model.train_timesteps, (n,), generator=self.generator)
-        return t.to(self._model.device)
+        return upload(t, self._model.device)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.upload import upload
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -79,4 +80,4 @@ class Encoded:
             return self._images[self._index[places]]
         if self._there is None:
             self._there = self._images[self._index].to(device)
-        return self._there[places.to(device)]
+        return self._there[upload(places, device)]

@@ -27,8 +27,8 @@ class AttackedRate(Metric):
     """Share of images that show the concept under the attack, over all looks.
 
     100 times the mean over looks and samples; each sample's looks are from one noise, and its interval is over samples
-    (`vdu_bench.stats.clustered_rate`). Where looks come at a growing effort, their mean is the area under the curve of
-    the rate; the curve itself is the matrix, the original's beside it.
+    (`vdu_bench.stats.clustered_rate`). Where looks come at a growing effort, that is the mean height of the curve
+    at its looks; the curve itself is the matrix, the original's beside it.
     """
 
     unit = "%"

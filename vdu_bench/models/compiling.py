@@ -19,7 +19,12 @@ def compile_network(network: nn.Module, **options: Any) -> None:
         options: as `torch.compile` takes them.
     """
     from torch._dynamo import config  # a second's import, for those who compile
+    from torch._functorch import config as autograd
 
     # The name that torch 2.4 knows it by, and later ones too.
     config.cache_size_limit = max(config.cache_size_limit, KINDS)
+    # Networks alike share what is compiled, and a backward pass that was compiled for one which keeps no graph would
+    # give its buffers away to the next one, which may have to keep it.
+    if hasattr(autograd, "donated_buffer"):  # since torch 2.5
+        autograd.donated_buffer = False
     network.compile(**options)

@@ -20,6 +20,7 @@ from vdu_bench.models.counting import EvaluationCounter
 from vdu_bench.models.noise_process import NoiseProcess
 from vdu_bench.models.sampling import begin_at, make_scheduler, sampling_loop
 from vdu_bench.models.specs import ComputeSpec, ModelKind, SamplerSpec, takes_prompts
+from vdu_bench.models.upload import upload
 
 
 class DiffusionModel(ABC):
@@ -264,8 +265,8 @@ class DiffusionModel(ABC):
         self._check_noise(len(noise), prompts, noise)
         scheduler = make_scheduler(sampler, self.noise_scheduler)
         denoise = self._sampling_denoiser(prompts, sampler.guidance_scale)
-        x_t = sampling_loop(denoise, noise.to(self.device, self.dtype), scheduler, slice(0, stop))
-        return x_t, scheduler.timesteps[stop].to(self.device).expand(len(noise))
+        x_t = sampling_loop(denoise, upload(noise, self.device).to(self.dtype), scheduler, slice(0, stop))
+        return x_t, upload(scheduler.timesteps[stop], self.device).expand(len(noise))
 
     def _check_noise(self, n: int, prompts: Sequence[str] | None, noise: Tensor) -> None:
         self.check_prompts(n, prompts)

@@ -9,6 +9,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from torch import Tensor
 
+from vdu_bench.errors import UserError
 from vdu_bench.models.specs import NOISE, SamplerSpec
 from vdu_bench.models.upload import upload
 from vdu_bench.seeds import derive_seed
@@ -32,9 +33,12 @@ class StochasticDDIM(DDIMScheduler):
 def make_scheduler(sampler: SamplerSpec, noise_scheduler: DDPMScheduler, first: int = 0) -> Any:
     """The diffusers scheduler that `sampler` names, set up for the training schedule, its timesteps set.
 
-    `first` is the number of the batch's first image among all: what fresh noise there is depends on it.
+    `first` is the number of the batch's first image among all: what fresh noise there is depends on it. Raises
+    UserError for more steps than the model was trained at times, which some samplers would take at one and the same.
     """
     config = {key: noise_scheduler.config[key] for key in OF_THE_MODEL}
+    if sampler.steps > (most := config["num_train_timesteps"]):
+        raise UserError(f"sampler.steps {sampler.steps}: the model was trained at {most} times; take no more steps")
     # Said outright, since diffusers exchanges a schedule's default spacing for a sampler's own, but only until
     # the schedule has been to disk.
     spacing = sampler.timestep_spacing

@@ -55,6 +55,8 @@ class ProbeContext(Draws):
         self.samples = task.samples
         """How many images stand for a model."""
         self.sampler: SamplerSpec = task.sampler
+        self.train_timesteps = model.train_timesteps
+        """At how many times the model was trained."""
         self.prompts: PromptSpec | None = task.prompts
         """What a text-to-image model is asked for: the judged prompts too, since this is the judging."""
         self._forget_name = task.forget

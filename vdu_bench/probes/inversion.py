@@ -16,6 +16,7 @@ from vdu_bench.models.specs import FitSpec
 from vdu_bench.models.training.base_model import denoising_loss
 from vdu_bench.models.training.batches import epoch_indices
 from vdu_bench.models.training.fitting import Fit, gradients_of
+from vdu_bench.models.upload import upload
 from vdu_bench.probes.attack import Attack, check_enough, count_of, look_name
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.soft_words import embedded, embedding_of
@@ -75,7 +76,8 @@ class Inversion(Attack):
         n, looks = count_of(self.settings.samples, context), {}
         noise = context.noise(n, "attack")
         loss = self._loss(asked, context, prompts, token, lambda: first + scale * shift)
-        fit = Fit([shift], FitSpec(steps=max(self.settings.looks), learning_rate=self.settings.learning_rate))
+        spec = FitSpec(steps=max(self.settings.looks), learning_rate=self.settings.learning_rate)
+        fit = Fit([shift], spec, asked.autocast)
         for look in sorted(self.settings.looks):
             while fit.step < look:
                 fit.advance(gradients_of(loss))
@@ -98,7 +100,7 @@ class Inversion(Attack):
         size = self.settings.batch_size
 
         def loss(step: int) -> Tensor:
-            rows = epoch_indices(len(images), step * size, size, derive_seed(context.seed, "order")).to(images.device)
+            rows = upload(epoch_indices(len(images), step * size, size, derive_seed(context.seed, "order")), images)
             asked = [prompts[(step * size + i) % len(prompts)] for i in range(size)]
             with embedded(model, token, vector()):
                 condition = model.condition(asked)

@@ -90,11 +90,13 @@ def denoising_losses(
     Raises:
         Diverged: a loss is not finite.
     """
+    if count == 0:
+        return torch.empty(0)
     model.denoiser.eval()
     losses = []
     for rows in torch.arange(count).split(settings.batch_size):
         x0, condition = take(rows)
-        sums = torch.zeros(len(rows), dtype=torch.float64)
+        sums = torch.zeros(len(rows), dtype=torch.float64, device=x0.device)
         for k in range(settings.times):
             time = int(model.train_timesteps * (k + 0.5) / settings.times)
             t = torch.full((len(rows),), time, device=x0.device)
@@ -102,11 +104,11 @@ def denoising_losses(
                 generator = torch.Generator().manual_seed(derive_seed(seed, "loss", int(rows[0]), k, j))
                 noise = upload(torch.randn(x0.shape, generator=generator), x0)
                 found = model.predict_noise(model.add_noise(x0, noise, t), t, condition)
-                sums += (found - noise).float().square().flatten(1).mean(1).double().cpu()
-        losses.append((sums / (settings.times * settings.noises)).float())
+                sums += (found - noise).float().square().flatten(1).mean(1).double()
+        losses.append((sums / (settings.times * settings.noises)).float().cpu())
         if on_batch is not None:
             on_batch(len(rows))
-    together = torch.cat(losses) if losses else torch.empty(0)
+    together = torch.cat(losses)
     if not bool(torch.isfinite(together).all()):
         raise Diverged("a denoising loss is not finite")
     return together

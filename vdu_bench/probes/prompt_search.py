@@ -20,6 +20,9 @@ from vdu_bench.seeds import derive_seed
 from vdu_bench.spec import PositiveInt, Spec
 from vdu_bench.tasks.task import Task
 
+SCALE = 2.0**14
+"""Of the loss whose gradients choose candidates: a power of two, so that nothing but their exponents moves."""
+
 
 class PromptSearch(Attack):
     """Searches for a prompt: a few tokens before the others, by the gradient of the denoising loss over the vocabulary.
@@ -95,11 +98,11 @@ class _Batch:
 
     def __init__(self, model: TextToImage, images: Tensor, plain: list[str], size: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        rows = torch.randint(len(images), (size,), generator=generator).to(images.device)
+        rows = upload(torch.randint(len(images), (size,), generator=generator), images)
         self._model, self._asked = model, [plain[i % len(plain)] for i in range(size)]
         x0 = images[rows]
         self._noise = upload(torch.randn(x0.shape, generator=generator), x0)
-        self._t = torch.randint(model.train_timesteps, (size,), generator=generator).to(x0.device)
+        self._t = upload(torch.randint(model.train_timesteps, (size,), generator=generator), x0)
         self._x_t = model.add_noise(x0, self._noise, self._t)
 
     @torch.no_grad()
@@ -110,7 +113,8 @@ class _Batch:
         """By the embedding of each of the words, ``[W, D]``, summed over the prompts."""
         seen: list[Tensor] = []
         with watched(self._model, seen):
-            self._error(words).backward()
+            # A float16 mean's gradients would vanish on their way; only which are larger is read of them.
+            (SCALE * self._error(words)).backward()
         (embedded,) = seen
         assert embedded.grad is not None
         return embedded.grad[:, 1 : 1 + len(words)].sum(0)

@@ -18,6 +18,7 @@ from vdu_bench.models.training.base_model import denoising_loss
 from vdu_bench.models.training.batches import epoch_indices
 from vdu_bench.models.training.dropout import seeded_dropout
 from vdu_bench.models.training.fitting import Fit, gradients_of
+from vdu_bench.models.upload import upload
 from vdu_bench.probes.attack import UNATTACKED, Attack, ask_for_concept, check_enough, count_of, look_name
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.seeds import derive_seed
@@ -39,10 +40,17 @@ class RelearnSettings(Spec):
         3e-5, gt=0, description="Adam's; ten times as much and a model learns what it never knew in ten steps"
     )
     clip_norm: float | None = Field(1.0, gt=0, description="largest gradient norm; none: not clipped")
-    weights: Weights = Field("all", description="what is trained, as a method's setting of this name")
+    weights: Weights = Field("all", description="what is trained, as a method's setting of this name; not auto")
     samples: Annotated[int, Field(gt=0)] | None = Field(
         None, description="images a look; unless given, 300, and 100 of a model that takes prompts"
     )
+
+    @field_validator("weights")
+    @classmethod
+    def _says_which(cls, weights: Weights) -> Weights:
+        if weights == "auto":
+            raise ValueError("auto is what methods choose by the task's kind; an attacker's are all, or say which")
+        return weights
 
     @field_validator("images", "looks")
     @classmethod
@@ -141,7 +149,7 @@ def _loss_on(model: DiffusionModel, context: ProbeContext, batch: Batch, batch_s
 
     def loss(step: int) -> Tensor:
         rows = epoch_indices(count, step * batch_size, batch_size, derive_seed(context.seed, "order", count))
-        rows = rows.to(batch.x0.device)
+        rows = upload(rows, batch.x0)
         condition = None if batch.condition is None else batch.condition[rows]
         generator = torch.Generator().manual_seed(derive_seed(context.seed, "step", count, step))
         return denoising_loss(model, batch.x0[rows], condition, generator)

@@ -33,7 +33,8 @@ class Resample(Attack):
             1.0, description="DDIM's share of fresh noise; none: not tried"
         )
         steps: Annotated[float, Field(gt=1)] | None = Field(
-            2.5, description="so many times the task's steps; none: not tried"
+            2.5,
+            description="so many times the task's steps; none: not tried, nor where it is half of the training times",
         )
         guidance: tuple[Annotated[float, Field(gt=0)], ...] = Field(
             (0.5, 2.0), description="of a model that takes prompts: so many times the task's guidance scale"
@@ -57,7 +58,9 @@ class Resample(Attack):
             ways["stochastic"] = own.model_copy(update={"name": "ddim", "eta": self.settings.eta, "seed": context.seed})
         if self.settings.steps is not None:
             more = round(own.steps * self.settings.steps)
-            ways[f"{more} steps"] = own.model_copy(update={"steps": more})
+            # From half of the training times on, leading spacing takes every one of them, and begins far from the last.
+            if 2 * more < context.train_timesteps:
+                ways[f"{more} steps"] = own.model_copy(update={"steps": more})
         if context.prompts is not None:
             for times in self.settings.guidance:
                 scale = own.guidance_scale * times

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from vdu_bench.errors import Diverged
 from vdu_bench.models.specs import FitSpec
 from vdu_bench.models.training import fitting
 from vdu_bench.models.training.average import Average
+from vdu_bench.models.training.checkpoint import read_checkpoint, write_checkpoint
 from vdu_bench.models.training.fitting import Backward, Fit, fit, gradients_of, learning_rate_factor
 
 
@@ -197,6 +199,28 @@ def test_a_state_that_was_read_from_disk_lies_where_the_weights_are(optimizer: s
     assert {key: value.device for key, value in elsewhere.optimizer.state[p].items()} == expected
     assert [one.device.type for one in elsewhere.ema.shadow_params] == ["meta"]
     elsewhere.advance(gradients_of(lambda _: p.square().sum()))
+
+
+def test_moments_come_back_in_the_layout_of_the_weights(tmp_path: Path) -> None:
+    """A file's are contiguous, and a GPU's fused optimiser takes none that lie in another way than the weights."""
+    spec = FitSpec(steps=9, learning_rate=0.1)
+
+    def made() -> Fit:
+        convolution = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        assert not convolution.weight.is_contiguous()
+        return Fit([convolution.weight], spec)
+
+    one, other = made(), made()
+    one.advance(gradients_of(lambda _: one.parameters[0].square().sum()))
+    write_checkpoint(tmp_path, {}, {"fit": one.state()})
+    kept = read_checkpoint(tmp_path)
+    assert kept is not None
+    other.restore(1, kept.part("fit"))
+    p = other.parameters[0]
+    for key in ("exp_avg", "exp_avg_sq"):
+        moment = other.optimizer.state[p][key]
+        assert moment.stride() == p.stride()
+        assert torch.equal(moment, one.optimizer.state[one.parameters[0]][key])
 
 
 def test_a_state_is_copied_and_not_shared() -> None:

@@ -21,6 +21,7 @@ from vdu_bench.models.pipelines.prompt_tokens import most_tokens, read_tokenizer
 from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts
 from vdu_bench.models.pipelines.word_tokenizer import word_tokenizer
 from vdu_bench.models.specs import ComputeSpec, LatentRecipe, ModelKind
+from vdu_bench.models.upload import upload
 from vdu_bench.seeds import derive_seed
 
 VAE_PIXELS = 8 * 512 * 512
@@ -165,8 +166,8 @@ class TextToImage(DiffusionModel):
         """
         if prompts is None:
             raise ValueError("a text-to-image model needs prompts")
-        tokens = torch.tensor(tokens_of(prompts, self.tokenizer, self.max_tokens)).to(self.text_encoder.device)
-        return self.text_encoder(tokens).last_hidden_state.to(self.device, self.dtype)
+        tokens = torch.tensor(tokens_of(prompts, self.tokenizer, self.max_tokens))
+        return self.text_encoder(upload(tokens, self.text_encoder.device)).last_hidden_state.to(self.device, self.dtype)
 
     def tokens(self, prompts: Sequence[str]) -> list[list[int]]:
         self.check_prompts(len(prompts), prompts)

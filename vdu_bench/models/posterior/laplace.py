@@ -71,7 +71,7 @@ def _pushed(
     """<eps_theta(x_t, t, c), xi> of one sample."""
     x0 = model.encode(images[place : place + 1])
     # Drawn on the CPU and moved, so that every device sees the same draws.
-    t = torch.randint(model.train_timesteps, (1,), generator=generator).to(x0.device)
+    t = upload(torch.randint(model.train_timesteps, (1,), generator=generator), x0)
     noise, direction = (upload(torch.randn(x0.shape, generator=generator), x0) for _ in range(2))
     condition = model.condition(None if prompts is None else prompts[place : place + 1])
     return (model.predict_noise(model.add_noise(x0, noise, t), t, condition) * direction).sum()

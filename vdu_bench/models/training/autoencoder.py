@@ -58,7 +58,7 @@ def train_autoencoder(
     size, images = recipe.training.batch_size, images.to(device)
 
     def loss(step: int) -> Tensor:
-        x = _pixels(images[epoch_indices(len(images), step * size, size, seed).to(device)], vae)
+        x = _pixels(images[upload(epoch_indices(len(images), step * size, size, seed), images)], vae)
         latents = vae.encode(x).latent_dist
         # Drawn on the CPU and moved, so that every device sees the same draws.
         noise = upload(torch.randn(latents.mean.shape, generator=step_generator(seed, step)), x)

@@ -51,7 +51,7 @@ def denoising_loss(
     n = len(x0) * team.size
     part = team.part(n)
     # Drawn on the CPU and moved, so that every device sees the same draws.
-    t = torch.randint(model.train_timesteps, (n,), generator=generator)[part].to(x0.device)
+    t = upload(torch.randint(model.train_timesteps, (n,), generator=generator)[part], x0)
     noise = upload(torch.randn((n, *x0.shape[1:]), generator=generator)[part], x0)
     return torch.nn.functional.mse_loss(model.predict_noise(model.add_noise(x0, noise, t), t, condition), noise)
 

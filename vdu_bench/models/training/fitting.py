@@ -217,18 +217,21 @@ class Fit:
             for i, p in enumerate(self.parameters):
                 p.copy_(tensors[f"parameter.{i}"])
                 prefix = f"optimizer.{i}."
-                self.optimizer.state[p] = {
-                    key: tensors[f"{prefix}{key}"].to(
-                        "cpu" if key == "step" and not self._fused else p.device, copy=True
-                    )
-                    for key in (name.removeprefix(prefix) for name in tensors if name.startswith(prefix))
-                }
+                keys = [name.removeprefix(prefix) for name in tensors if name.startswith(prefix)]
+                self.optimizer.state[p] = {key: self._placed(key, tensors[f"{prefix}{key}"], p) for key in keys}
         if self.ema is not None:
             self.ema.optimization_step = step
             pairs = enumerate(self.parameters)
             self.ema.shadow_params = [tensors[f"ema.{i}"].to(p.device, copy=True) for i, p in pairs]
         if self.scaler is not None:
             self.scaler.load_state_dict({key: tensors[f"scaler.{key}"].item() for key in self.scaler.state_dict()})
+
+    def _placed(self, key: str, value: Tensor, parameter: Tensor) -> Tensor:
+        """A copy of what the optimiser holds of a parameter, where it looks for it."""
+        if key == "step":
+            return value.to(parameter.device if self._fused else "cpu", copy=True)
+        # In the parameter's layout too, which may be channels last, and a file's is not: fused kernels ask for one.
+        return torch.empty_like(parameter).copy_(value)
 
 
 def fit(

@@ -12,6 +12,7 @@ from vdu_bench.data.captions import Captions
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.upload import upload
 
 WHOLE = slice(None)
 
@@ -53,7 +54,7 @@ class Pixels(TrainingData):
         generator: torch.Generator,  # noqa: ARG002
         part: slice = WHOLE,
     ) -> tuple[Tensor, None]:
-        return self._model.encode(self._images[index[part].to(self._images.device)]), None
+        return self._model.encode(self._images[upload(index[part], self._images)]), None
 
 
 class CaptionedLatents(TrainingData):
@@ -80,7 +81,7 @@ class CaptionedLatents(TrainingData):
         prompts = self._captions.drawn(self._concepts[index], generator)
         dropped = torch.rand(len(index), generator=generator) < self._dropout
         shown = ["" if drop else prompt for prompt, drop in zip(prompts, dropped.tolist(), strict=True)]
-        return self._latents[index[part].to(self._latents.device)], self._model.condition(shown[part])
+        return self._latents[upload(index[part], self._latents)], self._model.condition(shown[part])
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self._model.text_encoder.parameters()

@@ -50,7 +50,13 @@ class EraseDiff(LossMethod):
             "steps": Range(10, 200, log=True, integer=True),
         }
         presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-            "published": {"weight": 0.1, "batch_size": 128, "learning_rate": 1e-4, "clip_norm": 1.0},
+            "published": {
+                "weight": 0.1,
+                "batch_size": 128,
+                "learning_rate": 1e-4,
+                "clip_norm": 1.0,
+                "ema_decay": 0.99,
+            },
             "published_sd": {
                 "weight": 1.0,
                 "batch_size": 16,

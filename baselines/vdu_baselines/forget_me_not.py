@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from diffusers.models.attention_processor import Attention
@@ -16,6 +16,7 @@ from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.pipelines.text_to_image import TextToImage
 
 
 class ForgetMeNot(LossMethod):
@@ -58,10 +59,11 @@ class ForgetMeNot(LossMethod):
 
         preset: Literal["ours", "published"] = Field(
             "ours",
-            description="published: configs/attn.yaml of the authors' release, on a model whose padding is no end",
+            description="published: configs/attn.yaml of the authors' release",
         )
         end: bool = Field(
-            False, description="the prompt's end and its padding get no attention either; published: the end, yes"
+            False,
+            description="the prompt's end gets no attention either, nor padding by the same token; published: yes",
         )
         steps: int = Field(35, gt=0, description="optimiser steps; published: 35")
         batch_size: int = Field(32, gt=0, description="images a step; published: 1")
@@ -114,6 +116,8 @@ class ForgetMeNot(LossMethod):
         Raises UserError for a prompt all of whose words are the anchor's.
         """
         anchor, *preserve = (set(ids) for ids in model.tokens([context.concept.anchor, *context.concept.preserve]))
+        tokenizer = cast(TextToImage, model).tokenizer
+        padded_by_the_end = tokenizer.pad_token_id == tokenizer.eos_token_id
         places = torch.zeros(len(prompts), length, dtype=torch.bool)
         for row, prompt, ids in zip(places, prompts, model.tokens(prompts), strict=True):
             new = set(ids) - anchor
@@ -121,7 +125,8 @@ class ForgetMeNot(LossMethod):
             if not own:
                 raise UserError(f"forget_me_not: all words of {prompt!r} are the anchor's, {context.concept.anchor!r}")
             row[1 : 1 + len(ids)] = torch.tensor([token in own for token in ids])
-            row[1 + len(ids) :] = self.settings.end
+            if self.settings.end:
+                row[1 + len(ids) : None if padded_by_the_end else 2 + len(ids)] = True
         return places
 
 

@@ -40,6 +40,8 @@ class ReTrack(LossMethod):
     class Settings(WithPresets, LossMethod.Settings):
         """Defaults are this project's, and presets those of the authors' code."""
 
+        later: ClassVar[tuple[str, ...]] = ("reduction",)
+
         search: ClassVar[Mapping[str, Range | Choice]] = {
             "redirect": Range(1e-3, 1.0, log=True),
             "neighbours": Range(1, 50, log=True, integer=True),
@@ -55,7 +57,9 @@ class ReTrack(LossMethod):
                 "learning_rate": 5e-5,
                 "optimizer": "adamw",
                 "weight_decay": 1e-6,
-                "clip_norm": 1 / (3 * 32 * 32),
+                "clip_norm": 1.0,
+                "reduction": "sum",
+                "candidates": 60_000,
             },
             "published_sd": {
                 "redirect": 0.5,
@@ -65,7 +69,9 @@ class ReTrack(LossMethod):
                 "learning_rate": 1e-5,
                 "optimizer": "adamw",
                 "weight_decay": 1e-2,
-                "clip_norm": 1 / (4 * 64 * 64),
+                "clip_norm": 1.0,
+                "reduction": "sum",
+                "candidates": 60_000,
                 "weights": "all",
             },
         }
@@ -73,11 +79,20 @@ class ReTrack(LossMethod):
         preset: Literal["ours", "published", "published_sd"] = Field(
             "ours",
             description="published: MNIST's DDPM; published_sd: Stable Diffusion "
-            "(configs/experiment of github.com/sqt24/ReTrack)",
+            "(configs/experiment of github.com/sqt24/ReTrack; on MNIST its AdamW's first beta is 0.95, here torch's)",
         )
         redirect: float = Field(0.05, ge=0, le=1, description="lambda, the part of the redirected loss")
         neighbours: int = Field(10, gt=0, description="k, how many retained images a forget image is led to")
-        candidates: int = Field(2000, gt=0, description="retained images, at random, that the nearest are among")
+        candidates: int = Field(
+            2000,
+            gt=0,
+            description="retained images, at random, that the nearest are among; published: all, up to 60,000",
+        )
+        reduction: Literal["mean", "sum"] = Field(
+            "mean",
+            description="of squared errors over an image's elements; with their sum gradients are as large beside a "
+            "clip_norm and Adam's epsilon as published",
+        )
         steps: int = Field(60, gt=0, description="optimiser steps")
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
 
@@ -100,7 +115,8 @@ class ReTrack(LossMethod):
         x_t = model.add_noise(forget.x0, context.noise_like(forget.x0), t)
         target = redirected(model.process, x_t, t, self._nearest(forget.x0))
         led = nn.functional.mse_loss(model.predict_noise(x_t, t, forget.condition), target)
-        return redirect * led + (1 - redirect) * held
+        elements = x_t[0].numel() if self.settings.reduction == "sum" else 1
+        return elements * (redirect * led + (1 - redirect) * held)
 
     def _nearest(self, x0: Tensor) -> Tensor:
         """The retained images next to each, ``[N, k, *latent_shape]``."""

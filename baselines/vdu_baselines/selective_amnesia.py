@@ -59,13 +59,25 @@ class SelectiveAmnesia(LossMethod):
             "steps": Range(10, 120, log=True, integer=True),
         }
         presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-            "published": {"surrogate": "noise", "fisher_weight": 10, "batch_size": 128, "clip_norm": 1, **_RATE},
+            "published": {
+                "surrogate": "noise",
+                "fisher_weight": 10,
+                "replayed": 5000,
+                "fisher_samples": 5000,
+                "fisher_times": 1000,
+                "steps": 20_000,
+                "batch_size": 128,
+                "clip_norm": 1,
+                "ema_decay": 0.9999,
+                **_RATE,
+            },
             "published_sd": {"fisher_weight": 50 / (4 * 64 * 64), "batch_size": 16, "weights": "all", **_RATE_SD},
         }
 
         preset: Literal["ours", "published", "published_sd"] = Field(
             "ours",
-            description="published: CIFAR-10's DDPM; published_sd: Stable Diffusion, celebrities "
+            description="published: CIFAR-10's DDPM, 5,000,000 backward evaluations for F and then 20,000 steps; "
+            "published_sd: Stable Diffusion, celebrities, for the steps and samples of ours "
             "(github.com/clear-nus/selective-amnesia, whose epochs there are no number of steps)",
         )
         surrogate: Literal["auto", "noise", "anchor"] = Field(
@@ -77,7 +89,9 @@ class SelectiveAmnesia(LossMethod):
         replayed: int = Field(256, gt=1, description="samples of the base that are replayed, and as many of the anchor")
         fisher_samples: int = Field(64, gt=0, description="those of them that F is the mean over")
         fisher_times: int = Field(16, gt=0, description="times that each is noised to, at once; published: all T")
-        left_out: float = Field(0.1, ge=0, lt=1, description="share of samples not replayed, nearest to forget images")
+        left_out: float = Field(
+            0.1, ge=0, lt=1, description="share of samples not replayed, nearest to forget images (unconditional)"
+        )
         steps: int = Field(60, gt=0, description="optimiser steps")
         learning_rate: float = Field(2e-4, gt=0, description="peak learning rate")
 

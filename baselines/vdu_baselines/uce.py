@@ -69,8 +69,8 @@ class UCE(Method):
         )
         kept: Literal["all", "last"] = Field(
             "all",
-            description="of what is preserved: all tokens of the prompts, the anchor and the empty prompt (published), "
-            "or the prompts' last tokens alone (the newest release)",
+            description="of what is preserved: all tokens of the prompts and the empty prompt (published), and of the "
+            "anchor; or the prompts' last tokens alone (the newest release)",
         )
 
     settings: Settings

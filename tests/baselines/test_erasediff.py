@@ -62,5 +62,6 @@ def test_a_gradient_that_overflows_under_its_scale_leaves_a_loss_that_is_told() 
 
 def test_published_settings() -> None:
     assert EraseDiff(preset="published").settings.weight == 0.1
+    assert EraseDiff(preset="published").settings.ema_decay == 0.99
     stable = EraseDiff(preset="published_sd").settings
     assert (stable.batch_size, stable.weights) == (16, "all_but_cross_attention_time_output")

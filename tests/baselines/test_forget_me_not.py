@@ -103,6 +103,20 @@ def test_the_words_are_those_that_the_anchor_and_what_is_preserved_lack(
         assert torch.equal(found, places(base, asked, {"with", "hat"}, end))
 
 
+def test_padding_by_another_token_is_no_end(tiny_text_to_image: TextToImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of Stable Diffusion 2, whose tokenizer pads by an exclamation mark."""
+    method, asked = ForgetMeNot(end=True), ["a person with a hat"]
+    context = context_of(tiny_text_to_image, method)
+    whole = method.words(tiny_text_to_image, context, asked, LENGTH)
+    (end,) = [1 + len(tiny_text_to_image.tokens(asked)[0])]
+    assert whole[0, end:].all()
+    monkeypatch.setattr(type(tiny_text_to_image.tokenizer), "pad_token_id", 0, raising=False)
+    found = method.words(tiny_text_to_image, context, asked, LENGTH)
+    assert found[0, end]
+    assert not found[0, end + 1 :].any()
+    assert torch.equal(found[0, :end], whole[0, :end])
+
+
 def test_a_concept_without_a_word_of_its_own_is_an_error(tiny_text_to_image: TextToImage) -> None:
     """At once, and not when it happens to be drawn."""
     prompts = PROMPTS.model_copy(update={"concept": (*PROMPTS.concept, "person a"), "anchor": "a person"})

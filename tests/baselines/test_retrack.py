@@ -66,6 +66,17 @@ def test_published_settings() -> None:
     published = ReTrack(preset="published").settings
     assert (published.neighbours, published.redirect, published.steps) == (10, 0.005, 50)
     assert ReTrack(preset="published_sd").settings.redirect == 0.5
-    # The authors clip the gradient of a sum over elements at 1: of a CIFAR-10 image, and of a latent at 512x512.
-    assert published.clip_norm == pytest.approx(1 / 3072)
-    assert ReTrack(preset="published_sd").settings.clip_norm == pytest.approx(1 / 16_384)
+    for name in ("published", "published_sd"):
+        settings = ReTrack(preset=name).settings
+        assert (settings.clip_norm, settings.reduction, settings.candidates) == (1.0, "sum", 60_000)
+
+
+def test_a_sum_over_elements_is_so_many_times_the_mean(tiny_text_to_image: TextToImage) -> None:
+    told = []
+    for reduction in ("mean", "sum"):
+        method = ReTrack(reduction=reduction, neighbours=2, batch_size=3)
+        context = context_of(tiny_text_to_image, method)
+        method.start(tiny_text_to_image, context)
+        told.append(float(method.loss(tiny_text_to_image, context).detach()))
+    elements = torch.Size(tiny_text_to_image.latent_shape).numel()
+    assert told[1] == pytest.approx(elements * told[0], rel=1e-5)

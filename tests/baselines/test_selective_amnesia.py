@@ -156,6 +156,8 @@ def test_the_samples_that_lie_nearest_are_not_replayed(tiny_model: Unconditional
 
 def test_published_settings() -> None:
     assert SelectiveAmnesia(preset="published").settings.fisher_weight == 10
-    assert SelectiveAmnesia(preset="published").settings.clip_norm == 1
+    published = SelectiveAmnesia(preset="published").settings
+    assert (published.clip_norm, published.steps, published.fisher_times) == (1, 20_000, 1000)
+    assert (published.replayed, published.fisher_samples, published.ema_decay) == (5000, 5000, 0.9999)
     # 50 of a mean over the elements of a latent at 512x512.
     assert SelectiveAmnesia(preset="published_sd").settings.fisher_weight == pytest.approx(50 / 16_384)

@@ -117,6 +117,19 @@ def test_a_batch_of_one_stays_finite(tiny_model: UnconditionalDDPM) -> None:
 def test_published_settings() -> None:
     published = SISS(preset="published").settings
     assert (published.mixture, published.share, published.steps, published.learning_rate) == (0.5, 0.1, 60, 5e-6)
-    # 1 for a sum over elements, of a CelebA image and of a latent at 512x512.
-    assert published.clip_norm == pytest.approx(1 / 196_608)
-    assert SISS(preset="published_sd").settings.clip_norm == pytest.approx(1 / 16_384)
+    for name in ("published", "published_sd"):
+        settings = SISS(preset=name).settings
+        assert (settings.clip_norm, settings.reduction) == (1.0, "sum")
+
+
+def test_a_sum_over_elements_is_so_many_times_the_mean(tiny_model: UnconditionalDDPM) -> None:
+    """Adam's epsilon tells the two apart, and a clip: an image of 64 elements here."""
+    found = {}
+    for reduction in ("mean", "sum"):
+        method, model = SISS(reduction=reduction, batch_size=4), tiny_model.clone()
+        parameters = list(method.selection(model).values())
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        method.gradients(model, forgetting_ones(tiny_model, method), lambda loss, **kept: loss.backward(**kept))
+        found[reduction] = torch.cat([parameter.grad.flatten() for parameter in parameters])
+    torch.testing.assert_close(found["sum"], 64 * found["mean"], rtol=1e-3, atol=1e-6)

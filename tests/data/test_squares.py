@@ -66,3 +66,20 @@ def test_no_bar_where_nobody_looks(tmp_path: Path, capfd: pytest.CaptureFixture[
     noise(8, 8).save(tmp_path / "a.png")
     read_squares([("a", tmp_path / "a.png")], 1, 8, "squares")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees
+    half = Image.new("RGB", (8, 8), "black")
+    half.paste("white", (0, 0, 8, 4))
+    half.save(tmp_path / "a.png", exif=exif)
+    (pixels,) = read_squares([("a", tmp_path / "a.png")], 1, 8, "squares")
+    assert (pixels[:, :, 4:] == 255).all()
+    assert (pixels[:, :, :4] == 0).all()
+
+
+def test_more_than_eight_bits_are_refused_and_not_cut_off(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(UserError, match="^the deep one is of I.*, more than 8 bits a channel"):
+        read_squares([("the deep one", tmp_path / "deep.png")], 1, 8, "squares")

@@ -80,6 +80,18 @@ def test_is_torch_fidelity_s_own_and_the_closed_form_of_its_features(weights: Pa
     assert value == pytest.approx(scipy_distance(*(f @ basis.T for f in features)) + outside @ outside, rel=1e-2)
 
 
+def test_weighted_images_compare_with_plain_ones(weights: Path) -> None:
+    """As of a text-to-image task, whose prompts' answers weigh alike; equal weights are none."""
+    one, two, inception = pictures(1), pictures(2), Inception.find(str(weights), "cpu")
+    plain, first = fid(one, two, inception), inception_statistics(one, inception)
+    equal, uneven = (
+        frechet_distance(first, inception_statistics(two, inception, weights=np.array(shares)))
+        for shares in ([0.2] * 5, [0.6, 0.1, 0.1, 0.1, 0.1])
+    )
+    assert equal == pytest.approx(plain, rel=1e-3, abs=0)
+    assert uneven != pytest.approx(plain, rel=1e-2, abs=0)
+
+
 def test_grey_images_are_three_equal_channels(weights: Path) -> None:
     inception = Inception.find(str(weights), "cpu")
     one, two = pictures(1, channels=1), pictures(2, channels=1)

@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from vdu_bench.data.squares import upright
 from vdu_bench.errors import UserError
 
 METADATA = ("metadata.jsonl", "metadata.csv")
@@ -108,22 +109,20 @@ def _one(given: Any, shape: tuple[int, int, int], called: str) -> Tensor:
     if isinstance(given, str | Path):
         try:
             with Image.open(given) as image:
-                return _fitted(image, shape)
+                return _fitted(image, shape, given)
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise UserError(f"{called}: {given} cannot be read as an image") from error
     if not isinstance(given, Image.Image):
         raise UserError(f"{called} holds a {type(given).__name__}: give PIL images, files or a tensor")
-    return _fitted(given, shape)
+    return _fitted(given, shape, f"an image of {called}")
 
 
-def _fitted(image: Image.Image, shape: tuple[int, int, int]) -> Tensor:
+def _fitted(image: Image.Image, shape: tuple[int, int, int], name: object) -> Tensor:
     channels, height, width = shape
-    mode = "L" if channels == 1 else "RGB"
-    # A camera's note of how it was held is a part of the picture.
-    upright = ImageOps.exif_transpose(image).convert(mode)
-    if upright.size != (width, height):
-        upright = ImageOps.fit(upright, (width, height), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(upright)).reshape(height, width, channels).permute(2, 0, 1).contiguous()
+    found = upright(image, "L" if channels == 1 else "RGB", name)
+    if found.size != (width, height):
+        found = ImageOps.fit(found, (width, height), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(found)).reshape(height, width, channels).permute(2, 0, 1).contiguous()
 
 
 def _checked(images: Tensor, shape: tuple[int, int, int], called: str) -> Tensor:

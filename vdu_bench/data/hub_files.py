@@ -150,6 +150,7 @@ def of_part(
             raise UserError(f"{where} has several configurations of its data, {listed}: name one by data.config")
         chosen = configs.get(config, []) if config is not None else next(iter(configs.values()), [])
         if chosen:
+            chosen = _one_set(chosen, prefix, where)
             _check_numbers(chosen, where, whole)
             return chosen
     known = sorted({name for configs in found.values() for name in configs})
@@ -168,6 +169,22 @@ def _part_of(name: PurePath) -> tuple[str, str] | None:
             if name.parts[place].startswith(prefix):
                 return "/".join(name.parts[:place]), prefix
     return None
+
+
+def _one_set(names: list[PurePath], prefix: str, where: object) -> list[PurePath]:
+    """Of ``train-...`` and ``train_small-...``, the first. Raises UserError where none is called as the part is."""
+    sets: dict[str, list[PurePath]] = {}
+    for name in names:
+        if name.stem.startswith(prefix) and (found := NUMBERED.search(name.stem)) is not None:
+            sets.setdefault(name.stem[: found.start()], []).append(name)
+    if len(sets) < 2:
+        return names
+    own = [sets[stem] for stem in (prefix, f"{prefix}ation") if stem in sets]
+    if not own:
+        raise UserError(
+            f"{where} has several sets of files of one part, {' and '.join(sorted(sets))}: keep one of them"
+        )
+    return own[0]
 
 
 def _check_numbers(names: Sequence[PurePath], where: object, whole: bool) -> None:

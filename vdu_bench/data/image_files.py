@@ -34,6 +34,11 @@ class Labelled:
     shown: tuple[tuple[bool, ...], ...]
     names: tuple[str, ...]
 
+    def in_order_of(self, names: tuple[str, ...]) -> Labelled:
+        """The same, with the concepts in the order of `names`, which are as many and called alike."""
+        places = [self.names.index(name) for name in names]
+        return Labelled(self.files, tuple(tuple(row[i] for i in places) for row in self.shown), names)
+
 
 def visible(name: str) -> bool:
     """Whether a name is somebody's own: what file managers, notebooks and archives of a Mac leave is not."""

@@ -9,18 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
-from vdu_bench.data.squares import square
+from vdu_bench.data.squares import square, upright
 from vdu_bench.errors import UserError, flat
 
 GREY = ("1", "L", "LA")
 """Pillow's modes of one channel, with transparency or without."""
-
-DEEP = ("I", "F")
-"""How its modes of more than 8 bits a channel begin."""
 
 
 def channels_in(files: Sequence[Path]) -> int:
@@ -84,10 +81,10 @@ def read_pictures(files: Sequence[Path], channels: int, size: int | None, label:
 
 def _decoded(file: Path, channels: int, size: int | None) -> NDArray[np.uint8]:
     with _opened(file) as image:
-        if image.mode.startswith(DEEP):
-            raise UserError(f"{file} is of {image.mode}, more than 8 bits a channel, which would be cut off")
         try:
-            whole = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
+            whole = upright(image, "L" if channels == 1 else "RGB", file)
+        except UserError:
+            raise
         except (OSError, SyntaxError, ValueError) as error:  # Pillow's for what is damaged within
             raise UserError(f"{file} is damaged: {flat(error)}; mend it or take it away") from error
     found = np.asarray(whole if size is None else square(whole, size))

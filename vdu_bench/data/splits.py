@@ -26,6 +26,13 @@ class DataSplits:
     titles: Mapping[str, str] = field(default_factory=dict)
     pairs: Mapping[str, CounterfactualPairs] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.train.names != self.held_out.names:
+            raise ValueError(
+                f"both splits must have the same concepts in the same order, not {', '.join(self.train.names)} and "
+                f"{', '.join(self.held_out.names)}"
+            )
+
     def digest(self) -> str:
         """sha256 over both splits."""
         return hashlib.sha256((self.train.digest() + self.held_out.digest()).encode()).hexdigest()

@@ -9,11 +9,24 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
 from vdu_bench.errors import UserError
+
+DEEP = ("I", "F")
+"""How Pillow's modes of more than 8 bits a channel begin."""
+
+
+def upright(image: Image.Image, mode: str, name: object) -> Image.Image:
+    """The image in a mode of 8 bits a channel, turned as its camera was held.
+
+    Raises UserError, which calls it `name`, for one of more bits: Pillow would cut them off.
+    """
+    if image.mode.startswith(DEEP):
+        raise UserError(f"{name} is of {image.mode}, more than 8 bits a channel, which would be cut off")
+    return ImageOps.exif_transpose(image).convert(mode)
 
 
 def square(image: Image.Image, size: int) -> Image.Image:
@@ -47,7 +60,7 @@ def read_squares(
         original: width and height that every file must have; any if not given.
 
     Raises:
-        UserError: a file is missing, damaged or of another size; it is named.
+        UserError: a file is missing, damaged, of more than 8 bits a channel or of another size; it is named.
     """
     # Decoded into the place they stay in: a list of them would be the whole data set once more.
     pixels = np.empty((count, 3, size, size), np.uint8)
@@ -60,7 +73,9 @@ def read_squares(
                     raise UserError(
                         f"{name} has {image.width} x {image.height} pixels, not {original[0]} x {original[1]}"
                     )
-                target[:] = np.asarray(square(image.convert("RGB"), size)).transpose(2, 0, 1)
-        except (OSError, SyntaxError) as error:  # the latter is Pillow's for a broken PNG
+                target[:] = np.asarray(square(upright(image, "RGB", name), size)).transpose(2, 0, 1)
+        except UserError:
+            raise
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow's for a broken PNG, and for what is cut off
             raise UserError(f"{name} is missing or damaged: {error}") from error
     return torch.from_numpy(pixels)

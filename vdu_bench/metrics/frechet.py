@@ -94,7 +94,9 @@ def inception_statistics(
     if weights is None:
         found: Statistics = fid_features_to_statistics(features)
         return found
-    return {key: value.astype(np.float32) for key, value in feature_statistics(features, weights).items()}
+    # In the types of torch-fidelity's own, which it compares.
+    weighted = feature_statistics(features, weights)
+    return {**weighted, "mu": weighted["mu"].astype(np.float32)}
 
 
 class _Images(Dataset[Tensor]):

@@ -135,3 +135,14 @@ def test_margins_that_are_too_small_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="an image of 28 x 28 pixels, and pad_to is 16"):
         _load(root, pad_to=16)
     assert _load(root, pad_to=30).train.images.shape[-1] == 30
+
+
+def test_a_smaller_copy_of_a_part_beside_it_is_no_part_of_it() -> None:
+    names = [PurePath(f"data/{name}.parquet") for name in (
+        "train-00000-of-00002", "train-00001-of-00002", "train_small-00000-of-00001",
+        "validation-00000-of-00001", "validation_corrupted-00000-of-00001",
+    )]  # fmt: skip
+    assert [name.stem for name in of_part(names, TRAIN, "it")] == ["train-00000-of-00002", "train-00001-of-00002"]
+    assert [name.stem for name in of_part(names, HELD_OUT, "it")] == ["validation-00000-of-00001"]
+    with pytest.raises(UserError, match="it has several sets of files of .*part, train_a and train_b: keep one"):
+        of_part([PurePath(f"train_{one}-00000-of-00001.parquet") for one in "ab"], TRAIN, "it")

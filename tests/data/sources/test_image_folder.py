@@ -14,6 +14,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from vdu_bench.data.catalog import data_stamp, load_data
+from vdu_bench.data.image_set import ImageSet
 from vdu_bench.data.specs import DataSpec
 from vdu_bench.data.splits import DataSplits
 from vdu_bench.errors import UserError
@@ -252,3 +253,22 @@ def test_the_stamp_follows_the_images_and_nothing_beside_them(tmp_path: Path) ->
     before = data_stamp(attributes, None) if portraits(tmp_path) else ""
     table(tmp_path, ["faces/1.png,0,0"])
     assert data_stamp(attributes, None) != before
+
+
+def test_columns_of_two_parts_in_another_order_are_the_same_concepts(tmp_path: Path) -> None:
+    for part, count in (("train", 6), ("test", 4)):
+        portraits(tmp_path / part, count)
+    plain = load(tmp_path, attributes="metadata.csv")
+    file = tmp_path / "test" / "metadata.csv"
+    rows = [line.split(",") for line in file.read_text().splitlines()]
+    file.write_text("".join(f"{name},{second},{first}\n" for name, first, second in rows))
+    turned = load(tmp_path, attributes="metadata.csv")
+    assert turned.held_out.names == turned.train.names == ("hat", "beard")
+    assert turned.digest() == plain.digest()
+
+
+def test_splits_whose_concepts_stand_in_another_order_are_no_data_set(tmp_path: Path) -> None:
+    splits = load(portraits(tmp_path), attributes="metadata.csv")
+    turned = ImageSet(splits.held_out.images, splits.held_out.concepts, splits.held_out.names[::-1])
+    with pytest.raises(ValueError, match="the same concepts in the same order, not hat, beard and beard, hat"):
+        DataSplits(splits.train, turned)

@@ -17,6 +17,7 @@ from torch import Tensor
 from vdu_bench.errors import UserError
 from vdu_bench.models.files.external_files import find_external
 from vdu_bench.models.pipelines.loading import load_model
+from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 
 
@@ -113,6 +114,38 @@ def test_older_names_of_a_lora_are_understood(
         save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
         images = draw(load(file, tiny_pipeline)[0])
         assert (images.int() - expected.int()).abs().max() <= 1
+
+
+def test_each_layer_of_kohya_s_has_its_own_alpha(tiny_pipeline: Path, tmp_path: Path) -> None:
+    """As of a file that was resized, or trained with an alpha for each block: alpha / r times up @ down."""
+    pytest.importorskip("peft", reason="the extra 'lora' is not installed")
+    base, generator = TextToImage.load(tiny_pipeline), torch.Generator().manual_seed(0)
+    # transformers called a text encoder's layers so when those files were made.
+    networks = {"lora_unet": base.denoiser, "lora_te_text_model": base.text_encoder}
+    kohya, expected = {}, {}
+    for prefix, network in networks.items():
+        for name, module in network.named_modules():
+            plain = name.removeprefix("text_model.")
+            if not plain.endswith(("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")):
+                continue
+            rank, alpha = 1 + len(expected) % 3, 1.0 + len(expected) % 4
+            up, down = (
+                torch.randn(n, generator=generator) / 10
+                for n in ((len(module.weight), rank), (rank, module.weight.shape[1]))
+            )
+            called = f"{prefix}_{plain.replace('.', '_')}"
+            kohya |= {f"{called}.lora_down.weight": down, f"{called}.lora_up.weight": up}
+            kohya[f"{called}.alpha"] = torch.tensor(alpha)
+            expected[prefix, name] = alpha / rank * up @ down
+    save_file(kohya, tmp_path / "kohya.safetensors")
+    fused, told = load(tmp_path / "kohya.safetensors", tiny_pipeline)
+    assert isinstance(fused, TextToImage)
+    changed = {"lora_unet": fused.denoiser, "lora_te_text_model": fused.text_encoder}
+    assert {prefix for prefix, _ in expected} == set(networks)
+    for (prefix, name), change in expected.items():
+        ours, before = (side[prefix].get_parameter(f"{name}.weight").detach() for side in (changed, networks))
+        torch.testing.assert_close(ours - before, change, rtol=1e-4, atol=1e-6)
+    assert "at scale 0.333333 and 0.5" in told
 
 
 def test_a_lora_that_does_not_fit_is_refused(

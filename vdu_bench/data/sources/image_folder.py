@@ -68,7 +68,7 @@ class ImageFolder(DataSource):
             name = min(other)
             has, lacks = ("train", "test") if name in train.names else ("test", "train")
             raise UserError(f"{self.place(data_dir)}: the {has} part has {name!r}, and the {lacks} part has not")
-        return train, held_out
+        return train, None if held_out is None else held_out.in_order_of(train.names)
 
     def roots(self, data_dir: Path | None) -> list[Path]:
         parts = [part for part in parts_of(self.place(data_dir)) if part is not None]

@@ -48,11 +48,12 @@ class KernelMachines(JudgeNetwork):
         return nn.functional.linear(features, self.weight, self.bias)
 
 
-def fit_machines(recipe: SVMRecipe, images: ImageSet) -> KernelMachines:
+def fit_machines(recipe: SVMRecipe, images: ImageSet, exclusive: bool = True) -> KernelMachines:
     """The machines of a recipe, by scikit-learn: one against all others for each concept, and one for "none of these".
 
     Each of a class also learns that what is off the manifold is not its own; one of an attribute sees real images
-    alone, since of others nothing is said.
+    alone, since of others nothing is said. They are classes where each image shows one, and `exclusive` does not say
+    that others show none or two.
 
     Raises:
         UserError: none of the images that it learns from shows one of the concepts, or all do.
@@ -78,7 +79,7 @@ def fit_machines(recipe: SVMRecipe, images: ImageSet) -> KernelMachines:
 
     weight, bias = torch.zeros(concepts.shape[1], len(shown)), torch.zeros(concepts.shape[1])
     for k, name in enumerate((*images.names, "")):
-        learned = len(shown) if images.exclusive or not name else len(real)
+        learned = len(shown) if (exclusive and images.exclusive) or not name else len(real)
         wanted = concepts[:learned, k].numpy()
         if not name and not outliers:
             # Nothing was shown that could be told from real images.

@@ -36,16 +36,18 @@ def train_judge(
         UserError: support vector machines have nothing to learn a concept from.
     """
     images = splits.train
+    # A few attributes may by chance be one to an image in the training part.
+    exclusive = images.exclusive and splits.held_out.exclusive
     _, channels, height, width = images.images.shape
     shape = (channels, height, width)
     if isinstance(recipe, SVMRecipe):
-        network: JudgeNetwork = fit_machines(recipe, images).to(device)
+        network: JudgeNetwork = fit_machines(recipe, images, exclusive).to(device)
     elif isinstance(recipe, NetworkRecipe):
         network = make_network(recipe, shape, len(images.names) + 1).to(device)
-        _train_network(network, recipe, images, device, on_step)
+        _train_network(network, recipe, images, exclusive, device, on_step)
     else:
         raise TypeError(f"no training by a {type(recipe).__name__}")
-    judge = Judge(name, network.eval(), images.names, recipe, shape, images.exclusive, torch.zeros(0))
+    judge = Judge(name, network.eval(), images.names, recipe, shape, exclusive, torch.zeros(0))
     judge.confusion = confusion_matrix(judge, splits.held_out)
     return judge
 
@@ -54,10 +56,11 @@ def _train_network(
     network: JudgeNetwork,
     recipe: NetworkRecipe,
     images: ImageSet,
+    exclusive: bool,
     device: torch.device | str,
     on_step: Callable[[int, float], None] | None,
 ) -> None:
-    error = _class_error if images.exclusive else _attribute_error
+    error = _class_error if exclusive else _attribute_error
     n_outliers = round(recipe.outliers * recipe.training.batch_size)
     pixels, concepts = images.images.to(device), images.concepts.to(device)
 

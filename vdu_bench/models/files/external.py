@@ -24,7 +24,10 @@ from vdu_bench.models.pipelines.schedule import check_denoiser
 from vdu_bench.models.selection import Selection, selected_parameters
 from vdu_bench.models.specs import NOISE
 
-INPUTS = ("class_embed_type", "num_class_embeds", "addition_embed_type", "encoder_hid_dim_type")
+INPUTS = (
+    *("class_embed_type", "num_class_embeds", "addition_embed_type", "encoder_hid_dim_type"),
+    "time_cond_proj_dim",  # a guidance scale, as of models that were distilled to few steps
+)
 """What a denoiser may want to be given beside x_t, t and a condition, as its configuration says."""
 
 NO_MATTER = ("dropout", "sample_size")

@@ -73,9 +73,9 @@ def fuse_lora(base: Any, state: dict[str, Tensor], file: Path, source: str) -> s
         raise UserError(f"{source} is a LoRA, which only a StableDiffusionPipeline takes; the task's is unconditional")
     if find_spec("peft") is None:
         raise UserError(f"{source} is a LoRA, and diffusers reads it with the help of peft: {install('lora')}")
-    state = _plainly_named(state, source)
+    state, folded = _scaled(_plainly_named(state, source))
     prefixed = any(name.startswith(("unet.", "text_encoder.", "lora_")) for name in state)
-    alphas = any(name.endswith(".alpha") for name in state)
+    alphas = bool(folded) or any(name.endswith(".alpha") for name in state)
     header = _header(file, prefixed, source, alphas)
     pipeline = base.pipeline()
     networks = {"unet": pipeline.unet, "text_encoder": pipeline.text_encoder}
@@ -100,7 +100,7 @@ def fuse_lora(base: Any, state: dict[str, Tensor], file: Path, source: str) -> s
                 if ".lora_" in name
             }
             _check_landed(state, landed, source)
-            scales = sorted({scale for module in networks.values() for scale in _scales(module)})
+            scales = sorted(folded or {scale for module in networks.values() for scale in _scales(module)})
             pipeline.fuse_lora(adapter_names=[ADAPTER])
             pipeline.unload_lora_weights()
     except UserError:
@@ -132,6 +132,22 @@ def _plainly_named(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor
     if len(named) < len(state):
         raise UserError(f"{source} holds matrices twice, under names such as {next(iter(state))}")
     return named
+
+
+def _scaled(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], set[float]]:
+    """kohya's matrices with each one's scale, its alpha over its rank, put into it; and the scales there were.
+
+    diffusers finds no place for some layers' own alphas, and would give these the most common one.
+    """
+    found, scales = dict(state), set()
+    for name in state:
+        layer = name.removesuffix(".alpha")
+        up, down = f"{layer}.lora_up.weight", f"{layer}.lora_down.weight"
+        if layer != name and up in state and down in state:
+            scale = float(found.pop(name)) / len(state[down])
+            found[up] = state[up].float() * scale
+            scales.add(round(scale, 6))
+    return found, scales
 
 
 def _header(file: Path, prefixed: bool, source: str, alphas: bool) -> dict[str, str]:

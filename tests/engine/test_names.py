@@ -149,3 +149,9 @@ def test_a_recipe_of_older_code_is_the_same_but_for_what_it_says(tiny_task: Task
     del base["training"]["weight_decay"], base["stored_dtype"]
     put_trained(tiny_task, tmp_path, base, judge | {"that is no more": 1})
     check(cells_of(tiny_task), tmp_path)
+
+
+def test_a_method_does_not_replace_a_checkpoint_of_its_name(tiny_task: Task, tmp_path: Path) -> None:
+    put(record_of(tiny_task, role="external", ledger=None, settings={"checkpoint": "mine"}), tmp_path)
+    with pytest.raises(UserError, match="is of a checkpoint from elsewhere, and this run of a method that is called"):
+        check(cells_of(tiny_task), tmp_path)

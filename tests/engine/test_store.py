@@ -84,6 +84,31 @@ def test_damage_is_noticed_named_and_mended(tmp_path: Path, damage) -> None:
     assert again.address[:12] in said[0]
 
 
+def test_looking_for_what_is_damaged_takes_nothing_away(tmp_path: Path) -> None:
+    """Another process may look at it too, and be the one that makes it again."""
+    store = Store(tmp_path)
+    artifact, _ = store.build("kind", SPEC, make)
+    damage_bytes(artifact.folder)
+    for _ in range(2):
+        assert store.find("kind", SPEC) is None
+    assert artifact.folder.exists()
+    Store(tmp_path).build("kind", SPEC, make)
+    assert store.find("kind", SPEC) is not None
+    assert [folder.name for folder in (tmp_path / "kind").iterdir()] == [artifact.folder.name], "nothing is left over"
+
+
+def test_what_is_made_again_is_there_until_the_new_one_is(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.build("kind", SPEC, make)
+
+    def looking(folder: Path) -> dict[str, int]:
+        assert store.find("kind", SPEC) is not None
+        return make(folder)
+
+    store.build("kind", SPEC, looking, rebuild=True)
+    assert store.find("kind", SPEC) is not None
+
+
 def test_a_failure_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
     store = Store(tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from vdu_bench.engine.stages import trained as training
 from vdu_bench.engine.stages.base import base
 from vdu_bench.engine.stages.posterior import snapshot_posterior
 from vdu_bench.engine.stages.retrained import retrained
-from vdu_bench.engine.store import Store
+from vdu_bench.engine.store import Store, checksums
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
@@ -29,11 +30,11 @@ class Killed(Exception):
     """Stands for a kill."""
 
 
-def workshop(root: Path) -> tuple[Workshop, list[str]]:
+def workshop(root: Path, again: tuple[str, ...] = ()) -> tuple[Workshop, list[str]]:
     said: list[str] = []
     progress = Progress(quiet=True)
     progress.say = said.append  # type: ignore[method-assign]
-    return Workshop(Store(root), "cpu", progress), said
+    return Workshop(Store(root), "cpu", progress, again=again), said
 
 
 def of(task: Task, snapshots: int) -> Task:
@@ -123,6 +124,33 @@ def test_a_kill_at_any_place_costs_no_posterior(
     monkeypatch.setattr(training, "train", killed)
     assert [file_of(later, of(tiny_task, n)).read_bytes() for n in (2, 3, 5, 10)] == expected
     assert "tiny: base model: reused" in said
+
+
+def test_a_base_that_is_made_again_has_its_own_posterior_whenever_it_was_killed(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The posterior of the training before it is there under the same address."""
+    shop, _ = workshop(tmp_path)
+    base(shop, tiny_task)
+    old = file_of(shop, of(tiny_task, 5))
+    whole = old.read_bytes()
+    old.write_bytes(b"of the training before")
+    manifest = old.parent / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    facts["files"] = checksums(old.parent)
+    manifest.write_text(json.dumps(facts))
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    again, _ = workshop(tmp_path, again=("base",))
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "posterior_stage", killed)
+        with pytest.raises(Killed):
+            base(again, tiny_task)
+    later, _ = workshop(tmp_path)
+    base(later, tiny_task)
+    assert file_of(later, of(tiny_task, 5)).read_bytes() == whole
 
 
 def _dying(steps: int) -> Any:

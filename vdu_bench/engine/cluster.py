@@ -62,14 +62,14 @@ class ClusterExecutor(ABC):
             place = self._place(cells)
             # All at once: loading torch takes each of them as long as a small cell.
             self._ready = [self._client.submit(_warm_up, *place, workers=[one], pure=False) for one in workers]
-            self._client.submit(_check_there, cells, *place, pure=False).result()
+            self._result(self._client.submit(_check_there, cells, *place, pure=False), "checked the data")
         except BaseException:
             self._open.close()
             raise
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
         """Each cell with its record, as they come. Raises UserError where a worker dies."""
-        from distributed import KilledWorker, as_completed
+        from distributed import as_completed
 
         if self._client is None:
             self.check(cells)
@@ -79,22 +79,28 @@ class ClusterExecutor(ABC):
             # One after the other: tasks of a family share what is prepared.
             for task in tasks_of(cells):
                 of_task = [cell for cell in cells if cell.task.digest() == task.digest()]
-                self._client.submit(_prepare_there, of_task, *place, pure=False).result()
+                self._result(self._client.submit(_prepare_there, of_task, *place, pure=False), f"prepared {task.name}")
             # The shortest last, so that the workers end together: nothing is unlearned for the retrained model's row.
             queue = sorted(cells, key=lambda cell: cell.needs_retrained)
             futures = {self._client.submit(_record_there, cell, *place, pure=False): cell for cell in queue}
             with self._progress.bar("cells", len(cells)) as advance:
                 for future in as_completed(futures):
                     cell = futures[future]
-                    try:
-                        record = Record.model_validate_json(future.result())
-                    except KilledWorker as error:
-                        raise UserError(
-                            f"the workers that ran {cell.name} died, as they do when memory is short; use fewer of them"
-                        ) from error
+                    record = Record.model_validate_json(self._result(future, f"ran {cell.name}"))
                     advance(1)
                     yield cell, record
         self._client = None
+
+    def _result(self, future: Any, did: str) -> Any:
+        """What a worker gave. Raises UserError where those that tried died."""
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            raise UserError(
+                f"the workers that {did} died, as they do when memory is short; use fewer of them"
+            ) from error
 
     def _place(self, cells: Sequence[Cell]) -> tuple[Any, ...]:
         return cells[0].device, cells[0].data_dir, self._root, self._fresh, self._plugins

@@ -146,7 +146,11 @@ def _check_same(file: Path, there: Record, cell: Cell, found: Record | None, rec
             f"{file} rests on a model trained with {name}={in_few_words(before)}, and this run would be with "
             f"{in_few_words(now)}: give the task a name of its own, or {mend}"
         )
-    if cell.external is None and there.role != "external":
+    if (cell.external is None) != (there.role != "external"):
+        of = "a checkpoint from elsewhere", "a method"
+        before, now = of if cell.external is None else of[::-1]
+        raise UserError(f"{file} is of {before}, and this run of {now} that is called alike: {mend}")
+    if cell.external is None:
         for name, before, now in _settings(there, cell, found):
             raise UserError(
                 f"{file} was made with {cell.method}.{name}={in_few_words(before)}, and this run would be with "

@@ -91,18 +91,13 @@ class Store:
         self._say = say
 
     def find(self, kind: str, spec: Mapping[str, Any]) -> Artifact | None:
-        """The artifact, whole and checked, or None. A damaged one of the store's own is named and removed."""
+        """The artifact, whole and checked, or None. A damaged one of the store's own stays until it is made again."""
         key = address(kind, spec)
         own = self._folder(kind, key)
         if own.exists():
-            artifact, damage = read_artifact(own)
+            artifact, _ = read_artifact(own)
             if artifact is not None:
                 return artifact
-            self._say(f"{kind} {key[:12]} in the store is damaged ({damage}); it is made again")
-            # Renamed first: a kill in the middle of removing must not leave half of it under its name.
-            doomed = own.with_name(f"{own.name}.damaged.{os.getpid()}")
-            own.rename(doomed)
-            shutil.rmtree(doomed)
         if key in self._shipped:
             artifact, damage = read_artifact(self._shipped[key])
             if artifact is not None:
@@ -152,14 +147,21 @@ class Store:
             # Another process may have made it while this one waited for the lock.
             if not rebuild and (artifact := self.find(kind, spec)) is not None:
                 return artifact, False
+            if not rebuild and final.exists():
+                self._say(f"{kind} {key[:12]} in the store is damaged ({read_artifact(final)[1]}); it is made again")
             partial = final.with_name(f"{final.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             facts = make(partial)
             manifest = {"kind": kind, "spec": spec, "hash": key, "files": checksums(partial), "facts": facts}
             (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            shutil.rmtree(final, ignore_errors=True)
+            # Renamed first: a kill in the middle of removing must not leave half of it under its name, and who reads it
+            # finds the old one or the new one.
+            doomed = final.with_name(f"{final.name}.damaged.{os.getpid()}")
+            with suppress(FileNotFoundError):
+                final.rename(doomed)
             os.replace(partial, final)
+            shutil.rmtree(doomed, ignore_errors=True)
         return Artifact(final, manifest), True
 
     def take_in(self, artifact: Artifact) -> Artifact:

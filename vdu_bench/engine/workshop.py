@@ -59,11 +59,12 @@ class Workshop:
         """``cpu`` or ``cuda``: what a stage's address tells of the device, since cards of one machine share stages."""
         return self.device.partition(":")[0]
 
-    def get(self, stage: Stage) -> Artifact:
-        """The artifact of a stage, found or made."""
+    def get(self, stage: Stage, again: bool = False) -> Artifact:
+        """The artifact of a stage, found or made; made in any case, once, where it is wanted `again`."""
         key = stage.address
         if key not in self._artifacts:
-            artifact, made = self.store.build(stage.kind, stage.full_spec, _noting(stage), stage.kind in self._again)
+            again = again or stage.kind in self._again
+            artifact, made = self.store.build(stage.kind, stage.full_spec, _noting(stage), again)
             self._artifacts[key] = artifact
             if stage.label:
                 self.progress.say(f"{stage.label}: {'made' if made else 'reused'}")

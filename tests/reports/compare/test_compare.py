@@ -139,6 +139,26 @@ def test_records_that_do_not_compare_are_refused_with_the_field() -> None:
         pair_rows(cells(), right)
 
 
+def test_other_attacks_and_other_retrained_models_do_not_compare() -> None:
+    sides = cells(), cells()
+    for steps, side in zip((10, 5), sides, strict=True):
+        for record in side:
+            record.probe_settings["relearn"] = {"looks": [steps]}
+    with pytest.raises(UserError, match=r"probe_settings.relearn.looks is \[10\] in A and \[5\] in B"):
+        pair_rows(*sides)
+    for record in sides[1]:
+        # What one side alone was put under is no difference.
+        record.probe_settings = {"resample": {"steps": 2}}
+    assert pair_rows(*sides)
+    for seed, side in enumerate(sides):
+        for record in side:
+            record.digests["retrain"] = f"{record.seeds.sample}"
+            if record.seeds.sample == 2:
+                record.digests["retrain"] = f"{record.seeds.sample + seed}"
+    with pytest.raises(UserError, match='digests.retrain of seed 2 is "2" in A and "3" in B'):
+        pair_rows(*sides)
+
+
 def test_nothing_in_common_is_said() -> None:
     with pytest.raises(UserError, match="no task in common: A has digits_1; B has digits_8"):
         pair_rows(cells(), cells(task="digits_8"))

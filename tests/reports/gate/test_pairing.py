@@ -72,7 +72,15 @@ def test_extra_cells_are_no_loss() -> None:
     assert (notice.where, notice.kind, notice.worse) == ("digits_1/esd", "extra", False)
 
 
-@pytest.mark.parametrize(("before", "after", "worse"), [("ok", "diverged", True), ("failed", "ok", False)])
+@pytest.mark.parametrize(
+    ("before", "after", "worse"),
+    [
+        ("ok", "diverged", True),
+        ("failed", "ok", False),
+        ("diverged", "failed", True),
+        ("failed", "diverged", False),
+    ],
+)
 def test_a_changed_status(before: str, after: str, worse: bool) -> None:
     sides = []
     for status in (before, after):
@@ -241,3 +249,18 @@ def test_attacks_that_only_the_reference_was_put_under_are_said_once(allowed: bo
     for record in new:
         record.probes["relearn"] = {"evaluations": 1}
     assert not compare(reference, new, allow_missing=True).passed
+
+
+def test_what_an_attack_showed_is_lost_though_another_was_not_run() -> None:
+    """Nobody asked for the other one again; but this one was run, and its numbers are gone."""
+    reference, new = cells(), cells()
+    for record in reference:
+        facts = record.metrics["pul"].model_copy(update={"group": "robustness", "covered_by": ""})
+        record.metrics |= {"relearn_rate": facts, "resample_rate": facts, "gap_fd": facts}
+        record.probes |= {"relearn": {"evaluations": 1}, "resample": {"evaluations": 1}}
+    for record in new:
+        record.probes["relearn"] = {"evaluations": 1}
+    found = compare(reference, new, allow_missing=True)
+    lost = {one.text.split()[1] for one in found.notices if one.text.startswith("no ")}
+    assert lost == {"relearn_rate", "gap_fd"}
+    assert not found.passed

@@ -97,7 +97,8 @@ def trained(
     for posterior in posteriors:
         file = _waiting(workspace, posterior)
         if shop.team.told(file.exists):
-            shop.get(posterior_stage(task, spec, posterior, _copying(shop, file)))
+            # One that is there already may be of the training before this one, which its address does not tell.
+            shop.get(posterior_stage(task, spec, posterior, _copying(shop, file)), again=True)
     shop.store.forget_workspace(kind, running)
     return artifact
 

@@ -134,6 +134,10 @@ def _facts(records: Sequence[Record]) -> dict[str, Any]:
     if protocol := next((record.protocol for record in records if record.protocol is not None), None):
         facts |= {field: compared(protocol, field) for field in Protocol.model_fields}
     for record in records:
+        facts |= {f"probe_settings.{probe}": settings for probe, settings in record.probe_settings.items()}
+        if "retrain" in record.digests:
+            # What leaks and gaps are against, which may be another one with each seed.
+            facts[f"digests.retrain of seed {record.seeds.sample}"] = record.digests["retrain"]
         for name, result in record.metrics.items():
             facts |= {f"{name}'s {field}": getattr(result, field) for field in ("label", "unit", "better")}
     return facts

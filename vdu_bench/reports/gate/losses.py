@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.measured import MetricFacts, Outcomes
+from vdu_bench.metrics.catalog import METRICS, metric_facts
+from vdu_bench.probes.catalog import PROBES
 from vdu_bench.records import Record
 from vdu_bench.reports.gate.pairing import Notice, Pair
 from vdu_bench.reports.gate.tolerances import Tolerance
@@ -120,7 +122,18 @@ def gate_metrics(
 def _unasked(pair: Pair, metric: str) -> bool:
     """Whether the new cell lacks a metric because its model was put under fewer attacks: nobody has to ask for one."""
     lacks = metric not in pair.new.metrics and _has_value(pair.old, metric)
-    return lacks and _facts(pair.old, metric).group == "robustness" and bool(pair.old.probes.keys() - pair.new.probes)
+    gone = pair.old.probes.keys() - pair.new.probes
+    if not lacks or not gone or _facts(pair.old, metric).group != "robustness":
+        return False
+    probe = metric_facts(metric).probe if metric in METRICS.entries() else ""
+    if probe in pair.old.probes and _is_attack(probe):
+        return probe in gone
+    # What is measured wherever there is any attack, such as a distance to the retrained model, goes with the last one.
+    return not any(map(_is_attack, pair.new.probes))
+
+
+def _is_attack(probe: str) -> bool:
+    return probe in PROBES.entries() and bool(PROBES.entry(probe).static_class().literals.get("attack"))
 
 
 def gated_metrics(records: Iterable[Record]) -> set[str]:

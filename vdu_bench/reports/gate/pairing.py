@@ -196,7 +196,9 @@ def _statuses(pairs: Iterable[Pair]) -> list[Notice]:
         if pair.old.status != pair.new.status:
             reason = flat(pair.new.reason)
             text = f"{pair.old.status} before, {pair.new.status} now" + (f": {reason}" if reason else "")
-            notices.append(Notice(pair.new.cell_name, "status", text, worse=pair.old.status == "ok"))
+            # A method may diverge; that its code breaks is never as it was.
+            worse = pair.old.status == "ok" or pair.new.status == "failed"
+            notices.append(Notice(pair.new.cell_name, "status", text, worse=worse))
     return notices
 
 

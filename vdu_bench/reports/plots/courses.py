@@ -30,7 +30,7 @@ def draw_courses(courses: Courses, file: Path) -> list[Path]:
 def _figure(courses: Courses, looks: Mapping[str, MethodStyle]) -> Figure:
     count = len(courses.series)
     rows = len({course.row for ways in courses.series.values() for course in ways})
-    figure = Figure(figsize=(1.6 + 3.2 * count, max(3.6, 0.4 + LEGEND_LINE * rows)), layout="constrained")
+    figure = Figure(figsize=(1.6 + max(3.2 * count, 4.0), max(3.6, 0.4 + LEGEND_LINE * rows)), layout="constrained")
     panels = figure.subplots(1, count, sharey=True, squeeze=False)[0]
     for axes, (name, ways) in zip(panels, courses.series.items(), strict=True):
         for course in ways:
@@ -47,7 +47,9 @@ def _figure(courses: Courses, looks: Mapping[str, MethodStyle]) -> Figure:
         panels[0].set_ylim(-0.03 * max(most, 10), 1.08 * max(most, 10))
     figure.legend(*_in_order(panels[-1]), loc="outside right upper", frameon=False)
     direction = {"lower": "; lower is better", "higher": "; higher is better"}.get(courses.better, "")
-    figure.suptitle(f"{courses.variant}: {courses.title}{direction}")
+    # Over one panel a title in one line would reach into the legend.
+    title = {"t": f"{courses.variant}\n{courses.title}{direction}", "x": 0.01, "ha": "left"}
+    figure.suptitle(**(title if count == 1 else {"t": f"{courses.variant}: {courses.title}{direction}"}))
     notes = []
     if any(course.destroyed for ways in courses.series.values() for course in ways):
         notes.append(f"{DESTROYED} has destroyed the model")

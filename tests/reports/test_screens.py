@@ -153,9 +153,13 @@ def test_metrics_and_order_are_chosen(records: list[Record]) -> None:
 
 
 def test_a_table_of_attacks_says_of_which_task_there_was_none(records: list[Record]) -> None:
-    boards = viewed(leaderboards(records), robustness_metrics(records))
+    some = [record.model_copy() for record in records if record.family == "digits"]
+    for record in some:
+        if record.task == "digits_8":
+            record.metrics = {name: one for name, one in record.metrics.items() if one.group != "robustness"}
+    boards = viewed(leaderboards(some), robustness_metrics(some))
     unattacked = {board.variant for board in boards if UNATTACKED in board.notes}
-    assert unattacked == {"faces_bangs", "faces_eyeglasses", "faces_hats"}
+    assert unattacked == {"digits_8"}
     assert not [board for board in viewed(boards, ["pul_strict"]) if board.notes.count(UNATTACKED) > 1]
 
 

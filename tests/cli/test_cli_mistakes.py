@@ -162,7 +162,10 @@ def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
         (["show", "nope"], "is called 'nope' (vdu-bench list tasks,"),
         (["run", "--task", "nope"], "unknown task 'nope' (vdu-bench list tasks names them)"),
         (["table", str(REFERENCE), "--metrics", "nope"], "no record has a metric 'nope' (there are "),
-        (["table", str(REFERENCE), "--metrics", "inversion_rate"], "run --attacks inversion measures it"),
+        (
+            ["table", str(REFERENCE), "--task", "digits_1", "--metrics", "inversion_rate"],
+            "run --attacks inversion measures it",
+        ),
         (["table", str(REFERENCE), "--metrics", "fid_inception"], "was not measured in these records"),
         (["list", "things"], "'things' is not one of"),
         (["run", "--task", "digits_1", "--samples", "x"], "'x' is not a "),

@@ -68,3 +68,31 @@ def test_a_plug_in_that_fails_leaves_no_module_behind(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="ZeroDivisionError"):
         import_plugin(file)
     assert not [name for name in sys.modules if "bad_one" in name]
+
+
+def test_a_plug_in_that_was_edited_is_read_again(tmp_path: Path) -> None:
+    registry: Registry[type] = Registry("thing")
+    file = tmp_path / "edited_one.py"
+    found = []
+    for value in (1, 2):
+        # Of another length, since Python's cache of a module's bytecode goes by length and second.
+        file.write_text(f"class Thing:\n    value = {value}\n" + "\n" * value)
+        module = import_plugin(file)
+        registry.add("thing", f"{module}:Thing", file)
+        found.append(registry.get("thing").value)
+    assert found == [1, 2]
+
+
+def test_plug_ins_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    registry: Registry[type] = Registry("thing")
+    modules = []
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        file = tmp_path / folder / "same_name.py"
+        file.write_text(f"class Thing:\n    place = {folder!r}\n")
+        modules.append(import_plugin(file))
+        registry.add(folder, f"{modules[-1]}:Thing", file)
+    assert [registry.get(folder).place for folder in ("here", "there")] == ["here", "there"]
+    assert [import_plugin(tmp_path / folder / "same_name.py") for folder in ("here", "there")] == modules
+    with pytest.raises(UserError, match="two things are called 'here'"):
+        registry.add("here", f"{modules[1]}:Thing", file)

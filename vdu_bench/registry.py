@@ -8,6 +8,7 @@ An entry point that cannot be used is warned of where names are listed, and an e
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import importlib.util
 import re
@@ -154,6 +155,9 @@ class Registry(Generic[T]):
         if known is not None and known.target != target:
             raise UserError(f"two {self.kind}s are called {name!r}: {known.target} and {target}; rename one")
         self._entries[name] = Entry(name, target, file)
+        if file is not None:
+            # A plug-in that is loaded again, in a notebook that stays open, was edited meanwhile.
+            self._loaded.pop(name, None)
 
     def entries(self) -> dict[str, Entry]:
         """All entries by name, sorted."""
@@ -210,11 +214,17 @@ class Registry(Generic[T]):
 
 
 def import_plugin(file: Path) -> str:
-    """Run a plug-in file as a module; the module's name. Raises UserError where it is missing or fails."""
+    """Run a plug-in file as a module, and once more where it was before; the module's name.
+
+    Raises UserError where it is missing or fails.
+    """
     if not file.is_file():
         raise UserError(f"no plug-in file {file}")
-    name = f"vdu_bench_plugin_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
+    name, place = f"vdu_bench_plugin_{file.stem}", str(file.resolve())
+    if getattr(sys.modules.get(name), "__file__", place) != place:
+        # Two files of one name in two folders are two modules.
+        name = f"{name}_{hashlib.sha256(place.encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, place)
     if spec is None or spec.loader is None:
         raise UserError(f"plug-in {file} is not a Python file (its name must end in .py)")
     module = importlib.util.module_from_spec(spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -46,6 +47,29 @@ def test_a_dask_cluster_gives_the_same_records(alone: list[Record], tiny_task: T
         outcome = run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, executor)
     assert [*map(comparable, outcome.records)] == [*map(comparable, alone)]
     assert len(read_records(tmp_path / "out")) == len(METHODS)
+
+
+def test_workers_that_stay_hold_nothing_of_the_run_before(tmp_path: Path) -> None:
+    from vdu_bench.engine.cluster import _worker_there
+
+    plugin = tmp_path / "staying_worker.py"
+    plugin.write_text("from vdu_bench.data.splits import DataSplits\n\n\ndef load_stay() -> DataSplits: ...\n")
+    place = ("cpu", None, tmp_path / "store", True, (plugin,))
+    one = _worker_there(*place, "one run")
+    assert _worker_there(*place, "one run") is one
+    assert _worker_there(*place, "the next") is not one
+
+
+def test_fresh_cells_make_what_they_share_once(tiny_task: Task, tmp_path: Path) -> None:
+    progress = Progress(quiet=True)
+    store = Store(tmp_path / "store")
+    for out in ("first", "again"):
+        executor = JobsExecutor(2, store, progress, fresh=True)
+        run_cells(cells_of(tiny_task), store, tmp_path / out, progress, executor, fresh=True)
+    manifests = [json.loads(file.read_text()) for file in (tmp_path / "store" / "images").glob("*/manifest.json")]
+    assert len(manifests) > 3
+    assert len({manifest["run"] for manifest in manifests}) == 1, "all are of the second run"
+    assert [*map(comparable, read_records(tmp_path / "first"))] == [*map(comparable, read_records(tmp_path / "again"))]
 
 
 def test_workers_that_would_take_several_cells_at_once_are_refused(tiny_task: Task, tmp_path: Path) -> None:

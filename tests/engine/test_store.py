@@ -47,6 +47,17 @@ def test_rebuild_makes_it_again(tmp_path: Path) -> None:
     assert len(calls) == 1
 
 
+def test_processes_that_share_a_run_make_it_again_once(tmp_path: Path) -> None:
+    one, other = Store(tmp_path), Store(tmp_path)
+    one.build("kind", SPEC, make)
+    assert one.build("kind", SPEC, make, rebuild=True, run="this")[1]
+    assert not other.build("kind", SPEC, never, rebuild=True, run="this")[1]
+    assert not other.build("kind", SPEC, never, run="another")[1], "what is not wanted again is found"
+    assert other.build("kind", SPEC, make, rebuild=True, run="another")[1]
+    assert one.build("kind", SPEC, make, rebuild=True)[1]
+    assert one.build("kind", SPEC, make, rebuild=True, run="another")[1], "the one before was nobody's"
+
+
 def damage_bytes(folder: Path) -> None:
     (folder / "inner" / "data.txt").write_text("dada")
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from vdu_bench.engine.cards import check_jobs, device_of, devices_in
 from vdu_bench.engine.cells import Cell, tasks_of
@@ -40,6 +41,8 @@ class ClusterExecutor(ABC):
 
     def __init__(self, store: Store, progress: Progress, fresh: bool = False, plugins: Sequence[Path] = ()) -> None:
         self._progress, self._fresh = progress, fresh
+        # A cluster's workers outlive a run, and what they hold of it must not decide the next one.
+        self._run = uuid4().hex
         self._root, self._plugins = store.root.resolve(), tuple(file.resolve() for file in plugins)
         self._open = ExitStack()
         self._client: Client | None = None
@@ -103,7 +106,7 @@ class ClusterExecutor(ABC):
             ) from error
 
     def _place(self, cells: Sequence[Cell]) -> tuple[Any, ...]:
-        return cells[0].device, cells[0].data_dir, self._root, self._fresh, self._plugins
+        return cells[0].device, cells[0].data_dir, self._root, self._fresh, self._plugins, self._run
 
     @abstractmethod
     def check_devices(self, cells: Sequence[Cell]) -> None:
@@ -221,15 +224,17 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)
-def _worker_there(device: str, data_dir: Path | None, root: Path, fresh: bool, plugins: tuple[Path, ...]) -> Worker:
-    """Runs on a cluster's worker, which keeps it for the next cell."""
+def _worker_there(
+    device: str, data_dir: Path | None, root: Path, fresh: bool, plugins: tuple[Path, ...], run: str
+) -> Worker:
+    """Runs on a cluster's worker, which keeps it for the next cell of the same run."""
     from vdu_bench.engine.plugins import load_plugin
     from vdu_bench.engine.worker import Worker
 
     for file in plugins:
         load_plugin(file)
     progress = RemoteProgress()
-    return Worker(own_device(device), data_dir, Store(root, shipped_artifacts(), progress.say), progress, fresh)
+    return Worker(own_device(device), data_dir, Store(root, shipped_artifacts(), progress.say), progress, fresh, run)
 
 
 def own_device(device: str) -> str:

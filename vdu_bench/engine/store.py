@@ -42,7 +42,8 @@ class Artifact:
 
     Attributes:
         folder: where its files are.
-        manifest: ``kind``, ``spec``, ``hash``, ``files`` (name to sha256) and ``facts`` (what the making found out).
+        manifest: ``kind``, ``spec``, ``hash``, ``files`` (name to sha256), ``facts`` (what the making found out) and,
+            where several processes shared a run, ``run``, its name.
     """
 
     folder: Path
@@ -130,6 +131,7 @@ class Store:
         spec: Mapping[str, Any],
         make: Callable[[Path], Mapping[str, Any]],
         rebuild: bool = False,
+        run: str = "",
     ) -> tuple[Artifact, bool]:
         """The artifact, found or made, and whether it was made now.
 
@@ -138,14 +140,16 @@ class Store:
             spec: everything that decides what is made, as plain data.
             make: fills the folder it is given, and returns the facts (plain data) for the manifest.
             rebuild: make it even if it is there.
+            run: whose rebuilding it is: what the same run, another process of it, has made is not made again. Empty for
+                one that is alone.
         """
-        if not rebuild and (artifact := self.find(kind, spec)) is not None:
+        if (artifact := self._there(kind, spec, rebuild, run)) is not None:
             return artifact, False
         key = address(kind, spec)
         final = self._folder(kind, key)
         with self._writing(), self._locked(kind, key):
             # Another process may have made it while this one waited for the lock.
-            if not rebuild and (artifact := self.find(kind, spec)) is not None:
+            if (artifact := self._there(kind, spec, rebuild, run)) is not None:
                 return artifact, False
             if not rebuild and final.exists():
                 self._say(f"{kind} {key[:12]} in the store is damaged ({read_artifact(final)[1]}); it is made again")
@@ -154,6 +158,8 @@ class Store:
             partial.mkdir(parents=True)
             facts = make(partial)
             manifest = {"kind": kind, "spec": spec, "hash": key, "files": checksums(partial), "facts": facts}
+            if rebuild and run:
+                manifest["run"] = run
             (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
             # Renamed first: a kill in the middle of removing must not leave half of it under its name, and who reads it
             # finds the old one or the new one.
@@ -163,6 +169,13 @@ class Store:
             os.replace(partial, final)
             shutil.rmtree(doomed, ignore_errors=True)
         return Artifact(final, manifest), True
+
+    def _there(self, kind: str, spec: Mapping[str, Any], rebuild: bool, run: str) -> Artifact | None:
+        """What need not be made, as `build` says."""
+        artifact = self.find(kind, spec) if not rebuild or run else None
+        if artifact is None or (rebuild and artifact.manifest.get("run") != run):
+            return None
+        return artifact
 
     def take_in(self, artifact: Artifact) -> Artifact:
         """The store's own copy of an artifact that was made elsewhere; what is there already stays."""

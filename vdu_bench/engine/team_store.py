@@ -33,9 +33,10 @@ class TeamStore(Store):
         spec: Mapping[str, Any],
         make: Callable[[Path], Mapping[str, Any]],
         rebuild: bool = False,
+        run: str = "",
     ) -> tuple[Artifact, bool]:
         if kind not in TOGETHER:
-            made = self._team.told(lambda: super(TeamStore, self).build(kind, spec, make, rebuild)[1])
+            made = self._team.told(lambda: super(TeamStore, self).build(kind, spec, make, rebuild, run)[1])
         elif made := self._team.told(lambda: rebuild or self.find(kind, spec) is None):
             self._make_together(kind, spec, make)
         artifact = self.find(kind, spec)

@@ -58,10 +58,15 @@ class Worker:
         store: where stages are kept.
         progress: bars and lines.
         fresh: make the stages of cells once more, even what is there.
+        run: what the run is called among the workers that share it; what one of them made afresh is not made by the
+            others. Empty where there is one alone.
     """
 
-    def __init__(self, device: str, data_dir: Path | None, store: Store, progress: Progress, fresh: bool) -> None:
-        self._shop = Workshop(store, set_device(device), progress, data_dir, OF_CELLS if fresh else ())
+    def __init__(
+        self, device: str, data_dir: Path | None, store: Store, progress: Progress, fresh: bool, run: str = ""
+    ) -> None:
+        again = OF_CELLS if fresh else ()
+        self._shop = Workshop(store, set_device(device), progress, data_dir, again, run=run)
 
     def check_data(self, tasks: Sequence[Task]) -> None:
         """Raise UserError for a task whose data, base from elsewhere or probes are not there or not what it needs."""

@@ -35,6 +35,7 @@ class Workshop:
         data_dir: where data sets from outside the package lie.
         again: kinds that are made once more, even what is there.
         team: the processes that train models together.
+        run: what the run is called among the processes that share it: a kind that is made again is made by one of them.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class Workshop:
         data_dir: Path | None = None,
         again: Collection[str] = (),
         team: Team = ALONE,
+        run: str = "",
     ) -> None:
         self.store, self.device, self.progress, self.team = store, device, progress, team
-        self._data_dir, self._again = data_dir, again
+        self._data_dir, self._again, self._run = data_dir, again, run
         self._artifacts: dict[str, Artifact] = {}
         self._splits: dict[str, DataSplits] = {}
         self._digests: dict[str, str] = {}
@@ -64,7 +66,7 @@ class Workshop:
         key = stage.address
         if key not in self._artifacts:
             again = again or stage.kind in self._again
-            artifact, made = self.store.build(stage.kind, stage.full_spec, _noting(stage), again)
+            artifact, made = self.store.build(stage.kind, stage.full_spec, _noting(stage), again, self._run)
             self._artifacts[key] = artifact
             if stage.label:
                 self.progress.say(f"{stage.label}: {'made' if made else 'reused'}")

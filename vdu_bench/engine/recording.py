@@ -95,9 +95,9 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     facts["protocol"] = _protocol(evidence, shop.data_digest(task), original["samples"].facts["dtype"])
     measured = measure(evidence)
     facts |= {name: getattr(measured, name) for name in ("metrics", "at_own_count", "outcomes", "matrices")}
-    weak = [weak_judge(task, evidence.judge.accuracy)]
+    weak = weak_judge(task, evidence.judge)
     if evidence.second is not None:
-        weak.append(weak_judge(task, evidence.second.judge.accuracy, "second judge"))
+        weak += weak_judge(task, evidence.second.judge, "second judge")
     reasons = evidence.after.reasons.items()
     diverged = [f"{cell.method}: {name} diverged, and says nothing of the model: {why}" for name, why in reasons]
     warnings = [line for line in (*weak, done.remark, *diverged) if line]

@@ -16,6 +16,7 @@ from vdu_bench.errors import NotFetched
 from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.judges.classifier.training import train_judge
 from vdu_bench.judges.specs import JudgeRecipe, NetworkRecipe, TimmRecipe
+from vdu_bench.stats.proportion import proportion
 from vdu_bench.tasks.task import Task
 
 
@@ -58,14 +59,32 @@ def load_second_judge(shop: Workshop, task: Task) -> Judge | None:
     return None if artifact is None else _loaded(shop, artifact)
 
 
-def weak_judge(task: Task, accuracy: float, which: str = "judge") -> str:
-    """A sentence where a judge's accuracy on held-out images is below what its task asks for, else empty."""
-    if task.judge_accuracy is None or accuracy >= task.judge_accuracy:
-        return ""
-    return (
-        f"the {which} names {accuracy:.2%} of the held-out images rightly, and the task asks for "
-        f"{task.judge_accuracy:.2%}: numbers that rest on it are not to be trusted"
-    )
+def weak_judge(task: Task, judge: Judge, which: str = "judge") -> list[str]:
+    """A sentence where a judge's accuracy on held-out images is below what its task asks for, and one where it hardly
+    tells what is to be forgotten: of a rare concept, a judge that never sees it is right about nearly every image.
+
+    For the second, the shares that it is right about among the images with the concept and among those without weigh
+    alike, and each is taken at the upper end of its 95 % interval, since there may be few.
+    """
+    least = task.judge_accuracy
+    if least is None:
+        return []
+    found = []
+    if judge.accuracy < least:
+        found.append(
+            f"the {which} names {judge.accuracy:.2%} of the held-out images rightly, and the task asks for "
+            f"{least:.2%}: numbers that rest on it are not to be trusted"
+        )
+    yes, shown, no, others = judge.seen(task.forget)
+    if not shown:
+        found.append(f"no held-out image shows {task.forget!r}, so nothing tells whether the {which} sees it")
+    elif others and (proportion(yes, shown).high + proportion(no, others).high) / 200 < least:
+        found.append(
+            f"the {which} sees {task.forget!r} in {yes} of the {shown} held-out images that show it and in "
+            f"{others - no} of the {others} others, and the task asks for {least:.2%} right of either: numbers "
+            "that rest on it are not to be trusted"
+        )
+    return found
 
 
 def _stage(shop: Workshop, task: Task, kind: str, recipe: JudgeRecipe) -> Stage:
@@ -88,8 +107,9 @@ def _made(shop: Workshop, task: Task, kind: str, recipe: JudgeRecipe) -> Artifac
     stage = _stage(shop, task, kind, recipe)
     known = shop.known(stage)
     artifact = shop.get(stage)
-    if not known and (warning := weak_judge(task, artifact.facts["accuracy"], _words(kind))):
-        shop.progress.say(f"{task.name}: warning: {warning}")
+    if not known:
+        for warning in weak_judge(task, _loaded(shop, artifact), _words(kind)):
+            shop.progress.say(f"{task.name}: warning: {warning}")
     return artifact
 
 

@@ -72,6 +72,19 @@ class Judge:
             return float(self.confusion.diagonal().sum() / self.confusion.sum())
         return float((self.confusion[:, [0, 3]].sum(1) / self.confusion.sum(1)).min())
 
+    def seen(self, concept: str) -> tuple[int, int, int, int]:
+        """Of the held-out real images: how many that show a concept it names rightly, how many show it; how many of
+        the others it rightly does not name so, how many others there are."""
+        k = self.names.index(concept)
+        if not self.exclusive:
+            no, false, missed, yes = map(int, self.confusion[k])
+            return yes, yes + missed, no, no + false
+        shown, named, right = (
+            int(some) for some in (self.confusion[k].sum(), self.confusion[:, k].sum(), self.confusion[k, k])
+        )
+        others = int(self.confusion.sum()) - shown
+        return right, shown, others - (named - right), others
+
     def digest(self) -> str:
         """sha256 of the weights."""
         sha = hashlib.sha256()

@@ -41,3 +41,49 @@ def test_weights_of_others(
     assert words in capsys.readouterr().err
     assert not list(store.glob("*/*/manifest.json"))
     assert asked == []
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (
+            ("esd.weights=cross_attention",),
+            "tiny: esd.weights: a UNet2DModel of this configuration has no cross-attention",
+        ),
+        (('esd.weights=["all", "*attn9*"]',), "tiny: esd.weights: no weight's name fits '*attn9*'; there are"),
+        (
+            ("task.probe_settings.relearn.weights=cross_attention", "task.attacks=[relearn]"),
+            "tiny: probe_settings.relearn.weights: a UNet2DModel of this configuration has no cross-attention",
+        ),
+    ],
+)
+def test_weights_that_the_base_will_not_have(
+    tiny_file: Path,
+    tmp_path: Path,
+    asked: tuple[str, ...],
+    words: str,
+    more: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = tmp_path / "store"
+    given = [part for one in asked for part in ("--set", one)]
+    cli("run", "--task", tiny_file, "--methods", "esd", "--store", store, *given, *more, code=2)
+    assert words in capsys.readouterr().err
+    assert not list(store.glob("*/*/manifest.json"))
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_prompt_that_the_base_will_be_too_short_for(
+    tiny_faces_file: Path, tmp_path: Path, more: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store"
+    content = yaml.safe_load(tiny_faces_file.read_text())
+    most = content["model"]["text_encoder"]["max_tokens"]
+    # Each letter of what is no word is a token of its own.
+    content["prompts"]["forget"] = [*content["prompts"]["forget"], "x" * most]
+    file = bad_file(tmp_path, "task.yaml", yaml.safe_dump(content))
+    cli("run", "--task", file, "--methods", "finetune", "--store", store, *more, code=2)
+    error = capsys.readouterr().err
+    assert f"tokens with those for its begin and end, and the text encoder takes {most}: shorten it" in error
+    assert not list(store.glob("*/*/manifest.json"))

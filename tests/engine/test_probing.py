@@ -68,7 +68,9 @@ def test_a_task_changes_its_settings_and_a_wrong_one_is_named(tiny_task: Task, t
     assert record.variant == "tiny+probe_settings.retry.given=2+probe_settings.retry.steps=1"
     wrong = with_overrides(tiny_task, {"probe_settings": {"retry": {"give": 2}}})
     with pytest.raises(UserError, match="Retry has no setting 'give'; did you mean 'given'"):
-        Worker("cpu", None, Store(tmp_path), Progress(quiet=True), fresh=False).check_data([wrong])
+        Worker("cpu", None, Store(tmp_path), Progress(quiet=True), fresh=False).check_data(
+            expand([wrong], ["original"], (0,), "full", {}, "cpu")[0]
+        )
 
 
 def test_without_a_metric_that_reads_them_nothing_is_drawn(
@@ -83,7 +85,7 @@ def test_a_probe_that_nobody_knows_is_named_before_anything_runs(tiny_task: Task
     METRICS.add("retried", "retrying:Retried", Path(retrying.__file__))
     worker = Worker("cpu", None, Store(tmp_path), Progress(quiet=True), fresh=False)
     with pytest.raises(UserError, match="unknown probe 'retry'"):
-        worker.check_data([tiny_task])
+        worker.check_data(expand([tiny_task], ["original"], (0,), "full", {}, "cpu")[0])
 
 
 def test_with_it_a_record_is_another(tiny_task: Task, tmp_path: Path, request: pytest.FixtureRequest) -> None:

@@ -255,7 +255,7 @@ def _check_there(cells: Sequence[Cell], *place: Any) -> None:
     from vdu_bench.engine.worker import check_settings
 
     check_settings(cells)
-    worker.check_data(tasks_of(cells))
+    worker.check_data(cells)
 
 
 def _prepare_there(cells: Sequence[Cell], *place: Any) -> None:

@@ -45,7 +45,7 @@ class LocalExecutor:
 
     def check(self, cells: Sequence[Cell]) -> None:
         self._worker = self._hired(cells)
-        self._worker.check_data(tasks_of(cells))
+        self._worker.check_data(cells)
 
     def to_fetch(self, cells: Sequence[Cell]) -> list[str]:
         """What `run` would have to fetch first, a sentence each; raises as `check`, and fetches and makes nothing."""

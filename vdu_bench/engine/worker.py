@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from vdu_bench.engine.base_limits import check_base
 from vdu_bench.engine.cells import Cell, tasks_of
 from vdu_bench.engine.device import set_device
 from vdu_bench.engine.failures import forget_failure, tell_failure
 from vdu_bench.engine.memory import check_memory, release
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recording import failed_record, make_record
-from vdu_bench.engine.stages.base import base, check_prompt_lengths
+from vdu_bench.engine.stages.base import base, pipeline_of
 from vdu_bench.engine.stages.clip import clip
 from vdu_bench.engine.stages.external import external
 from vdu_bench.engine.stages.images import probes_of
@@ -35,7 +36,8 @@ from vdu_bench.tasks.task import Task
 
 
 def check_settings(cells: Iterable[Cell]) -> None:
-    """Raise UserError for the first setting that a method does not take, or a probe, whether it is run or not."""
+    """Raise UserError for the first setting that a method does not take, or a probe, whether it is run or not; and as
+    `check_base`, for bases that recipes make."""
     cells = list(cells)
     for task in tasks_of(cells):
         for name, settings in task.probe_settings.items():
@@ -43,6 +45,14 @@ def check_settings(cells: Iterable[Cell]) -> None:
     for cell in cells:
         if cell.external is None:
             make_method(cell.method, dict(cell.overrides))
+    for task in tasks_of(cells):
+        if task.recipe is not None:
+            check_base(task, _of(task, cells), None)
+
+
+def _of(task: Task, cells: Iterable[Cell]) -> list[Cell]:
+    digest = task.digest()
+    return [cell for cell in cells if cell.task.digest() == digest]
 
 
 OF_CELLS = ("unlearned", "external", "images", "losses", "readings", "second_readings")
@@ -68,13 +78,13 @@ class Worker:
         again = OF_CELLS if fresh else ()
         self._shop = Workshop(store, set_device(device), progress, data_dir, again, run=run)
 
-    def check_data(self, tasks: Sequence[Task]) -> None:
+    def check_data(self, cells: Sequence[Cell]) -> None:
         """Raise UserError for a task whose data, base from elsewhere or probes are not there or not what it needs."""
-        for task in tasks:
+        for task in tasks_of(cells):
             for check in self._checks(task):
                 check()
             if task.recipe is None:
-                base(self._shop, task)
+                check_base(task, _of(task, cells), pipeline_of(base(self._shop, task)))
 
     def to_fetch(self, tasks: Sequence[Task]) -> list[str]:
         """What a run would have to fetch first, a sentence each. Fetches nothing and makes no stage; raises as
@@ -123,7 +133,6 @@ class Worker:
             judge(shop, task)
             second_judge(shop, task)
             base(shop, task)
-            check_prompt_lengths(shop, task)
             if task.name in with_posterior:
                 snapshot_posterior(shop, task)
             clip(shop, task)

@@ -19,7 +19,6 @@ from vdu_bench.engine.workshop import Workshop
 from vdu_bench.files import stamp
 from vdu_bench.models.pipelines.finding import find_pipeline
 from vdu_bench.models.pipelines.loading import check_images, load_model
-from vdu_bench.models.pipelines.prompt_tokens import check_lengths
 from vdu_bench.models.specs import LatentRecipe, SnapshotPosterior
 from vdu_bench.models.training.autoencoder import train_autoencoder
 from vdu_bench.tasks.task import Task
@@ -68,13 +67,6 @@ def _kept(task: Task) -> list[SnapshotPosterior]:
 def pipeline_of(artifact: Artifact) -> Path:
     """Where the pipeline of a base or retrained artifact lies."""
     return Path(artifact.facts.get("source") or artifact.folder / MODEL)
-
-
-def check_prompt_lengths(shop: Workshop, task: Task) -> None:
-    """Raise UserError for a prompt of the task that is longer than its base takes."""
-    if task.prompts is not None:
-        place = pipeline_of(base(shop, task))
-        check_lengths(task.prompts.every, place, f"{task.name}: {task.base or 'its base'}")
 
 
 def _elsewhere(shop: Workshop, task: Task) -> Artifact:

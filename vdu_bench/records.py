@@ -195,7 +195,9 @@ class Record(Schema):
     digests: dict[str, str] = Field(default_factory=dict)
     """What the models hold that numbers rest on, a sha256 over their files' sha256: ``base``; and ``retrain``, that
     never knew the concept, where the cell is that model or (not told in records of schemas 1 to 3) is compared with it.
-    Empty in records of schema 1."""
+    ``another_retrain`` is what the retrained model's own row is compared with. ``posterior`` is that over the base's
+    weights, where the method asks for one: of snapshots likewise, else a sha256 of what the task says of it. The last
+    two are not told in older records. Empty in records of schema 1."""
     status: Status
     """``diverged`` is a result: of numbers that are not finite; ``failed`` is an error."""
     reason: str = ""

@@ -142,3 +142,6 @@ def test_of_two_trainings_each_is_held_against_the_other(task: Task, tmp_path: P
     records = {record.method: record for record in run(twice, ["resample"], tmp_path, methods=())}
     assert records["retrain"].metrics["gap_fd"].estimate.value > 0, "two trainings are never the same"
     assert records["retrain"].metrics["gap_likelihood"].estimate.n == task.samples
+    digests = records["retrain"].digests
+    assert digests["another_retrain"] != digests["retrain"]
+    assert "another_retrain" not in records["original"].digests

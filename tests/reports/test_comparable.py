@@ -67,6 +67,17 @@ def test_one_table_is_of_one_base_and_for_each_seed_of_one_retrained_model() -> 
         check_comparable(records)
 
 
+def test_a_row_is_of_one_posterior() -> None:
+    records = cells()
+    rows = [record for record in records if record.row == records[0].row]
+    assert len(rows) > 1
+    rows[0].digests = {"posterior": "of 10 snapshots"}
+    check_comparable(records)
+    rows[1].digests = {"posterior": "of 3 snapshots"}
+    with pytest.raises(UserError, match='the posterior of the records differ.*"of 3 snapshots" in'):
+        check_comparable(records)
+
+
 def test_what_a_probe_was_set_to_is_compared_where_it_ran() -> None:
     records = cells()
     records[0].probe_settings = {"relearn": {"looks": [10, 40], "given": [5]}}

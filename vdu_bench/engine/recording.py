@@ -46,6 +46,8 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     if done.stage:
         facts["stages"]["unlearned"] = done.stage
     facts["digests"] = {kind: model.digest for kind, model in rests_on.items()}
+    if done.posterior:
+        facts["digests"]["posterior"] = done.posterior
     facts["ledger"], timings = done.ledger, done.timings
     if done.weights is None and not cell.of_real:
         return Record(**facts, timings=timings, status="diverged", reason=done.reason)
@@ -59,6 +61,8 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     peer = _peer(cell, shop, gold) if gold else None
     if gold:
         facts["digests"]["retrain"] = retrained(shop, task, cell.seed).digest
+    if peer is not None and cell.needs_retrained:
+        facts["digests"]["another_retrain"] = retrained(shop, task, cell.seed + 1).digest
     taken = Taken()
     if done.weights is not None:
         taken = take_losses(shop, task, cell.seed, Sampled(done.weights, drawn["samples"], cell.name), peer)

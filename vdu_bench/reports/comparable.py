@@ -62,7 +62,8 @@ def check_comparable(records: Iterable[Record]) -> None:
     All must be of one protocol. Within a variant of a task every other protocol field must agree as well (scale, sample
     count, sampler, judge, ...; a cell that failed before it was measured has none, and is let through), and so must the
     base and, seed by seed, the retrained model, by the digests of their files, what a probe was set to, and a metric's
-    label, unit and direction. Within a method of a variant settings and regime must agree, and a seed may come once.
+    label, unit and direction. Within a method of a variant settings, regime and posterior must agree, and a seed may
+    come once.
 
     Raises:
         UserError: naming the field and the records.
@@ -139,6 +140,8 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
     for method, rows in sorted(methods.items()):
         _agree(f"{where}/{method}", "settings", [(record, record.settings) for record in rows])
         _agree(f"{where}/{method}", "regime", [(record, record.regime) for record in rows])
+        told = [(record, record.digests["posterior"]) for record in rows if "posterior" in record.digests]
+        _agree(f"{where}/{method}", "the posterior", told)
 
 
 def _agree(where: str, what: str, values: Sequence[tuple[Record, Any]]) -> None:

@@ -87,3 +87,23 @@ def test_a_method_without_a_search_and_a_task_without_prompts(
     assert "untuned cannot be tuned: its Settings declare no search" in capsys.readouterr().err
     cli("tune", "--task", tiny_faces_file, "--methods", "esd", *out, code=2)
     assert "tiny_hats cannot be tuned on" in capsys.readouterr().err
+
+
+def test_two_tasks_of_one_name(tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(tiny_file.read_text())
+    out = tmp_path / "out"
+    cli(
+        "tune",
+        "--task",
+        f"{tiny_file},{other}",
+        "--methods",
+        "esd",
+        "--store",
+        tmp_path / "store",
+        "--out",
+        out,
+        code=2,
+    )
+    assert "two tasks are called tiny: give one of them another `name:`" in capsys.readouterr().err
+    assert not out.exists()

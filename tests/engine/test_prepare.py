@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from commands import cli
 
 from vdu_bench.engine.prepare import import_prepared
@@ -96,3 +97,29 @@ def test_a_folder_without_any_is_the_user_s_mistake(
     assert "there is no FAMILY/NAME/manifest.json in it" in " ".join(capsys.readouterr().err.split())
     cli(*command, "--rebuild", code=2)
     assert "--import and --rebuild exclude each other" in " ".join(capsys.readouterr().err.split())
+
+
+def test_two_recipes_of_one_family_are_not_exported_into_one_folder(
+    tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(tiny_file.read_text())
+    content["name"], content["model"]["training"]["seed"] = "tiny_two", 9
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(content))
+    place = ("--store", tmp_path / "store", "--export", tmp_path / "exported")
+    cli("prepare", "-q", "--task", f"{tiny_file},{other}", *place, code=2)
+    error = capsys.readouterr().err
+    assert (
+        "tiny and tiny_two are both of the family tiny, and have not the same model: give one of them another" in error
+    )
+    assert not (tmp_path / "store").exists()
+
+
+def test_two_tasks_of_one_family_that_share_are_exported_together(tiny_file: Path, store: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(tiny_file.read_text())
+    content["name"], content["samples"] = "tiny_two", 50
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(content))
+    cli("prepare", "-q", "--task", f"{tiny_file},{other}", "--store", store, "--export", tmp_path / "exported")
+    found = {path.parent.relative_to(tmp_path / "exported").as_posix() for path in tmp_path.rglob(MANIFEST)}
+    assert found == PREPARED

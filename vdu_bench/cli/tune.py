@@ -22,6 +22,7 @@ from vdu_bench.cli.options import (
     store_at,
     tasks_named,
 )
+from vdu_bench.errors import UserError
 
 tuning = typer.Typer()
 
@@ -85,7 +86,13 @@ def tune(
     progress = Progress(quiet)
     where = data_dir_at(data_dir)
     searches = []
-    for one in tasks_named(task, [settings_of_task(settings, None)]):
+    tasks = tasks_named(task, [settings_of_task(settings, None)])
+    names = [one.name for one in tasks]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(
+            f"two tasks are called {doubled[0]}: give one of them another `name:`, which its searches go by"
+        )
+    for one in tasks:
         one.for_tuning()  # before anything is run: it tells a task that cannot be tuned on
         for method in methods_to_tune(one, names_in(methods, "--methods"), progress.say):
             searches.append(Search(one, method, trials or one.tuning.trials, device, where, out))

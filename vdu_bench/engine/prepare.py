@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.shipped import exported
@@ -58,8 +59,11 @@ def prepare_tasks(
     All processes that were launched train together. Empty for all but the first of them.
 
     Raises:
-        UserError: a recipe cannot be used, or `export` cannot be written, which is said before anything is trained.
+        UserError: a recipe cannot be used, `export` cannot be written, or two tasks would be exported under one name,
+            which is said before anything is trained.
     """
+    if export is not None:
+        _check_names(tasks)
     if export is not None and rank() == 0:
         require_writable(export, "--export")
     for task in tasks:
@@ -81,6 +85,28 @@ def prepare_tasks(
                 raise UserError(f"cannot write to --export {target}: {error.strerror or error}") from error
             progress.say(f"{name}: copied to {target}")
     return artifacts
+
+
+SHARED = ("data", "model", "base", "posterior", "judge", "second_judge", "clip")
+"""The keys of tasks that decide what they share with their family."""
+
+
+def _check_names(tasks: Sequence[Task]) -> None:
+    """Raise UserError for two tasks of a family whose models would lie in one place and are not the same."""
+    of_family: dict[str, Task] = {}
+    for task in tasks:
+        other = of_family.setdefault(task.family, task)
+        one, two = (_shared(each) for each in (other, task))
+        if unlike := [key for key in one if one[key] != two[key]]:
+            raise UserError(
+                f"{other.name} and {task.name} are both of the family {task.family}, and have not the same "
+                f"{', '.join(unlike)}: give one of them another `family:`, or export each into a folder of its own"
+            )
+
+
+def _shared(task: Task) -> dict[str, Any]:
+    keys = task.model_dump(mode="json", include=set(SHARED))
+    return keys if task.prompts is None else keys | {"prompts.captions": task.prompts.captions.model_dump(mode="json")}
 
 
 def _prepared(tasks: Sequence[Task], shop: Workshop) -> dict[str, Artifact]:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from torch.optim.swa_utils import update_bn
 
 from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.engine.shipped import ASSETS
@@ -30,6 +32,27 @@ def test_training_is_deterministic_and_learns(tiny_task: Task) -> None:
     one, two = (train_judge("tiny", tiny_task.judge, SPLITS) for _ in range(2))
     assert one.digest() == two.digest()
     assert one.accuracy > 0.5
+
+
+def test_averaged_weights_have_their_own_normalisation(tiny_task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[torch.Tensor] = []
+
+    def noted(batches: Iterator[torch.Tensor], network: torch.nn.Module) -> None:
+        given.extend(batches)
+        update_bn(given, network)
+
+    monkeypatch.setattr("vdu_bench.judges.classifier.training.update_bn", noted)
+    training = tiny_task.judge.training.model_copy(update={"ema_decay": 0.9, "steps": 30, "learning_rate": 0.05})
+    judge = train_judge("tiny", tiny_task.judge.model_copy(update={"training": training}), SPLITS)
+    first, normal = judge.network.body[0], judge.network.body[1]
+    with torch.no_grad():
+        seen = torch.stack([first(batch).mean((0, 2, 3)) for batch in given]).mean(0)
+    assert len(given) == 30
+    assert torch.allclose(normal.running_mean, seen, atol=1e-6)
+    # Without it, what was seen by the weights on the way stays.
+    monkeypatch.setattr("vdu_bench.judges.classifier.training.update_bn", lambda *_: None)
+    left = train_judge("tiny", tiny_task.judge.model_copy(update={"training": training}), SPLITS).network.body[1]
+    assert float((left.running_mean - seen).abs().max()) > 0.01
 
 
 def test_the_shipped_judge_is_calibrated_as_it_says(shipped: Judge) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.data.splits import DataSplits
@@ -18,6 +19,8 @@ from vdu_bench.judges.specs import JudgeRecipe, NetworkRecipe, SVMRecipe, TimmRe
 from vdu_bench.models.training.batches import epoch_indices, step_generator
 from vdu_bench.models.training.fitting import fit
 
+NORMALISED = 100
+"""Of so many steps' batches batch normalisation has its means and variances, where weights are averaged."""
 UNTOUCHED = 0.5
 """Share of the training images that are shown as they are, without jitter."""
 
@@ -64,7 +67,7 @@ def _train_network(
     n_outliers = round(recipe.outliers * recipe.training.batch_size)
     pixels, concepts = images.images.to(device), images.concepts.to(device)
 
-    def loss(step: int) -> Tensor:
+    def shown(step: int) -> tuple[Tensor, Tensor]:
         generator = step_generator(recipe.seed, step)
         size = recipe.training.batch_size
         batch = epoch_indices(len(images), step * size, size, recipe.seed)
@@ -75,11 +78,18 @@ def _train_network(
         x = torch.where(untouched.to(device), x, jitter(x, recipe.max_shift, recipe.max_rotation, generator))
         if isinstance(recipe, TimmRecipe) and recipe.mirror:
             x = mirror(x, generator)
-        logits = network(torch.cat([off_manifold(x[:n_outliers], generator), x[n_outliers:]]))
-        return error(logits, concepts[batch[n_outliers:]])
+        return torch.cat([off_manifold(x[:n_outliers], generator), x[n_outliers:]]), concepts[batch[n_outliers:]]
+
+    def loss(step: int) -> Tensor:
+        x, answers = shown(step)
+        return error(network(x), answers)
 
     network.train()
     fit(network.parameters(), loss, recipe.training, on_step)
+    if recipe.training.ema_decay is not None:
+        # What batch normalisation has seen is of the last weights, and those that stay are an average.
+        steps = range(min(recipe.training.steps, NORMALISED))
+        update_bn((shown(step)[0] for step in steps), network)
 
 
 def _class_error(logits: Tensor, concepts: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from cells import cells
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from vdu_bench.engine.grids import IMAGES, READINGS, first_samples
+from vdu_bench.engine.grids import IMAGES, READINGS, first_samples, samples_digest
 from vdu_bench.engine.store import Store
 from vdu_bench.measured import Outcomes
 from vdu_bench.records import Record
@@ -136,3 +136,13 @@ def test_all_rows_are_of_one_seed(planted: Planted) -> None:
     grid = first_samples([alone, *records], planted.store, said.append)["digits_1"]
     assert set(grid.rows) == {"original", "vdu"}
     assert "lacks esd" in said[0]
+
+
+def test_reports_made_without_the_store_are_made_again_with_it(planted: Planted, tmp_path: Path) -> None:
+    records = records_of("original", "vdu")
+    for record in records:
+        planted.add(record, {"forget": [1, 0, 1, 2]})
+    without, whole = Store(tmp_path / "empty"), samples_digest(records, planted.store)
+    assert samples_digest(records, without) != whole
+    assert samples_digest(records, planted.store) == whole
+    assert samples_digest(records[:1], planted.store) != whole

@@ -252,7 +252,7 @@ def publish_run(
         records,
         out,
         lambda: first_samples(records, store, progress.say),
-        samples_digest(records),
+        samples_digest(records, store),
         progress.say,
         task,
         everything,

@@ -287,8 +287,9 @@ def bless(
         from vdu_bench.reports.report import write_reports
 
         found = read_records(reference)
-        grids = first_samples(found, store_at(store, Progress(quiet=True)), _warn)
-        for file in write_reports(found, reference, grids, samples_digest=samples_digest(found)):
+        place = store_at(store, Progress(quiet=True))
+        grids = first_samples(found, place, _warn)
+        for file in write_reports(found, reference, grids, samples_digest=samples_digest(found, place)):
             typer.echo(file)
 
 

@@ -68,7 +68,7 @@ def samples_at(store: Store, address: str, indices: Sequence[int]) -> NDArray[np
         address: of the stage, `Record.stages`.
         indices: which samples, from 0; there may be fewer, and those beyond are left out.
     """
-    file = store.root / "images" / address[:32] / IMAGES
+    file = _samples_file(store, address)
     if not file.exists():
         return None
     from safetensors import safe_open
@@ -81,9 +81,14 @@ def samples_at(store: Store, address: str, indices: Sequence[int]) -> NDArray[np
     return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
 
 
-def samples_digest(records: Sequence[Record]) -> str:
-    """What the sample grids are drawn from, as one string."""
-    return json.dumps([record.stages.get("samples", "") for record in records])
+def samples_digest(records: Sequence[Record], store: Store) -> str:
+    """What the sample grids are drawn from, as one string: of the records' samples those that a store has."""
+    addresses = [record.stages.get("samples", "") for record in records]
+    return json.dumps([address * _samples_file(store, address).exists() for address in addresses])
+
+
+def _samples_file(store: Store, address: str) -> Path:
+    return store.root / "images" / address[:32] / IMAGES
 
 
 @dataclass(frozen=True)

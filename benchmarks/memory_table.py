@@ -36,6 +36,7 @@ from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.selection import Selection, selected_parameters
 from vdu_bench.models.specs import ComputeSpec
 from vdu_bench.models.training.fitting import Fit
+from vdu_bench.probes.relearn import RelearnSettings
 
 MIB = 1024 * 1024
 COMPUTE = {
@@ -216,6 +217,13 @@ def sizes() -> dict[str, int]:
     return counted | {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
 
 
+def relearning(latent_size: int) -> int:
+    """Bytes at most in a step of the attack `relearn`: fine-tuning by its own defaults."""
+    settings = RelearnSettings()
+    compute = COMPUTE["bfloat16, checkpointing"]
+    return step("finetune", settings.weights, compute, settings.batch_size, latent_size).peak
+
+
 def gib(n_bytes: float) -> str:
     return f"{n_bytes / MIB / 1024:.2f}"
 
@@ -245,6 +253,7 @@ def main() -> None:
         taken = autoencoder(arguments.image_size, batch, sliced)
         rows += [[f"autoencoder, {way}, {label}", gib(n_bytes)] for way, n_bytes in taken.items()]
     print(tabulate(rows, ["beside the weights", "GiB"], "github"))
+    print(f"relearn, with the celeba tasks' compute: {gib(frozen + relearning(arguments.image_size // 8))} GiB at most")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def record_of(task: Task, **changes: Any) -> Record:
         "regime": "full", "settings": {"gamma": 0.1, "steps": 2, "batch_size": 8},
         "settings_changed": {"steps": 2, "batch_size": 8}, "seeds": {"train": 0, "unlearn": 3, "sample": 3},
         "protocol": protocol, "ledger": None, "timings": {}, "environment": {}, "stages": {}, "status": "ok",
-        "metrics": {},
+        "metrics": {}, "probe_settings": {"pairs": {"strength": task.pair_strength}},
     }  # fmt: skip
     return Record.model_validate(plain | changes)
 
@@ -60,6 +60,8 @@ DIFFERENT: dict[str, dict[str, Any]] = {
     "family": {"family": "other"},
     "sampler": {"sampler": {"steps": 7}},
     "quality": {"quality": {"ratio": 3}},
+    "compute.autocast": {"compute": {"autocast": "bfloat16"}},
+    "pair_strength": {"pair_strength": 0.3},
     "vdu.steps": {"method_settings": {"vdu": {"steps": 3}}},
 }
 

@@ -68,6 +68,9 @@ def differences(record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
         pairs["prompts"] = protocol.prompts, asked
         if protocol.limits:
             pairs["quality"] = protocol.limits, task.limits
+        pairs["compute.autocast"] = _half(protocol.dtype), _half(task.compute.autocast)
+    if "pairs" in record.probe_settings and "strength" in (pairs_drawn := record.probe_settings["pairs"]):
+        pairs["pair_strength"] = pairs_drawn["strength"], task.pair_strength
     for name, (there, here) in pairs.items():
         if there != here:
             yield name, there, here
@@ -172,6 +175,11 @@ def _settings(there: Record, cell: Cell, found: Record | None) -> Iterator[tuple
     for name in sorted((there.settings_changed.keys() | given.keys()) & before.keys() & now.keys()):
         if before[name] != now[name]:
             yield name, before[name], now[name]
+
+
+def _half(precision: str) -> str:
+    """Whether there are only 16 bits; TF32 is known on a device that has it alone."""
+    return precision if precision in ("bfloat16", "float16") else "float32"
 
 
 def _sampler(settings: Mapping[str, Any]) -> dict[str, Any]:

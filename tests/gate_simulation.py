@@ -89,7 +89,8 @@ TOLERANCES = {
     "copies": "2",
     "class_shift": "0.02",
     "kid": "0.01",
-    **dict.fromkeys(("fd_judge", "precision", "recall", "retain_accuracy", "interference"), "10%"),
+    "interference": "1",
+    **dict.fromkeys(("fd_judge", "precision", "recall", "retain_accuracy"), "10%"),
 }
 """The metrics that are tested, by the name that they have in records."""
 
@@ -134,23 +135,23 @@ PORTRAITS = Setting(
         ),
         "retrain": Truth(
             *((0.031, 0.003), (0.029, 0.004), {"junk_rate": (0.05, 0.003), "forget_junk": (0.035, 0.004)}),
-            {**_PORTRAITS, "fd_judge": 0.009, "interference": 0.38, "redraw": 2.9},
+            {**_PORTRAITS, "fd_judge": 0.009, "interference": 0.15, "redraw": 2.9},
         ),
         "vdu": Truth(
             *((0.681, 0.072), (0.405, 0.150), {"junk_rate": (0.10, 0.03), "forget_junk": (0.487, 0.12)}),
-            {**_PORTRAITS, "fd_judge": 0.079, "interference": 0.14, "redraw": 7.4, "retain_accuracy": 0.020},
+            {**_PORTRAITS, "fd_judge": 0.079, "interference": 0.23, "redraw": 7.4, "retain_accuracy": 0.020},
         ),
         "esd": Truth(
             *((0.434, 0.115), (0.128, 0.007), {"junk_rate": (0.06, 0.01), "forget_junk": (0.165, 0.016)}),
-            {**_PORTRAITS, "fd_judge": 0.020, "interference": 0.18, "redraw": 2.4},
+            {**_PORTRAITS, "fd_judge": 0.020, "interference": 0.13, "redraw": 2.4},
         ),
         "finetune": Truth(
             *((0.995, 0.004), (0.006, 0.003), {"junk_rate": (0.05, 0.005), "forget_junk": (0.040, 0.004)}),
-            {**_PORTRAITS, "fd_judge": 0.006, "interference": 0.74, "redraw": 0.3},
+            {**_PORTRAITS, "fd_judge": 0.006, "interference": 0.02, "redraw": 0.3},
         ),
         "gradient_ascent": Truth(
             *((0.982, 0.007), (0.140, 0.090), {"junk_rate": (0.25, 0.10), "forget_junk": (0.316, 0.17)}),
-            {**_PORTRAITS, "fd_judge": 0.040, "interference": 0.60, "redraw": 8.8, "retain_accuracy": 0.023},
+            {**_PORTRAITS, "fd_judge": 0.040, "interference": 0.34, "redraw": 8.8, "retain_accuracy": 0.023},
             collapses=1 / 3,
         ),
     },
@@ -168,6 +169,7 @@ def failures(
     planted: Mapping[str, float] | None = None,
     without: Sequence[str] = (),
     alone: bool = False,
+    only: str = "",
 ) -> dict[str, Bools]:
     """By ``metric/kind/task/method``, bool ``[repeats]``: what the gate calls worse.
 
@@ -179,12 +181,15 @@ def failures(
             give it back. Another metric without samples: in its unit, or relative to it where its tolerance is.
         without: metrics that are left out.
         alone: whether what has no samples is left out, as with one seed, where the tolerance alone decides on it.
+        only: the one method that is not the same to the bit; empty for all of them.
     """
     rng = np.random.default_rng(0)
     pools: dict[tuple[str, int], list[Tested]] = {}
     for kind, setting in enumerate(settings):
         for task in range(setting.tasks):
             for method, truth in setting.methods.items():
+                if only not in ("", method):
+                    continue
                 loss = (planted or {}) if (task, method) == (0, "vdu") else {}
                 for metric, summary, allowed in _cell(rng, setting, truth, change, repeats, loss):
                     if metric not in without and not (alone and summary[2] is None):
@@ -248,9 +253,12 @@ def _cell(
         deviates = [LAST_BITS * deviate for deviate in deviates] if change == "last bits" else deviates
         if not tolerance.relative:
             losses = loss.get(metric, 0.0) + deviation * (deviates[1] - deviates[0])
+            if metric == "interference":
+                # A model that is destroyed shows none of what it is asked for.
+                losses = losses + 10.0 * (1.0 * collapsed[1] - collapsed[0])
             yield metric, summarise(losses), _allowed(metric, repeats)
             continue
-        factors = [np.where(gone, 3.0, 1.0) if metric in ("fd_judge", "interference") else 1.0 for gone in collapsed]
+        factors = [np.where(gone, 3.0, 1.0) if metric == "fd_judge" else 1.0 for gone in collapsed]
         old, new = (np.exp(deviation * deviate) * by for deviate, by in zip(deviates, factors, strict=True))
         new = new * (1.0 + loss.get(metric, 0.0))
         scale = (old + new).mean(axis=1) / 2  # as GatedMetric.scale

@@ -51,6 +51,20 @@ def test_the_interval_covers(p: float, same: float) -> None:
     assert covered / 300 >= 0.93
 
 
+@pytest.mark.parametrize(
+    ("rows", "looks", "p", "same"),
+    [(50, 12, 0.01, 0.6), (50, 12, 0.02, 0.6), (50, 12, 0.99, 0.6), (50, 12, 0.1, 0.6), (300, 4, 0.005, 0.5)],
+)
+def test_it_covers_where_few_rows_have_a_hit_or_a_miss(rows: int, looks: int, p: float, same: float) -> None:
+    """Rows' own rates are of a beta distribution with a correlation of `same` between looks."""
+    rng, covered = np.random.default_rng(4), 0
+    for _ in range(400):
+        rates = rng.beta(p * (1 - same) / same, (1 - p) * (1 - same) / same, rows)
+        found = clustered_rate(rng.random((rows, looks)) < rates[:, None])
+        covered += found.low <= 100 * p <= found.high
+    assert covered / 400 >= 0.95
+
+
 def test_other_arrays_are_refused() -> None:
     for flags in (np.zeros((3, 0), dtype=bool), np.zeros(3, dtype=bool), np.zeros((3, 2))):
         with pytest.raises(ValueError, match="hits are bool"):

@@ -47,7 +47,20 @@ def test_a_pool_that_scatters_beyond_its_samples_has_its_own_freedom() -> None:
     errors, freedom = standard_errors(losses(seeds, seeds + 1, seeds + 2, sampling=[1.0] * 3))
     assert errors == pytest.approx([1.0] * 3)
     assert freedom == pytest.approx([6.0] * 3)
-    assert np.isinf(standard_errors(losses(seeds, sampling=[1.0]))[1]).all()
+    # One alone is as good as its seeds; and samples explain half as much.
+    assert standard_errors(losses(seeds, sampling=[1.0]))[1] == pytest.approx([2.0])
+    assert np.isinf(standard_errors(losses(seeds, sampling=[2.0]))[1]).all()
+
+
+@pytest.mark.parametrize(("seeds", "least"), [(2, 0.82), (3, 0.88), (5, 0.92)])
+@pytest.mark.parametrize("scatter", [0.0, 1.0, 8.0])
+def test_a_cell_alone_is_covered(seeds: int, least: float, scatter: float) -> None:
+    """Whatever its seeds scatter, in sampling variances; the shares are those of docs/protocol/gate.md."""
+    drawn = np.random.default_rng(1).standard_normal((4000, seeds)) * np.sqrt(1 + scatter)
+    mean, spread, sampling = summarise(drawn, np.ones_like(drawn))
+    assert sampling is not None
+    width = margins(Losses(mean[:, None], spread[:, None], sampling[:, None], np.array([seeds])))[:, 0]
+    assert least <= float((np.abs(mean) <= width).mean()) <= 0.98
 
 
 def test_with_sampling_variance_the_samples_are_the_least() -> None:

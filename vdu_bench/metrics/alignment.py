@@ -41,6 +41,7 @@ class ClipScore(_OfClip):
     kinds = ("text_to_image",)
     scale = "signed"
     same_units = True
+    tolerance = "0.5"  # not relative: what a model has lost is a small part of it
     of_real = "alike"
 
     def estimate(self, evidence: Evidence, clip: ClipScorer) -> Estimate:
@@ -59,6 +60,7 @@ class ClipChange(_OfClip):
     kinds = ("text_to_image",)
     scale = "signed"
     same_units = True
+    tolerance = "0.5"  # not relative: it may be 0
 
     def estimate(self, evidence: Evidence, clip: ClipScorer) -> Estimate:
         before, after = (_scores(evidence, clip, side.retain) for side in (evidence.before, evidence.after))

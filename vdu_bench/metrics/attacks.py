@@ -279,6 +279,7 @@ class RedrawFurtherRate(AttackedRate):
     """Rate under further redrawing: share of images that show the concept, over all looks (`AttackedRate`)."""
 
     probe = "redraw_further"
+    same_units = True
     rank = 60
     title = "redraw further"
 
@@ -287,6 +288,7 @@ class RedrawFurtherLeak(Leak):
     """Leak under further redrawing: how much of what comes back was there all along, 0 none, 1 all (`Leak`)."""
 
     probe = "redraw_further"
+    same_units = True
     rank = 61
     title = "redraw further leak"
 

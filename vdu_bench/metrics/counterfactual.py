@@ -27,6 +27,7 @@ class PairDrift(Metric):
     probe = "pairs"
     scale = "positive"
     same_units = True
+    tolerance = "1"  # not relative: it may be 0
 
     def compute(self, evidence: Evidence) -> Measurement:
         if (found := _pairs(evidence)) is None:

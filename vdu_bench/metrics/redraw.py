@@ -29,6 +29,7 @@ class Redraw(Metric):
     gate = "scatter"
     tolerance = "5"
     scale = "ratio"
+    same_units = True
 
     def compute(self, evidence: Evidence) -> Measurement:
         before, after = (samples.of("redraw").get("redraw") for samples in (evidence.before, evidence.after))

@@ -48,6 +48,7 @@ class Interference(Metric):
     kinds = ("text_to_image",)
     rank = 2
     scale = "positive"
+    tolerance = "1"  # not relative: it may be 0
 
     def compute(self, evidence: Evidence) -> Measurement:
         matrix = _matrix(evidence)

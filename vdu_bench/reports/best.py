@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vdu_bench.measured import Better, Gate
 from vdu_bench.records import Record
+from vdu_bench.reports.counted_seeds import measured_with
 from vdu_bench.reports.outcomes import BY_SAMPLES, Originals, originals, paired_counts
 from vdu_bench.stats.holm import holm
 from vdu_bench.stats.ratio_change import ratio_change
@@ -43,6 +44,8 @@ class Rivals:
     by_row: Mapping[str, Mapping[int, Record]]
     """By row and sample seed."""
     originals: Originals
+    counted: Mapping[str, frozenset[int]]
+    """By metric, the seeds that its means are over."""
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Rivals:
@@ -50,7 +53,7 @@ class Rivals:
         found: dict[str, dict[int, Record]] = {}
         for record in records:
             found.setdefault(record.row, {})[record.seeds.sample] = record
-        return cls(found, originals(records))
+        return cls(found, originals(records), measured_with([list(row.values()) for row in found.values()]))
 
 
 def best_group(metric: str, better: Better, gate: Gate, means: Mapping[str, float], rivals: Rivals) -> BestGroup:
@@ -75,7 +78,11 @@ def best_group(metric: str, better: Better, gate: Gate, means: Mapping[str, floa
     best = (max if better == "higher" else min)(sorted(means), key=means.__getitem__)
     others = [method for method in means if method != best]
     competing = {
-        method: {seed: record for seed, record in rivals.by_row.get(method, {}).items() if metric in record.metrics}
+        method: {
+            seed: record
+            for seed, record in rivals.by_row.get(method, {}).items()
+            if metric in record.metrics and seed in rivals.counted[metric]
+        }
         for method in means
     }
     sampled = gate in BY_SAMPLES

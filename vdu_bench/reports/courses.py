@@ -11,8 +11,8 @@ import numpy as np
 from vdu_bench.measured import Better, MetricResult
 from vdu_bench.records import Record
 from vdu_bench.reports.comparable import by_variant
+from vdu_bench.reports.counted_seeds import counted
 from vdu_bench.reports.tables.leaderboard import leaderboards
-from vdu_bench.reports.tables.over_rows import counted
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ def clustered_rate(hits: NDArray[np.bool_], level: float = 0.95) -> Estimate:
     positive counts estimated from survey data", Survey Methodology 24, 1998): Clopper and Pearson's limits at the
     number of independent samples that would have the same variance,
 
-        n* = p (1 - p) / v * (z / t(N - 1))^2,  v = sum_i (m_i - p)^2 / (N (N - 1)),
+        n* = p (1 - p) / v * (z / t(N - 1))^2,  v = sum_i (m_i - p)^2 / (N (N - 1)) + p (1 - p) / (N (1 + k)),
 
-    with m_i the share of hits in row i, at most the number of all looks; where all rows agree, n* is N.
+    with m_i the share of hits in row i, at most the number of all looks; where all rows agree, n* is N. The second term
+    of v is ours: k rows that have a hit, or that have a miss where these are fewer, show little of how rows scatter
+    when they are few, and with it one more row may be all hits or all misses.
 
     Args:
         hits: bool ``[N, L]``: N independent samples, L looks at each.
@@ -45,6 +47,8 @@ def clustered_rate(hits: NDArray[np.bool_], level: float = 0.95) -> Estimate:
     variance = float(means.var(ddof=1)) / rows if rows > 1 else 0.0
     # Without scatter the rows say no more than themselves; with one look each they are independent trials.
     if variance > 0 and looks > 1:
+        rare = min(int(hits.any(1).sum()), int((~hits).any(1).sum()))
+        variance += rate * (1 - rate) / (rows * (1 + rare))
         few = (float(norm.isf(side)) / float(t.isf(side, rows - 1))) ** 2
         effective = min(rate * (1 - rate) / variance * few, float(hits.size))
     found = rate * effective

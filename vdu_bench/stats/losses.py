@@ -13,7 +13,9 @@ from vdu_bench.stats.quantiles import chi2_isf, t_isf, t_sf
 Floats = NDArray[np.float64]
 
 _CHANCE = 0.01
-"""How rarely samples alone may scatter seeds as far as is then taken for the seeds' own scatter."""
+"""How rarely samples alone may scatter a cell's seeds as far as is then taken for the seeds' own scatter."""
+_POOLS_CHANCE = 0.2
+"""How rarely they may scatter those of all cells as far."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,9 @@ def standard_errors(losses: Losses) -> tuple[Floats, Floats]:
 
     - where v is known: ``max(v, s, v * pooled(s / v))``, and the normal distribution, since it is never less than the
       samples' own. But where s is beyond the 99 % quantile of what samples alone would show, ``v * chi2(S - 1) / (S -
-      1)``, the seeds are the sample, and their S - 1 degrees of freedom count; and where the pool as a whole is, the
-      pool's degrees of freedom;
+      1)``, the seeds are the sample, and their S - 1 degrees of freedom count; and where the pool as a whole is beyond
+      the 80 % quantile, the pool's degrees of freedom. The pool's is the lower one, since a pool of one cell, which has
+      nobody to lean on, is as good as its seeds;
     - where it is not: ``max(s, pooled(s))``, with the pool's degrees of freedom.
 
     A pool of cells that scatter unlike has fewer degrees of freedom than its seeds, ``(sum f x)^2 / sum f x^2`` with
@@ -67,7 +70,8 @@ def standard_errors(losses: Losses) -> tuple[Floats, Floats]:
     components", Biometrics Bulletin 2, 1946): one method that breaks down now and then says little about the others.
 
     Args:
-        losses: of one metric; cells that did not change at all belong to them, since they show that nothing scatters.
+        losses: of one metric. Cells that are the same to the bit do not belong to them: they were not drawn anew, and
+            say nothing of how far those scatter that were.
 
     Returns:
         Two float64 ``[..., T]``; NaN and 0 where nothing is known (no sampling variances, and a seed for each cell).
@@ -83,8 +87,8 @@ def standard_errors(losses: Losses) -> tuple[Floats, Floats]:
     pooled, pools_freedom = _pool(dispersion, freedom)
     inflation = np.maximum(1.0, np.maximum(dispersion, pooled))
     errors = np.sqrt(losses.sampling * inflation / losses.seeds)
-    together = np.where(pooled > _by_chance(total), pools_freedom, np.inf)
-    return errors, np.where(dispersion > _by_chance(freedom), freedom, together)
+    together = np.where(pooled > _by_chance(total, _POOLS_CHANCE), pools_freedom, np.inf)
+    return errors, np.where(dispersion > _by_chance(freedom, _CHANCE), freedom, together)
 
 
 def _pool(scatter: Floats, freedom: Floats) -> tuple[Floats, Floats]:
@@ -96,11 +100,11 @@ def _pool(scatter: Floats, freedom: Floats) -> tuple[Floats, Floats]:
     return weighted / max(total, 1.0), pools_freedom
 
 
-def _by_chance(freedom: ArrayLike) -> Floats:
+def _by_chance(freedom: ArrayLike, chance: float) -> Floats:
     """How far seeds may scatter beyond their sampling variance, as a ratio; infinite without a degree of freedom."""
     freedom = np.asarray(freedom, dtype=np.float64)
     several = np.maximum(freedom, 1.0)
-    return np.where(freedom > 0.0, chi2_isf(_CHANCE, several) / several, np.inf)
+    return np.where(freedom > 0.0, chi2_isf(chance, several) / several, np.inf)
 
 
 def p_values(losses: Losses, tolerance: ArrayLike = 0.0) -> Floats:

@@ -6,6 +6,7 @@ import pytest
 from cells import cells, write
 
 from vdu_bench.errors import UserError
+from vdu_bench.measured import Outcomes
 from vdu_bench.packed import PACKED
 from vdu_bench.records import Record, read_records
 from vdu_bench.reports.gate.blessing import apply_blessing, plan_blessing
@@ -70,6 +71,26 @@ def test_other_timings_are_written_and_counted(tmp_path: Path) -> None:
     records[0].metrics["unlearn_seconds"].estimate.value = 99.0
     lines = bless(reference, write(records, tmp_path / "new"))
     assert lines == ["1 of 12 records written (1 differ in timings or environment alone), 0 others kept"]
+
+
+def test_a_rule_that_is_loosened_is_said_though_no_number_moved(tmp_path: Path) -> None:
+    reference = write(cells(), tmp_path / "reference")
+    new = cells()
+    new[0].metrics["pul"].tolerance = "50"
+    new[1].metrics["fd_judge"].gate = "never"
+    outcomes = new[2].outcomes["forget"]
+    new[2].outcomes["forget"] = Outcomes.of(~outcomes.flags)
+    new[3].metrics["fd_judge"].estimate.high = 1e6
+    lines = bless(reference, write(new, tmp_path / "new"))
+    assert lines.pop() == "4 of 12 records written (0 differ in timings or environment alone), 0 others kept"
+    assert sorted(lines) == sorted(
+        [
+            f"{new[0].cell_name}: pul's tolerance 2 -> 50",
+            f"{new[1].cell_name}: fd_judge's gate scatter -> never",
+            f"{new[2].cell_name}: outcomes changed",
+            f"{new[3].cell_name}: fd_judge's interval changed",
+        ]
+    )
 
 
 def test_a_record_is_replaced_where_it_lies(tmp_path: Path) -> None:

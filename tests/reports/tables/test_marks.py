@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 import re
 
 import pandas as pd
@@ -75,6 +76,14 @@ def test_a_distance_is_held_against_so_many_times_the_original_s():
     assert not the_board(with_value(records, "vdu", "fd_judge", 1.999 * mean)).destroyed
     (found,) = the_board(with_value(records, "vdu", "fd_judge", 2.001 * mean)).destroyed["vdu"]
     assert (found.metric, found.bound, found.original) == ("fd_judge", pytest.approx(2 * mean), pytest.approx(mean))
+
+
+def test_who_has_no_number_is_beyond_the_limit_in_json_too():
+    records = with_value(limited(cells()), "vdu", "fd_judge", math.nan)
+    assert the_board(records).destroyed
+    (written,) = json.loads(render(records, "json"))
+    (vdu,) = [row for row in written["rows"] if row["method"] == "vdu"]
+    assert vdu["destroyed"][0]["value"] is None
 
 
 def test_references_are_never_judged_and_protocol_1_judges_nobody():

@@ -10,7 +10,8 @@ import pytest
 
 from vdu_bench.measured import Estimate, Scale
 from vdu_bench.records import Record
-from vdu_bench.reports.tables.over_rows import by_seed, measured_with, over_rows, worst
+from vdu_bench.reports.counted_seeds import measured_with
+from vdu_bench.reports.tables.over_rows import by_seed, over_rows, worst
 from vdu_bench.stats.scatter import SAMPLES_ONLY
 from vdu_bench.stats.seeds import over_seeds, pooled_scatter
 
@@ -138,3 +139,23 @@ def test_real_images_are_no_more_certain_for_more_seeds(rows: list[list[Record]]
     found = over_rows([*rows, row])[-1]["junk_rate"]
     assert (found.value, found.low, found.high) == pytest.approx((1.0, 0.4, 2.6))
     assert found.n == 450
+
+
+def test_of_few_rows_the_references_have_no_say(rows: list[list[Record]]) -> None:
+    """They are attacked along with any model, and would be half of the rows."""
+    few = [row for row in rows if row[0].method in ("original", "retrain", "vdu", "esd")]
+    for row in few:
+        attack(row, {0})
+    before = over_rows(few)
+    for row in few:
+        if row[0].method != "esd":
+            attack(row, {1})
+    assert measured_with(few)["leak"] == {0}
+    assert over_rows(few)[row_of(few, "esd")]["leak"] == before[row_of(few, "esd")]["leak"]
+
+
+def test_two_models_that_share_no_attacked_seed_leave_all_seeds(rows: list[list[Record]]) -> None:
+    pair = [rows[row_of(rows, method)] for method in ("vdu", "esd")]
+    attack(pair[0], {0})
+    attack(pair[1], {1})
+    assert measured_with(pair)["leak"] == {0, 1}

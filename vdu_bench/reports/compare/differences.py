@@ -70,7 +70,7 @@ def compare_records(
     Metrics whose samples are counted one by one are compared sample by sample over the initial noise that both share
     (`vdu_bench.stats.ratio_change`), and with the scatter of the seeds' differences where that is larger
     (`vdu_bench.stats.losses`); the others by Student's t over the seeds' differences. Intervals are not adjusted for
-    their number: of twenty without a difference one leaves 0 out.
+    their number. What they are worth with few seeds stands in ``docs/protocol/tables.md``.
 
     Args:
         left: A's records.

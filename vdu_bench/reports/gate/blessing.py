@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from vdu_bench.errors import UserError
 from vdu_bench.files import write_atomically
-from vdu_bench.measured import MetricResult
+from vdu_bench.measured import MetricFacts, MetricResult
 from vdu_bench.packed import PACKED, pack, pack_of
 from vdu_bench.records import Record, record_files, records_by_file
 from vdu_bench.reports.comparable import check_comparable
@@ -127,11 +128,34 @@ def _changes(old: Record | None, new: Record) -> list[str]:
     ]
     for name in sorted(old.metrics.keys() | new.metrics.keys()):
         before, now = (record.metrics.get(name) for record in (old, new))
+        changes += _rules(name, before, now)
         if any(result is not None and result.gate == "timed" for result in (before, now)):
             continue
         if _value(before) != _value(now):
             changes.append(f"{name} {_text(before)} -> {_text(now)}")
+        elif before is not None and now is not None and before.estimate.model_dump() != now.estimate.model_dump():
+            changes.append(f"{name}'s interval changed")
+    changes += [f"{part} changed" for part in PARTS if _plain(old, part) != _plain(new, part)]
     return changes
+
+
+PARTS = ("outcomes", "at_own_count", "matrices", "evaluations_vary", "warnings")
+"""What else there is in a record that neither time nor place decides."""
+
+
+def _plain(record: Record, part: str) -> str:
+    return json.dumps(record.model_dump(mode="json", include={part}), sort_keys=True)
+
+
+def _rules(name: str, before: MetricResult | None, now: MetricResult | None) -> list[str]:
+    """How a metric is gated otherwise than before, and what it is said to be."""
+    if before is None or now is None:
+        return []
+    return [
+        f"{name}'s {field} {getattr(before, field)} -> {getattr(now, field)}"
+        for field in MetricFacts.model_fields
+        if getattr(before, field) != getattr(now, field)
+    ]
 
 
 def _changed(field: str, before: object, now: object) -> str:

@@ -99,7 +99,7 @@ def _judge(tests: Sequence[GatedMetric]) -> list[Verdict]:
     worse, better, widths = (np.full(len(tests), math.nan) for _ in range(3))
     pools: dict[tuple[str, str, bool], list[int]] = {}
     for index, test in enumerate(tests):
-        if test.facts.gate != "counted":
+        if test.facts.gate != "counted" and not test.identical:
             pools.setdefault((test.metric, test.family, test.variances is None), []).append(index)
     for indices in pools.values():
         pool = [tests[index] for index in indices]

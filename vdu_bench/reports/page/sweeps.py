@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from vdu_bench.records import Record
+from vdu_bench.reports.counted_seeds import counted
 from vdu_bench.reports.page.packing import number
 from vdu_bench.reports.tables.leaderboard import Leaderboard
-from vdu_bench.reports.tables.over_rows import counted
 from vdu_bench.variants import row_name
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

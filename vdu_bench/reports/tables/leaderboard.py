@@ -13,9 +13,10 @@ from vdu_bench.measured import AtOwnCount, Axis, Better, Estimate, Gate, Group, 
 from vdu_bench.records import Protocol, Record, Role, Status
 from vdu_bench.reports.best import BestGroup, Rivals, best_group
 from vdu_bench.reports.comparable import by_variant, check_comparable
+from vdu_bench.reports.counted_seeds import measured_with
 from vdu_bench.reports.limits import Excess, bound, excess
 from vdu_bench.reports.pareto import pareto_front
-from vdu_bench.reports.tables.over_rows import by_seed, measured_with, over_own_counts, over_rows, worst
+from vdu_bench.reports.tables.over_rows import by_seed, over_own_counts, over_rows, worst
 
 REFERENCES = ("real", "retrain", "original")
 """The rows that frame a table, in their order."""

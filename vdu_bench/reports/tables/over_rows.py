@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vdu_bench.measured import AtOwnCount, Estimate, MetricFacts
 from vdu_bench.records import Record, Status
+from vdu_bench.reports.counted_seeds import measured_with
 
 if TYPE_CHECKING:
     from vdu_bench.stats.scatter import Pool
@@ -22,44 +23,6 @@ def worst(records: Sequence[Record]) -> Status:
 def by_seed(records: Sequence[Record], metric: str) -> tuple[float, ...]:
     """A metric's value in each of a row's records; NaN where it has none."""
     return tuple(result.estimate.value if (result := record.metrics.get(metric)) else math.nan for record in records)
-
-
-def measured_with(rows: Sequence[Sequence[Record]]) -> dict[str, frozenset[int]]:
-    """By metric, the seeds that its means are over: those with which any row has it. What was not asked for with the
-    others is no gap of any row there.
-
-    Attacks are asked for cell by cell. Of what they show, a seed counts with which at least half of the rows have it
-    that have it at all: one more attack on one model takes no number from the rest.
-    """
-    found: dict[str, dict[int, int]] = {}
-    rows_with: dict[str, int] = {}
-    attacked: set[str] = set()
-    for row in rows:
-        for name in set[str]().union(*(record.metrics for record in row)):
-            rows_with[name] = rows_with.get(name, 0) + 1
-        for record in row:
-            for name, result in record.metrics.items():
-                counts = found.setdefault(name, {})
-                counts[record.seeds.sample] = counts.get(record.seeds.sample, 0) + 1
-                if result.group == "robustness":
-                    attacked.add(name)
-    return {
-        name: frozenset(seed for seed, rows in counts.items() if name not in attacked or 2 * rows >= rows_with[name])
-        for name, counts in found.items()
-    }
-
-
-def counted(records: Iterable[Record], metric: str) -> dict[str, list[Record]]:
-    """By row, its records with the seeds that a metric's means are over; rows that no seed was measured of are out.
-
-    A record without the metric is among them where the seed counts: it diverged, or its attack did.
-    """
-    rows: dict[str, list[Record]] = {}
-    for record in records:
-        rows.setdefault(record.row, []).append(record)
-    seeds = measured_with(list(rows.values())).get(metric, frozenset())
-    found = {row: [one for one in own if one.seeds.sample in seeds] for row, own in rows.items()}
-    return {row: own for row, own in found.items() if any(metric in one.metrics for one in own)}
 
 
 def over_rows(rows: Sequence[Sequence[Record]]) -> list[dict[str, Estimate]]:

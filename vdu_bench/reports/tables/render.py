@@ -13,6 +13,7 @@ import pandas as pd
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.measured import Estimate
 from vdu_bench.records import TUNING, Record
+from vdu_bench.reports.limits import Excess
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, leaderboards
 from vdu_bench.reports.tables.notes import table_notes
 from vdu_bench.reports.tables.of_rows import of_rows
@@ -280,13 +281,13 @@ def _plain_row(board: Leaderboard, row: Row) -> dict[str, Any]:
             name: {"label": found.label, "real": _finite(found.real), "original": _finite(found.original)}
             for name, found in row.apart.items()
         },
-        "destroyed": [vars(one) for one in board.destroyed.get(row.method, ())],
+        "destroyed": [_finite(one) for one in board.destroyed.get(row.method, ())],
         "front": row.method in board.front,
     }
 
 
-def _finite(estimate: Estimate) -> dict[str, Any]:
-    return {key: _number(value) if isinstance(value, float) else value for key, value in vars(estimate).items()}
+def _finite(one: Estimate | Excess) -> dict[str, Any]:
+    return {key: _number(value) if isinstance(value, float) else value for key, value in vars(one).items()}
 
 
 def _number(value: float) -> float | None:

@@ -14,6 +14,7 @@ from vdu_bench.engine.stages.external import external
 from vdu_bench.engine.stages.held_out import held_out
 from vdu_bench.engine.stages.images import images, probes_of
 from vdu_bench.engine.stages.judge import judge, load_judge, second_judge, weak_judge
+from vdu_bench.engine.stages.posterior import known_by
 from vdu_bench.engine.stages.readings import readings
 from vdu_bench.engine.stages.real import load_real
 from vdu_bench.engine.stages.retrained import retrained
@@ -46,8 +47,8 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     if done.stage:
         facts["stages"]["unlearned"] = done.stage
     facts["digests"] = {kind: model.digest for kind, model in rests_on.items()}
-    if done.posterior:
-        facts["digests"]["posterior"] = done.posterior
+    if cell.needs_posterior:
+        facts["digests"]["posterior"] = known_by(shop, task)
     facts["ledger"], timings = done.ledger, done.timings
     if done.weights is None and not cell.of_real:
         return Record(**facts, timings=timings, status="diverged", reason=done.reason)

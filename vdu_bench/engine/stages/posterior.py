@@ -26,6 +26,7 @@ from vdu_bench.models.posterior.checkpoints import checkpoint_posterior
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.posterior.laplace import laplace_posterior
 from vdu_bench.models.specs import CheckpointPosterior, LaplacePosterior, SnapshotPosterior
+from vdu_bench.spec import digest_of
 from vdu_bench.tasks.task import Task
 
 CODE = (
@@ -55,6 +56,12 @@ def snapshot_posterior(shop: Workshop, task: Task) -> Artifact | None:
     """The posterior from the snapshots of the base's training; None where the task has it from elsewhere."""
     posterior = task.posterior_source
     return _of_snapshots(shop, task, posterior) if isinstance(posterior, SnapshotPosterior) else None
+
+
+def known_by(shop: Workshop, task: Task) -> str:
+    """What records tell posteriors apart by: the digest of the snapshots', else a sha256 of what the task says."""
+    snapshots = snapshot_posterior(shop, task)
+    return digest_of(of_posterior(task)) if snapshots is None else snapshots.digest
 
 
 def of_posterior(task: Task) -> dict[str, Any]:

@@ -32,7 +32,6 @@ from vdu_bench.models.precision import arithmetic
 from vdu_bench.models.training.base_model import TrainingLog
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.registry import Entry
-from vdu_bench.spec import digest_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,6 @@ class Unlearned:
         timings: what it took.
         reason: why the method diverged.
         remark: what of a model from elsewhere was put onto the base, where it is no network of its own.
-        posterior: what the posterior over the base's weights is known by; empty where the method asks for none.
     """
 
     stage: str
@@ -55,7 +53,6 @@ class Unlearned:
     timings: Timings
     reason: str = ""
     remark: str = ""
-    posterior: str = ""
 
 
 def unlearned(shop: Workshop, cell: Cell) -> Unlearned:
@@ -75,13 +72,11 @@ def unlearned(shop: Workshop, cell: Cell) -> Unlearned:
     }
     inputs = {"base": whole}
     follow: list[str | Entry] = [METHODS.entry(cell.method), "vdu_bench.methods.context", *pipeline_code(task)]
-    known_by = ""
     if "posterior" in method.needs:
         spec |= posterior.of_posterior(task)
         follow += posterior.CODE
         if (snapshots := posterior.snapshot_posterior(shop, task)) is not None:
             inputs["posterior"] = snapshots
-        known_by = digest_of(posterior.of_posterior(task)) if snapshots is None else snapshots.digest
     if "retrained" in method.needs:
         inputs["retrain"] = retrained(shop, task, cell.seed)
     code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights"])
@@ -89,8 +84,7 @@ def unlearned(shop: Workshop, cell: Cell) -> Unlearned:
     outcome = shop.get(stage)
     facts = outcome.facts
     ledger, timings = Ledger(**facts["ledger"]), Timings(**facts["timings"])
-    weights = _weights(outcome, inputs)
-    return Unlearned(outcome.address, weights, ledger, timings, facts["reason"], posterior=known_by)
+    return Unlearned(outcome.address, _weights(outcome, inputs), ledger, timings, facts["reason"])
 
 
 def _weights(outcome: Artifact, inputs: Mapping[str, Artifact]) -> Weights | None:

@@ -78,9 +78,19 @@ def test_pictures_of_a_kind(records: list[Record], tmp_path: Path) -> None:
     assert '<img alt="digits_1_tradeoff"' in pictures._repr_html_()
     assert ".pdf" not in pictures._repr_html_()
     assert [file.name for file in pictures.save(tmp_path / "out")] == list(pictures.files)
-    for kind in ("samples", "sweep", "forget_images", "nonsense"):
+    for kind in ("sweep", "forget_images", "nonsense"):
         with pytest.raises(UserError, match=f"no picture of the kind '{kind}'"):
             found.plot(kind)
+
+
+def test_samples_that_the_store_lacks_are_not_the_records_fault(records: list[Record], tmp_path: Path) -> None:
+    drawn = [record.model_copy(update={"stages": {"samples": "ab" * 32, "unlearned": "cd" * 32}}) for record in records]
+    found = vdu_bench.Results(drawn, tmp_path / "store")
+    with pytest.raises(
+        UserError, match="no sample grid: the store .* has no samples of the original; name .* by store="
+    ):
+        found.plot("samples")
+    assert list(vdu_bench.Results([], tmp_path / "store").leaderboard().columns) == ["seeds", "status", "destroyed"]
 
 
 def test_a_curve_is_drawn_of_what_was_put_under_attack(records: list[Record]) -> None:

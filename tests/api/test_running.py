@@ -127,6 +127,10 @@ def test_models_are_put_under_attack(results: vdu_bench.Results, root: Path, tin
         ({"settings": {"task": {"sample": 3}}}, "unknown key task.sample"),
         ({"settings": {"vdu": {"gama": 3}}}, "vdu has no setting 'gama'"),
         ({"methods": VDU(gamma=0.3), "settings": {"vdu": {"gamma": 1}}}, "vdu has settings in settings="),
+        ({"settings": {"vdu": {3: 3}}}, "settings: 3 is no name of a setting"),
+        ({"methods": ["vdu", "vdu"]}, "methods name vdu twice"),
+        ({"methods": [VDU(gamma=0.3), VDU(gamma=0.3)]}, "methods name vdu twice with {'gamma': 0.3}"),
+        ({"regime": ["full", "full"]}, "regime names one twice: full, full"),
         ({"plugins": ["nowhere.py"]}, "no plug-in file nowhere.py"),
         ({"attacks": "relern"}, "unknown attack 'relern'; did you mean 'relearn'"),
         ({"attacks": "inversion"}, "inversion"),
@@ -158,3 +162,21 @@ def test_a_pipeline_without_a_name(tiny_task: Task, tiny_model: Any, tmp_path: P
         vdu_bench.evaluate(tiny_task, pipeline, store=tmp_path)
     with pytest.raises(UserError, match="a int is no checkpoint"):
         vdu_bench.evaluate(tiny_task, 3, store=tmp_path)
+
+
+def test_a_name_beside_settings_is_a_variant_without_any(tiny_task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def stop(cells: list[Any], *_: object, **__: object) -> None:
+        asked.extend(cell.name for cell in cells)
+        raise UserError("that was all")
+
+    monkeypatch.setattr("vdu_bench.api.running.run_cells", stop)
+    with pytest.raises(UserError, match="that was all"):
+        vdu_bench.run(tiny_task, ["vdu", VDU(gamma=0.3)], quiet=True)
+    assert [name for name in asked if "/vdu" in name] == ["tiny/vdu/seed0", "tiny/vdu+gamma=0.3/seed0"]
+
+
+def test_a_sweep_in_a_regime_that_is_none(tiny_task: Task) -> None:
+    with pytest.raises(UserError, match="there is no regime 'nope'"):
+        vdu_bench.sweep(tiny_task, "vdu", regime="nope", quiet=True)

@@ -120,7 +120,16 @@ def test_images_as_people_have_them(ddpm: DDPMPipeline, tmp_path: Path) -> None:
     (tmp_path / "folder" / "notes.txt").write_text("no image")
     wanted = state_of(unlearned(ddpm, "gradient_ascent", PICTURES, **SHORT))
     opened = [Image.open(file) for file in files]
-    for given in (tmp_path / "folder", str(tmp_path / "folder"), files, opened, PICTURES / 255, list(PICTURES)):
+    batches = [PICTURES[:2], PICTURES[2:]]
+    for given in (
+        tmp_path / "folder",
+        str(tmp_path / "folder"),
+        files,
+        opened,
+        PICTURES / 255,
+        list(PICTURES),
+        batches,
+    ):
         assert same(state_of(unlearned(ddpm, "gradient_ascent", given, **SHORT)), wanted)
 
 
@@ -247,7 +256,8 @@ def test_images_have_their_own_captions(text: StableDiffusionPipeline, tmp_path:
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / f"{number}.png")
     captions = ["a hat", "a person with a hat", "a portrait with a hat"]
     rows = [json.dumps({"file_name": f"{number}.png", "text": text}) for number, text in enumerate(captions)]
-    (tmp_path / "metadata.jsonl").write_text("\n".join(rows))
+    # With a newline at its end, as files have.
+    (tmp_path / "metadata.jsonl").write_text("".join(f"{row}\n" for row in rows))
     posterior = posterior_of(text.unet, lambda name: "attn2" in name)
     wanted = state_of(unlearned(text, "vdu", HATS, captions=captions, posterior=posterior, **SHORT))
     assert same(state_of(unlearned(text, "vdu", tmp_path, posterior=posterior, **SHORT)), wanted)
@@ -257,6 +267,9 @@ def test_images_have_their_own_captions(text: StableDiffusionPipeline, tmp_path:
     assert same(state_of(other), state_of(same_as_prompts))
     (tmp_path / "metadata.jsonl").write_text(rows[0])
     with pytest.raises(UserError, match="has captions, and none for 1.png"):
+        unlearned(text, "vdu", tmp_path, posterior=posterior)
+    (tmp_path / "metadata.jsonl").write_text(f'{rows[0]}\n{{"file_name": "1.png", "text": null}}\n')
+    with pytest.raises(UserError, match="needs a file_name and a text for each image"):
         unlearned(text, "vdu", tmp_path, posterior=posterior)
 
 

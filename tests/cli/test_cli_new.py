@@ -70,6 +70,8 @@ def test_a_method_a_metric_and_a_probe_of_one_s_own_run(tiny_file: Path) -> None
         (["method", "My-Method"], "other signs than small letters"),
         (["method", "2nd"], "begin with a letter"),
         (["method", "class"], "cannot be the name of a Python class"),
+        (["metric", "measurement"], "a class Measurement is what the file imports; take another name"),
+        (["probe", "metric"], "a class Metric is what the file imports"),
         (["method", "mine", "--out", "there.py"], "there.py is there already; --force"),
         (["method", "mine", "--out", "mine.txt"], "ends in .py"),
         (["method", "mine", "--out", "there.py/mine.py"], "cannot write"),

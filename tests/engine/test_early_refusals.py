@@ -87,3 +87,35 @@ def test_a_prompt_that_the_base_will_be_too_short_for(
     error = capsys.readouterr().err
     assert f"tokens with those for its begin and end, and the text encoder takes {most}: shorten it" in error
     assert not list(store.glob("*/*/manifest.json"))
+
+
+@pytest.mark.parametrize(
+    "part", [{"method_settings": {"vdu_contrst": {"gamma": 0.9}}}, {"settings_from": {"vdu_contrst": "tuned"}}]
+)
+def test_settings_of_a_method_that_nobody_knows(
+    tiny_file: Path, tmp_path: Path, part: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = bad_file(tmp_path, "task.yaml", yaml.safe_dump(yaml.safe_load(tiny_file.read_text()) | part))
+    for more in ((), ("--dry-run",)):
+        cli("run", "--task", file, "--methods", "vdu", "--store", tmp_path / "store", *more, code=2)
+        assert "unknown method 'vdu_contrst'; did you mean 'vdu_contrast'" in capsys.readouterr().err
+
+
+def test_a_task_file_with_a_comma_in_its_path(
+    tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "d,e").mkdir()
+    file = tmp_path / "d,e" / "tiny.yaml"
+    file.write_text(tiny_file.read_text())
+    places = ("--store", tmp_path / "store", "--out", tmp_path / "out")
+    cli("run", "--task", file, "--methods", "vdu", "--dry-run", *places)
+    assert "tiny/vdu" in capsys.readouterr().out
+
+
+def test_a_tilde_is_the_home_folder_wherever_it_comes_from(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("VDU_BENCH_STORE", "~/kept")
+    cli("run", "--task", tiny_file, "--methods", "vdu", "--dry-run", "--out", "~/found")
+    assert f"store: {tmp_path / 'kept'}; results: {tmp_path / 'found'}" in " ".join(capsys.readouterr().out.split())

@@ -95,6 +95,13 @@ def test_every_base_and_retrained_model_that_is_missing_is_named_by_its_train_se
     ]
 
 
+def test_a_base_for_other_data_is_not_there_though_its_recipe_is(tmp_path: Path) -> None:
+    task = with_overrides(find_task("digits_1"), {"data": {"source": "mnist"}})
+    plan = estimate([Cell(task, "esd", {}, "full", 0, "cpu")], [], Store(tmp_path, shipped_artifacts()), described)
+    assert list(plan.shared) == ["digits: base model, train seed 0"]
+    assert estimate([cell("esd")], [], Store(tmp_path, shipped_artifacts()), described).shared == {}
+
+
 def test_what_is_left_follows_what_was_seen() -> None:
     plan = Estimate({"a": Guess(1, 10.0), "b": Guess(1, 30.0)}, {}, at_once=2)
     assert plan.seconds == 20

@@ -11,7 +11,7 @@ from cells import cells
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from vdu_bench.engine.grids import IMAGES, READINGS, first_samples, samples_digest
+from vdu_bench.engine.grids import IMAGES, READINGS, first_samples, samples_at, samples_digest
 from vdu_bench.engine.store import Store
 from vdu_bench.measured import Outcomes
 from vdu_bench.records import Record
@@ -146,3 +146,13 @@ def test_reports_made_without_the_store_are_made_again_with_it(planted: Planted,
     assert samples_digest(records, without) != whole
     assert samples_digest(records, planted.store) == whole
     assert samples_digest(records[:1], planted.store) != whole
+
+
+def test_a_damaged_file_has_no_samples(planted: Planted) -> None:
+    (record,) = records_of("original")
+    planted.add(record, {"forget": [1, 0]})
+    address = record.stages["samples"]
+    file = planted.store.root / "images" / address[:32] / IMAGES
+    assert samples_at(planted.store, address, [1]) is not None
+    file.write_bytes(file.read_bytes()[:5])
+    assert samples_at(planted.store, address, [1]) is None

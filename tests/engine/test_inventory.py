@@ -147,3 +147,8 @@ def test_the_commands(store: Store, record: Record, tmp_path: Path, capsys: pyte
 def test_a_store_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli("store", "du", "--store", tmp_path / "none", code=2)
     assert "there is no store" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["/", "a**b", "../x", "*"])
+def test_a_kind_is_a_name_and_no_pattern(store: Store, record: Record, kind: str) -> None:  # noqa: ARG001
+    assert inventory(store.root, kind) == []

@@ -31,3 +31,22 @@ def test_nothing_else_changes_and_nothing_is_run() -> None:
     assert yaml.safe_load("1e-6") == "1e-6", "the library's own loader stays as it is"
     with pytest.raises(yaml.YAMLError):
         load_yaml("!!python/object/apply:os.system [exit]")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\na: 2", "the key 'a' stands twice"),
+        ("vdu: {gamma: 1, gamma: 2}", "the key 'gamma' stands twice"),
+        ("vdu: {3: 1}", "the key 3 is no text"),
+        ("2024-01-01: 1\ntrue: 2", "the key True is no text"),
+    ],
+)
+def test_keys_are_text_and_stand_once(text: str, words: str) -> None:
+    with pytest.raises(yaml.YAMLError, match=words):
+        load_yaml(text)
+
+
+def test_what_is_merged_may_be_said_again_and_a_date_is_text() -> None:
+    text = "x: {y: &a {<<: &b {k: 1}, k: 3}}\nc: {<<: *a, k: 9}\nd: 2024-01-01"
+    assert load_yaml(text) == {"x": {"y": {"k": 3}}, "c": {"k": 9}, "d": "2024-01-01"}

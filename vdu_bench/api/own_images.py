@@ -63,7 +63,7 @@ def own_images(given: Any, shape: tuple[int, int, int], called: str) -> OwnImage
         )
     if not found:
         raise UserError(f"{called}: there are no images in it")
-    return OwnImages(torch.stack([_one(image, shape, called) for image in found]))
+    return OwnImages(torch.cat([_some(image, shape, called) for image in found]))
 
 
 def _folder(folder: Path, shape: tuple[int, int, int], called: str) -> OwnImages:
@@ -71,7 +71,7 @@ def _folder(folder: Path, shape: tuple[int, int, int], called: str) -> OwnImages
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in Image.EXTENSION and file.is_file())
     if not files:
         raise UserError(f"{called}: there are no images in {folder}")
-    images = torch.stack([_one(file, shape, called) for file in files])
+    images = torch.cat([_some(file, shape, called) for file in files])
     captions = _captions(folder)
     if not captions:
         return OwnImages(images)
@@ -89,12 +89,20 @@ def _captions(folder: Path) -> dict[str, str]:
         try:
             text = file.read_text(encoding="utf-8-sig")
             rows: Iterable[dict[str, Any]] = (
-                csv.DictReader(text.splitlines()) if file.suffix == ".csv" else map(json.loads, text.split("\n"))
+                csv.DictReader(text.splitlines())
+                if file.suffix == ".csv"
+                else (json.loads(line) for line in text.split("\n") if line.strip())
             )
-            return {str(row["file_name"]): str(row["text"]) for row in _told(rows)}
+            return {str(row["file_name"]): _text(row["text"]) for row in _told(rows)}
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{file} cannot be read: it needs a file_name and a text for each image") from error
     return {}
+
+
+def _text(caption: object) -> str:
+    if not isinstance(caption, str):
+        raise TypeError(f"{caption!r} is no caption")
+    return caption
 
 
 def _told(rows: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
@@ -102,10 +110,10 @@ def _told(rows: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     return found if any("text" in row for row in found) else []
 
 
-def _one(given: Any, shape: tuple[int, int, int], called: str) -> Tensor:
-    """uint8 ``[C, H, W]``."""
+def _some(given: Any, shape: tuple[int, int, int], called: str) -> Tensor:
+    """uint8 ``[N, C, H, W]``, N being 1 but of a tensor with more."""
     if isinstance(given, Tensor):
-        return _checked(given, shape, called)[0]
+        return _checked(given, shape, called)
     if isinstance(given, str | Path):
         try:
             with Image.open(given) as image:
@@ -122,7 +130,7 @@ def _fitted(image: Image.Image, shape: tuple[int, int, int], name: object) -> Te
     found = upright(image, "L" if channels == 1 else "RGB", name)
     if found.size != (width, height):
         found = ImageOps.fit(found, (width, height), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(found)).reshape(height, width, channels).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(np.array(found)).reshape(1, height, width, channels).permute(0, 3, 1, 2).contiguous()
 
 
 def _checked(images: Tensor, shape: tuple[int, int, int], called: str) -> Tensor:

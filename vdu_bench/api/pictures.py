@@ -57,6 +57,7 @@ def draw(records: Sequence[Record], kind: str, store: Callable[[], Store]) -> Pi
     Raises:
         UserError: these records give no picture of this kind.
     """
+    lacking: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         if kind == "sweep":
@@ -68,10 +69,13 @@ def draw(records: Sequence[Record], kind: str, store: Callable[[], Store]) -> Pi
         elif kind == "data":
             write_data(records, place)
         else:
-            write_plots(leaderboards(records), place, first_samples(records, store()) if kind == "samples" else None)
+            grids = first_samples(records, store(), lacking.append) if kind == "samples" else None
+            write_plots(leaderboards(records), place, grids)
             write_courses(records, place)
         drawn = {file.name: file.read_bytes() for file in sorted(place.iterdir()) if file.suffix in (".png", ".pdf")}
     wanted = drawn if kind == "sweep" else {n: c for n, c in drawn.items() if Path(n).stem.endswith(f"_{kind}")}
+    if not wanted and lacking:
+        raise UserError(f"{lacking[0].removeprefix('warning: ').replace('--store', 'store=')}")
     if not wanted:
         others = sorted({Path(name).stem.rpartition("_")[2] for name in drawn})
         hint = f"; there are {', '.join(others)}" if others else ""

@@ -15,4 +15,5 @@ from vdu_bench.engine.store import Store
 def store_at(folder: str | Path | None, say: Callable[[str], None] = lambda _: None) -> Store:
     """The store of a folder; of None that of ``VDU_BENCH_STORE``, or else the user's own; with what ships."""
     place = folder or os.environ.get("VDU_BENCH_STORE") or user_cache_path("vdu-bench")
-    return Store(Path(place), shipped_artifacts(), say)
+    # No shell does that for what comes from the environment or from Python.
+    return Store(Path(place).expanduser(), shipped_artifacts(), say)

@@ -84,8 +84,8 @@ class Results(Sequence[Record]):
                 known = {c.name: row.estimates[c.name].value for c in columns if c.name in row.estimates}
                 told = {"seeds": len(row.seeds), "status": row.status, "destroyed": row.method in board.destroyed}
                 rows.append({"task": board.variant, "method": row.method, **known, **told})
-        frame = pd.DataFrame(rows).set_index(["task", "method"])
         last = ["seeds", "status", "destroyed"]
+        frame = pd.DataFrame(rows, columns=None if rows else ["task", "method", *last]).set_index(["task", "method"])
         return frame[[*(name for name in frame.columns if name not in last), *last]]
 
     def plot(self, kind: str = "tradeoff") -> Pictures:

@@ -134,6 +134,7 @@ def sweep(
     """
     _load_plugins(plugins)
     names, own = _methods(methods)
+    _regimes(regime)
     chosen, of_task = _variants(settings, own, samples)
     swept = swept_settings(names, over)
     cells: list[Cell] = []
@@ -239,18 +240,20 @@ def _methods(given: MethodLike | Sequence[MethodLike]) -> tuple[list[str], Varia
             [one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__) for one in several]
         )
         return [ALL], {}
-    own: Variants = {}
-    names = []
+    found: Variants = {}
     for one in several:
         name, settings = registered(one)
-        names.append(name)
-        if settings:
-            own.setdefault(name, []).append(settings)
-    return list(dict.fromkeys(names)), own
+        variants = found.setdefault(name, [])
+        if settings in variants:
+            raise UserError(f"methods name {name} twice" + f" with {settings}" * bool(settings))
+        variants.append(settings)
+    # A name alone takes what settings={...} says; beside settings of its own it is a variant without any.
+    return list(found), {name: variants for name, variants in found.items() if any(variants)}
 
 
 def _variants(settings: Settings | None, own: Variants, samples: int | None) -> tuple[Variants, list[dict[str, Any]]]:
     """The variants of methods, and those of the task."""
+    _check_keys(settings or {})
     given: Variants = {
         owner: [dict(found)] if isinstance(found, Mapping) else [dict(one) for one in found]
         for owner, found in (settings or {}).items()
@@ -262,6 +265,18 @@ def _variants(settings: Settings | None, own: Variants, samples: int | None) -> 
     return given | own, of_task if samples is None else [{**one, "samples": samples} for one in of_task]
 
 
+def _check_keys(given: Any) -> None:
+    """Raise UserError for a name of a setting that is no text, at any depth."""
+    if isinstance(given, Mapping):
+        for key, value in given.items():
+            if not isinstance(key, str):
+                raise UserError(f"settings: {key!r} is no name of a setting, which is text")
+            _check_keys(value)
+    elif isinstance(given, list | tuple):
+        for value in given:
+            _check_keys(value)
+
+
 def _check_samples(of_task: Sequence[Mapping[str, Any]], samples: int | None) -> None:
     if samples is not None and any("samples" in one for one in of_task):
         raise UserError("samples=... and the task's settings say how many samples; give one of them")
@@ -269,6 +284,8 @@ def _check_samples(of_task: Sequence[Mapping[str, Any]], samples: int | None) ->
 
 def _regimes(given: str | Sequence[str]) -> list[Regime]:
     several = [given] if isinstance(given, str) else list(given)
+    if len(set(several)) < len(several):
+        raise UserError(f"regime names one twice: {', '.join(several)}")
     if wrong := [name for name in several if name not in REGIMES]:
         raise UserError(f"there is no regime {wrong[0]!r}{did_you_mean(wrong[0], REGIMES)}")
     return [regime for name in several for regime in REGIMES if regime == name]

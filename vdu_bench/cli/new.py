@@ -169,7 +169,12 @@ def _from_template(template: str, name: str, out: Path | None, force: bool) -> N
     if file.suffix != ".py":
         raise UserError(f"--out {file}: a plug-in's name ends in .py")
     text = (files("vdu_bench.cli") / "templates" / f"{template}.txt").read_text(encoding="utf-8")
-    _write(file, Template(text).substitute(name=name, class_name=_class_name(name), file=shlex.quote(str(file))))
+    class_name = _class_name(name)
+    if re.search(rf"^(from|import) .*\b({class_name}|{class_name}Rate)\b", text, re.MULTILINE):
+        raise UserError(f"a class {class_name} is what the file imports; take another name than {name!r}")
+    # With slashes, since a backslash in a docstring is the begin of something else.
+    place = shlex.quote(file.as_posix())
+    _write(file, Template(text).substitute(name=name, class_name=class_name, file=place))
     typer.echo(f"wrote {file}; its first line is the command that runs it")
 
 

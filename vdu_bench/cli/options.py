@@ -77,7 +77,9 @@ Everything = Annotated[
     bool, typer.Option("--all", help="Print all columns of the leaderboard, and not the most important ones alone.")
 ]
 Samples = Annotated[int | None, typer.Option(help="Images a cell; the task's own number if not given.")]
-Out = Annotated[Path, typer.Option(help="Folder for records, leaderboards and plots.")]
+Out = Annotated[
+    Path, typer.Option(callback=lambda out: out.expanduser(), help="Folder for records, leaderboards and plots.")
+]
 Name = Annotated[
     str | None,
     typer.Option(
@@ -115,7 +117,8 @@ def tasks_named(names: str, variants: list[dict[str, Any]]) -> list[Any]:
     """The tasks of --task, each with some keys changed in one way or several. Raises UserError for an unknown one."""
     from vdu_bench.tasks.loading import find_task, with_overrides
 
-    found = [find_task(name) for name in names_in(names, "--task")]
+    # A file's own name may have a comma in it.
+    found = [find_task(name) for name in ([names] if Path(names).is_file() else names_in(names, "--task"))]
     return [with_overrides(task, overrides) for task in found for overrides in variants]
 
 
@@ -266,4 +269,5 @@ def store_at(folder: Path | None, progress: Any) -> Any:
     from vdu_bench.engine.shipped import shipped_artifacts
     from vdu_bench.engine.store import Store
 
-    return Store(folder or user_cache_path("vdu-bench"), shipped_artifacts(), progress.say)
+    # No shell does that for what comes from the environment or from a file.
+    return Store((folder or user_cache_path("vdu-bench")).expanduser(), shipped_artifacts(), progress.say)

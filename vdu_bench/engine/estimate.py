@@ -17,6 +17,7 @@ from vdu_bench.packed import PACKED, unpack
 from vdu_bench.probes.catalog import attacks_for
 from vdu_bench.records import run_files
 from vdu_bench.tasks.cost import drawn, trained
+from vdu_bench.tasks.task import Task
 
 NEWEST = 200
 """Records of the store that are looked at."""
@@ -224,10 +225,15 @@ def _measured_alike(cell: Cell, record: Known) -> bool:
     return there == (task.name, task.samples, sampler) and given[0] == given[1]
 
 
+def _other_data(task: Task) -> bool:
+    """Whether a command has the models of a task trained on something else than its family's data."""
+    return any(f"{name}.".startswith(("data.", "prompts.captions.")) for name in task.changes)
+
+
 def _trainings(missing: Sequence[Cell], store: Store) -> list[tuple[str, str, int]]:
     """What has to be trained before any cell: its name, family and evaluations; judges, which are small, are left out.
 
-    A base counts as there where the store has one of its family and recipe.
+    A base counts as there where the store has one of its family and recipe, unless a command changed the data.
     """
     found: dict[str, tuple[str, str, int]] = {}
     for cell in missing:
@@ -243,6 +249,6 @@ def _trainings(missing: Sequence[Cell], store: Store) -> list[tuple[str, str, in
             name = f"retrain model without {task.forget}, train seed {again.training.seed}"
             wanted.append(("retrain", without, name))
         for kind, spec, name in wanted:
-            if not store.digests({kind: spec}, task.family):
+            if _other_data(task) or not store.digests({kind: spec}, task.family):
                 found[json.dumps([task.family, kind, spec])] = (f"{task.family}: {name}", task.family, count)
     return list(found.values())

@@ -71,13 +71,17 @@ def samples_at(store: Store, address: str, indices: Sequence[int]) -> NDArray[np
     file = _samples_file(store, address)
     if not file.exists():
         return None
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(file, framework="numpy") as archive:
-        stored = archive.get_slice("forget")
-        length = stored.get_shape()[0]
-        # One by one, since what is asked for are a few of thousands.
-        images = np.stack([stored[index] for index in indices if index < length])
+    try:
+        with safe_open(file, framework="numpy") as archive:
+            stored = archive.get_slice("forget")
+            length = stored.get_shape()[0]
+            # One by one, since what is asked for are a few of thousands.
+            images = np.stack([stored[index] for index in indices if index < length])
+    except (OSError, SafetensorError):
+        # A damaged file is for the store to make again.
+        return None
     return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
 
 

@@ -86,7 +86,9 @@ class Kept:
 def inventory(root: Path, kind: str = "") -> list[Kept]:
     """The artifacts of a store, by kind and age; of one kind alone where it is named. Damaged ones are left out."""
     found = []
-    for file in root.glob(f"{kind or '*'}/*/{MANIFEST}"):
+    for file in root.glob(f"*/*/{MANIFEST}"):
+        if kind not in ("", file.parent.parent.name):
+            continue
         if any(mark in file.parent.name for mark in UNFINISHED):
             continue
         # A run may remove one meanwhile, and what cannot be read is for the store to make again.

@@ -26,7 +26,7 @@ from vdu_bench.errors import NoRoom, NotFetched
 from vdu_bench.fetching import nothing_fetched
 from vdu_bench.judges.clip.pretrained import find_weights
 from vdu_bench.judges.clip.specs import PretrainedClip
-from vdu_bench.methods.catalog import make_method
+from vdu_bench.methods.catalog import METHODS, make_method
 from vdu_bench.metrics.inception import Inception
 from vdu_bench.models.pipelines.finding import find_pipeline
 from vdu_bench.models.training.recipes import check_recipe
@@ -42,6 +42,8 @@ def check_settings(cells: Iterable[Cell]) -> None:
     for task in tasks_of(cells):
         for name, settings in task.probe_settings.items():
             PROBES.get(name)(**settings)
+        for name in {*task.method_settings, *task.settings_from}:
+            METHODS.entry(name)
     for cell in cells:
         if cell.external is None:
             make_method(cell.method, dict(cell.overrides))

@@ -18,10 +18,12 @@ UNFOLDED = 100_000
 def screen(file: IO[str] | None = None) -> Console:
     """A console on standard output, or on `file`.
 
-    A terminal says how wide it is. What is no terminal has lines of any length, unless COLUMNS asks for a width.
+    A terminal says how wide it is. What is no terminal has lines of any length, unless COLUMNS asks for a width
+    above 0.
     """
     console = Console(file=file)
-    if not console.is_terminal and not os.environ.get("COLUMNS", "").isdecimal():
+    asked = os.environ.get("COLUMNS", "")
+    if not console.is_terminal and not (asked.isdecimal() and int(asked)):
         console.width = UNFOLDED
     return console
 

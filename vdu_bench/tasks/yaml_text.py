@@ -12,11 +12,37 @@ _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Safe):
-    """PyYAML's safe one, with the numbers of YAML 1.2 and of JSON."""
+    """PyYAML's safe one, with the numbers of YAML 1.2 and of JSON, without dates, and with each key once, as text."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._looked_at: list[Any] = []
+
+    def flatten_mapping(self, node: Any) -> None:
+        # What a mapping says itself, before what it merges is put into it.
+        if node not in self._looked_at:
+            self._looked_at.append(node)
+            self._check_keys(node)
+        super().flatten_mapping(node)
+
+    def _check_keys(self, node: Any) -> None:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
+            name = self.construct_object(key, deep=True)
+            if not isinstance(name, str):
+                raise yaml.constructor.ConstructorError(None, None, f"the key {name!r} is no text", key.start_mark)
+            if name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {name!r} stands twice", key.start_mark)
+            seen.add(name)
 
 
 # A copy, since the table is the class's that it derives from.
-_Loader.yaml_implicit_resolvers = {key: list(value) for key, value in _Safe.yaml_implicit_resolvers.items()}
+_Loader.yaml_implicit_resolvers = {
+    key: [(tag, pattern) for tag, pattern in value if tag != "tag:yaml.org,2002:timestamp"]
+    for key, value in _Safe.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),

@@ -41,7 +41,7 @@ def test_the_sentence_says_how_much_and_how_sure(mixed: Comparison) -> None:
     )
 
 
-@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize("width", [72, 80, 200])
 def test_the_terminal_shows_every_kind_under_its_title(mixed: Comparison, width: int) -> None:
     file = io.StringIO()
     print_gate(mixed, Console(file=file, width=width))

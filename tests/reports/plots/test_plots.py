@@ -159,3 +159,13 @@ def limited(record):
     """A quality limit, which gradient ascent is far beyond."""
     record.protocol.limits = {"ratio": 5.0}
     record.metrics["fd_judge"] = record.metrics["fd_judge"].model_copy(update={"limit": "ratio"})
+
+
+def test_two_dollar_signs_in_a_name_are_no_formula(make_records, tmp_path):
+    records = make_records(("digits_1",), (0,))
+    for record in records:
+        record.forget = "$_$"
+        record.metrics["pul"].unit = r"$\foo$"
+    board = leaderboards(records)[0]
+    for draw in (draw_tradeoff, draw_bars):
+        assert draw(board, styles(board), tmp_path / draw.__name__)

@@ -68,7 +68,7 @@ def summary(comparison: Comparison) -> str:
     lost = sum(notice.worse for notice in comparison.notices)
     counts = [f"{len(comparison.of_kind('worse'))} worse", f"{len(comparison.of_kind('unsure'))} perhaps worse"]
     counts += [f"{len(comparison.of_kind('better'))} better"]
-    counts += [f"{lost} cell{'s' * (lost != 1)} lost or broken"] if lost else []
+    counts += [f"{lost} thing{'s' * (lost != 1)} lost or broken, told above"] if lost else []
     verdict = "passed" if comparison.passed else "failed"
     return f"gate {verdict}: {len(comparison.verdicts)} numbers of {len(cells)} rows compared; {', '.join(counts)}"
 
@@ -163,17 +163,24 @@ def _annotation(command: str, where: str, text: str) -> str:
 
 def _table(verdicts: Sequence[Verdict]) -> Table:
     gain = all(verdict.kind == "better" for verdict in verdicts)
+    rows = [
+        [
+            # Words may wrap, and names where there is no room; numbers may not.
+            *(f"{verdict.task}/{verdict.method}", verdict.label.replace("_", " ")),
+            *(_number(value, verdict) for value in (verdict.old, verdict.new)),
+            *("\n".join(_change(verdict)), str(verdict.tolerance), _p_text(verdict.p_value)),
+        ]
+        for verdict in verdicts
+    ]
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("cell", "metric"):
-        table.add_column(name, no_wrap=name == "cell")
-    for name in ("reference", "new", "gain" if gain else "loss", "allowed", "p"):
-        table.add_column(name, justify="right")
-    for verdict in verdicts:
-        # Words may wrap, names may not.
-        cells = [f"{verdict.task}/{verdict.method}", verdict.label.replace("_", " ")]
-        cells += [_number(value, verdict) for value in (verdict.old, verdict.new)]
-        cells += ["\n".join(_change(verdict)), str(verdict.tolerance), _p_text(verdict.p_value)]
-        table.add_row(*map(Text, cells))
+        table.add_column(name, overflow="fold")
+    names = ("reference", "new", "gain" if gain else "loss", "allowed", "p")
+    for place, name in enumerate(names, 2):
+        widest = max(len(line) for row in rows for line in [name, *row[place].split("\n")])
+        table.add_column(name, justify="right", no_wrap=True, min_width=widest)
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
 
 

@@ -55,6 +55,7 @@ def draw(file: Path, paint: Callable[[], Figure], formats: Sequence[str] = ("png
         **sns.plotting_context("paper", font_scale=1.05),
         "font.family": "DejaVu Sans",  # ships with matplotlib, so that figures do not depend on the machine
         "pdf.fonttype": 42,
+        "text.parse_math": False,  # two dollar signs in a name are no formula
     }
     with rc_context(theme):
         figure = paint()

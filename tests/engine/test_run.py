@@ -139,6 +139,8 @@ def test_done_cells_are_reused_without_touching_them(finished: Path, tiny_task: 
 
 def test_another_precision_is_never_reused(finished: Path, tiny_task: Task, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "copy")
+    # Beside the records of another precision it would be refused.
+    shutil.rmtree(tmp_path / "copy" / "out")
     rough = tiny_task.model_copy(update={"compute": ComputeSpec(autocast="bfloat16")})
     outcome = run(rough, tmp_path / "copy", "vdu")
     before = {record.method: record for record in read_records(finished / "out")}

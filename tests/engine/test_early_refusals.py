@@ -51,6 +51,8 @@ def test_weights_of_others(
             ("esd.weights=cross_attention",),
             "tiny: esd.weights: a UNet2DModel of this configuration has no cross-attention",
         ),
+        # Of two variants the first.
+        (('esd.weights=["*attn9*"],"*conv_in*"',), "tiny: esd.weights: no weight's name fits '*attn9*'; there are"),
         (('esd.weights=["all", "*attn9*"]',), "tiny: esd.weights: no weight's name fits '*attn9*'; there are"),
         (
             ("task.probe_settings.relearn.weights=cross_attention", "task.attacks=[relearn]"),

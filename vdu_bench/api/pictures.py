@@ -75,7 +75,7 @@ def draw(records: Sequence[Record], kind: str, store: Callable[[], Store]) -> Pi
         drawn = {file.name: file.read_bytes() for file in sorted(place.iterdir()) if file.suffix in (".png", ".pdf")}
     wanted = drawn if kind == "sweep" else {n: c for n, c in drawn.items() if Path(n).stem.endswith(f"_{kind}")}
     if not wanted and lacking:
-        raise UserError(f"{lacking[0].removeprefix('warning: ').replace('--store', 'store=')}")
+        raise UserError(lacking[0].removeprefix("warning: ").replace("--store", "store="))
     if not wanted:
         others = sorted({Path(name).stem.rpartition("_")[2] for name in drawn})
         hint = f"; there are {', '.join(others)}" if others else ""

@@ -35,10 +35,11 @@ def check_base(task: Task, cells: Sequence[Cell], place: Path | None) -> None:
         place: the folder with the pipeline of a base from elsewhere; None of one that the task's recipe makes.
     """
     _check_prompts(task, place)
-    asked = dict(_asked(task, cells))
+    # Of a method there may be several variants.
+    asked = set(_asked(task, cells))
     if asked:
         denoiser = _outline(task, place)
-        for setting, weights in asked.items():
+        for setting, weights in sorted(asked, key=str):
             try:
                 selected_parameters(denoiser, weights)
             except UserError as error:
@@ -56,7 +57,7 @@ def _check_prompts(task: Task, place: Path | None) -> None:
 
 
 def _asked(task: Task, cells: Sequence[Cell]) -> Iterator[tuple[str, Weights]]:
-    """By setting, the weights that it names, of methods and attacks; what fits any network is left out."""
+    """The settings of methods and attacks, each with the weights that it names; what fits any network is left out."""
     settings: list[tuple[str, Spec]] = [
         (f"probe_settings.{name}", PROBES.get(name)(**task.probe_settings.get(name, {})).settings)
         for name in task.attacks

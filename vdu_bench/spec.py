@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 PositiveInt = Annotated[int, Field(gt=0)]
 
@@ -23,6 +33,17 @@ class Spec(BaseModel):
     """Settings that are younger than artifacts of their kind, whose addresses are made of dumps. At their defaults they
     are left out of a dump, so that what was made before them is still found."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, values: Any) -> Any:
+        # As texts, which pydantic refuses as numbers: true and false themselves it would read as 1 and 0.
+        if not isinstance(values, Mapping):
+            return values
+        return {
+            name: _truths_as_texts(value) if _has_truth(value) and _numbers_alone(cls, name) else value
+            for name, value in values.items()
+        }
+
     @model_serializer(mode="wrap")
     def _without_later_defaults(
         self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
@@ -35,6 +56,33 @@ class Spec(BaseModel):
             if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
                 dump.pop(name, None)
         return dump
+
+
+def _has_truth(value: Any) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return isinstance(value, bool) or any(map(_has_truth, inner))
+
+
+def _truths_as_texts(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _truths_as_texts(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_truths_as_texts(one) for one in value]
+    return json.dumps(value) if isinstance(value, bool) else value
+
+
+@cache
+def _numbers_alone(spec: type[Spec], name: str) -> bool:
+    """Whether a field takes numbers, or several, and neither truth values nor texts that may be any."""
+    field = spec.model_fields.get(name)
+    leaves, waiting = set(), [] if field is None else [field.annotation]
+    while waiting:
+        kind = waiting.pop()
+        inner = get_args(kind)
+        waiting += inner[1:] if get_origin(kind) in (dict, Mapping) else inner
+        if not inner:
+            leaves.add(kind)
+    return bool(leaves & {int, float}) and not leaves & {bool, str, Any, object}
 
 
 def digest_of(data: Any) -> str:

@@ -51,6 +51,8 @@ MISTAKES = {
     "unknown setting": (["--set", "vdu.gama=1"], "did you mean 'gamma'"),
     "setting out of range": (["--set", "vdu.gamma=2"], "vdu.gamma=2: it should be less than or equal to 1"),
     "setting of the wrong type": (["--set", "vdu.steps=many"], "vdu.steps='many'"),
+    "a truth value for a number": (["--set", "vdu.steps=true"], "vdu.steps='true': it is not a whole number"),
+    "a truth value of the task": (["--set", "task.samples=yes"], "task.samples: 'true' is not a whole number"),
     "setting without an owner": (["--set", "gamma=1"], "OWNER.NAME=VALUE"),
     "setting of a method that is not run": (["--set", "esd.eta=1"], "not among the methods"),
     "unknown task setting": (["--set", "task.sampels=5"], "did you mean 'samples'"),
@@ -205,6 +207,12 @@ def test_a_place_that_cannot_be_written(command: str, tmp_path: Path, capsys: py
         assert f"vdu-bench: cannot write to {what[-1]} {place}" in said
         assert said.count("\n") == 1
     assert list(tmp_path.iterdir()) == [blocked]
+
+
+def test_a_page_has_a_title(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli("page", REFERENCE, "--out", tmp_path / "site", "--title", " ", code=2)
+    assert "--title is empty" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("how", [[], ["--dry-run"]], ids=["run", "dry run"])

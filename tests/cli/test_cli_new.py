@@ -82,6 +82,7 @@ def test_a_method_a_metric_and_a_probe_of_one_s_own_run(tiny_file: Path) -> None
         (["task", "mine", "--data", "pets", "--forget", "cats"], "show no such thing; did you mean 'cat'"),
         (["task", "mine", "--data", "pets", "--channels", "2"], "--channels 2"),
         (["task", "mine", "--data", "pets", "--size", "9"], "takes 8, not 9"),
+        (["task", "mine", "--data", "pets", "--size", "100000"], "it should be less than or equal to 2048"),
         (["task", "mine", "--data", "pets", "--from", "faces_hats"], "by --attributes"),
         (["task", "mine", "--data", "pets", "--attributes", "metadata.csv"], "take --from faces_hats"),
         (["task", "mine", "--data", "pets", "--from", "celeba_hats", "--attributes", "a.csv"], "cannot read .*a.csv"),

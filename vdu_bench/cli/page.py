@@ -9,6 +9,7 @@ import typer
 
 from vdu_bench.cli.options import StoreOption, store_at
 from vdu_bench.cli.results import RESULTS, Folders
+from vdu_bench.errors import UserError
 
 paging = typer.Typer()
 
@@ -37,6 +38,8 @@ def page(
     from vdu_bench.reports.page.page import write_page
 
     require_place(out, "--out")
+    if not title.strip():
+        raise UserError("--title is empty; leave it out for 'vdu-bench results'")
     place = store_at(store, Progress(quiet=True))
     file = write_page(records or [RESULTS], out, lambda address, picks: samples_at(place, address, picks), title)
     typer.echo(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")

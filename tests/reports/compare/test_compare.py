@@ -109,6 +109,7 @@ def test_two_rows_of_one_folder() -> None:
 
 def test_what_rows_are_called_may_hold_an_equals_sign() -> None:
     assert parse_rows(["vdu[gamma=0.3, steps=5]=vdu", " a = b "]) == [("vdu[gamma=0.3, steps=5]", "vdu"), ("a", "b")]
+    assert parse_rows(["vdu=esd", " vdu = esd "]) == [("vdu", "esd")]
     for wrong in ("vdu", "vdu[gamma=0.3]", "=vdu", "vdu="):
         with pytest.raises(UserError, match="write ROW_OF_A=ROW_OF_B"):
             parse_rows([wrong])

@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 from vdu_bench.data.image_files import Labelled, by_class, by_table, parts_of, places_of
 from vdu_bench.data.source import DataSource
 from vdu_bench.errors import UserError
-from vdu_bench.spec import PositiveInt
 
 if TYPE_CHECKING:
     from vdu_bench.data.image_set import ImageSet
@@ -32,7 +31,7 @@ class ImageFolder(DataSource):
     folder: str = Field(
         description="the folder: ./NAME as seen from the task file, an absolute path, or NAME below --data-dir"
     )
-    size: PositiveInt | None = Field(None, description="height and width in pixels; as they are if not given")
+    size: int | None = Field(None, gt=0, le=2048, description="height and width in pixels; as they are if not given")
     channels: Literal[1, 3] | None = Field(None, description="1, grey, or 3; 1 if not given and all images are grey")
     held_out: float = Field(0.2, gt=0, lt=1, description="share of each class that is held out, where there is no test")
     attributes: str | None = Field(

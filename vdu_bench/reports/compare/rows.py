@@ -44,8 +44,11 @@ class RowPair:
 
 
 def parse_rows(texts: Iterable[str]) -> list[tuple[str, str]]:
-    """What ``--row`` says: A's row and B's of ``vdu[gamma=0.3]=vdu``. Raises UserError for another form."""
-    return [_parsed(text) for text in texts]
+    """What ``--row`` says: A's row and B's of ``vdu[gamma=0.3]=vdu``. Raises UserError for another form.
+
+    A pair that is given twice is one.
+    """
+    return list(dict.fromkeys(map(_parsed, texts)))
 
 
 def pair_rows(left: Sequence[Record], right: Sequence[Record], rows: Sequence[tuple[str, str]] = ()) -> list[RowPair]:

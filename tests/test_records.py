@@ -3,10 +3,11 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
-from cells import cells
+from cells import cells, write
 
 from vdu_bench.errors import UserError
 from vdu_bench.measured import Estimate, MetricResult
@@ -63,6 +64,40 @@ def test_folders_without_records_are_said_to_be_so(tmp_path: Path) -> None:
         read_records(tmp_path / "nowhere")
     with pytest.raises(UserError, match="cannot read"):
         read_record(tmp_path / "seed0.json")
+
+
+def test_a_file_in_place_of_a_folder_is_told_whose_it_is(tmp_path: Path) -> None:
+    write([made_up()], tmp_path)
+    (tmp_path / PACKED).write_bytes(pack([made_up().to_json()]))
+    for file in (tmp_path / "records/digits_1/esd/seed0.json", tmp_path / PACKED):
+        with pytest.raises(UserError, match=f"is a file: name its folder, {tmp_path}$"):
+            read_records(file)
+
+
+def test_linked_folders_are_read_and_loops_end(tmp_path: Path) -> None:
+    records = cells(seeds=[0])
+    write([record for record in records if record.method != "esd"], tmp_path / "here")
+    write([record for record in records if record.method == "esd"], tmp_path / "there")
+    here = tmp_path / "here/records/digits_1"
+    (here / "esd").symlink_to(tmp_path / "there/records/digits_1/esd", target_is_directory=True)
+    (here / "loop").symlink_to(tmp_path / "here", target_is_directory=True)
+    assert {record.method for record in read_records(tmp_path / "here")} == {record.method for record in records}
+    (tmp_path / "linked").symlink_to(tmp_path / "here", target_is_directory=True)
+    assert len(read_records(tmp_path / "linked")) == len(records)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write([made_up()], tmp_path)
+    own = os.scandir
+
+    def forbidden(place: str) -> object:
+        if Path(place).name == "esd":
+            raise PermissionError(13, "Permission denied", str(place))
+        return own(place)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    with pytest.raises(UserError, match="cannot read .*digits_1/esd: Permission denied"):
+        read_records(tmp_path)
 
 
 def test_older_records_are_of_the_whole_forget_set_and_variants_sort_by_their_number() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from vdu_bench.errors import UserError
-from vdu_bench.registry import Registry, StaticClass, import_plugin
+from vdu_bench.registry import Registry, import_plugin
+from vdu_bench.static_class import StaticClass
 
 
 def test_targets_are_imported_when_first_used() -> None:
@@ -96,3 +97,27 @@ def test_plug_ins_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
     assert [import_plugin(tmp_path / folder / "same_name.py") for folder in ("here", "there")] == modules
     with pytest.raises(UserError, match="two things are called 'here'"):
         registry.add("here", f"{modules[1]}:Thing", file)
+
+
+def test_a_plug_in_takes_no_name_that_is_installed_however_early_it_comes(tmp_path: Path) -> None:
+    registry: Registry[type] = Registry("method", "vdu_bench.methods")
+    with pytest.raises(UserError, match="two methods are called 'esd': vdu_baselines.esd:.* and mine:Esd; rename one"):
+        registry.add("esd", "mine:Esd", tmp_path / "mine.py")
+    assert registry.entry("esd").target.startswith("vdu_baselines.")
+
+
+@pytest.mark.parametrize("name", ["all", "none", "task"])
+def test_what_commands_take_in_place_of_a_name_is_none(name: str) -> None:
+    with pytest.raises(UserError, match=f"a thing cannot be called '{name}', which means something else"):
+        Registry("thing").add(name, "pathlib:Path")
+
+
+def test_a_plug_in_finds_what_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "a_helper_beside.py").write_text("K = 3\n")
+    file = tmp_path / "has_a_helper.py"
+    file.write_text("import a_helper_beside\nclass Thing:\n    value = a_helper_beside.K\n")
+    assert sys.modules[import_plugin(file)].Thing.value == 3
+    del sys.modules["a_helper_beside"]

@@ -67,11 +67,17 @@ def digest_of_file(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+_OF_TORCH = (b"PK\x03\x04", b"\x80\x02")
+"""How files of torch begin: an archive now, a pickle once."""
+PICKLED = (".bin", ".pt", ".pth", ".ckpt")
+"""What files of weights that are pickled are called."""
+
+
 def what_it_is(file: Path) -> str:
     """What a file of weights or data is in place of that, as the rest of a sentence, with what to do; else empty.
 
     A pointer of git-lfs, a page of HTML, nothing, or an archive or safetensors that were cut short: what a download
-    leaves that went wrong.
+    leaves that went wrong. Or weights under the name of another format.
     """
     try:
         size = file.stat().st_size
@@ -95,6 +101,11 @@ def what_it_is(file: Path) -> str:
         return f"was cut short: it is an archive without an end; {again}"
     if file.suffix == ".safetensors" and (promised := _promised(head, header if size >= 8 else b"")) > size:
         return f"was cut short: it has {size} bytes, and its head promises {promised}; {again}"
+    # The length of a head may be the same bytes.
+    if file.suffix == ".safetensors" and head.startswith(_OF_TORCH) and head[8:9] != b"{":
+        return "is what torch.save writes, under the name of safetensors: rename it to .pt"
+    if file.suffix in PICKLED and head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < size:
+        return "is in the format of safetensors, under the name of a pickle: rename it to .safetensors"
     return ""
 
 

@@ -320,6 +320,11 @@ def run_files(folder: Path) -> list[Path]:
     return sorted([*_within(folder / "records", "seed*.json"), *folder.glob(PACKED)])
 
 
+def _whose(file: Path) -> Path:
+    """The folder of results that a file is in."""
+    return next((above.parent for above in file.parents if above.name == "records"), file.parent)
+
+
 def record_files(folder: Path) -> list[Path]:
     """Those of a run's folder (`run_files`), or all under any other one."""
     if (folder / "records").is_dir() or (folder / PACKED).is_file():
@@ -328,8 +333,22 @@ def record_files(folder: Path) -> list[Path]:
 
 
 def _within(folder: Path, pattern: str) -> list[Path]:
-    """The files of a name at any depth, as `Path.glob` finds them, which reads each folder twice."""
-    return [Path(place, name) for place, _, names in os.walk(folder) for name in matching(names, pattern)]
+    """The files of a name at any depth, behind links too. Raises UserError for a folder that cannot be read."""
+
+    def unread(error: OSError) -> None:
+        if Path(error.filename) != folder or folder.exists():
+            raise UserError(f"cannot read {error.filename}: {error.strerror}") from error
+
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=unread):
+        # A link to a folder around itself has no end.
+        folders[:] = [name for name in folders if not _around(Path(place, name))]
+        found += [Path(place, name) for name in matching(names, pattern)]
+    return found
+
+
+def _around(folder: Path) -> bool:
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
 def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Record]:
@@ -345,6 +364,8 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
         UserError: naming file and key, for a file that is not a record; for two files with the same cell, unless they
             are equal; and where there are no records.
     """
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: name its folder, {_whose(folder)}")
     if not folder.is_dir():
         raise UserError(
             f"{folder} is not a folder of records; `vdu-bench run --out {shlex.quote(str(folder))} ...` makes one"

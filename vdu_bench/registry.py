@@ -13,14 +13,18 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from vdu_bench.errors import UserError, did_you_mean, one_line, warn
+from vdu_bench.static_class import StaticClass, statements
 from vdu_bench.variants import IN_FILES, NAME
+
+RESERVED = ("all", "none", "task")
+"""What commands take in the place of a name: everything, nothing, and the task itself."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -65,7 +69,7 @@ class Entry:
 
     def is_function(self) -> bool:
         """Whether its module says ``def`` under this name, found without importing it."""
-        body = _parsed(self.source_file())
+        body = statements(self.source_file())
         return any(isinstance(node, ast.FunctionDef) and node.name == self.attribute for node in body)
 
     def load(self) -> Any:
@@ -75,60 +79,6 @@ class Entry:
             return getattr(module, self.attribute)
         except (Exception, SystemExit) as error:
             raise UserError(f"{self.name!r} ({self.target}) fails to import: {one_line(error)}") from error
-
-
-@dataclass(frozen=True)
-class StaticClass:
-    """A class statement, read and not run: its docstring and its literal class attributes."""
-
-    docstring: str = ""
-    literals: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def summary(self) -> str:
-        """The first line of the docstring."""
-        return self.docstring.strip().partition("\n")[0]
-
-    @classmethod
-    def read(cls, file: Path, name: str) -> StaticClass:
-        """Parse `file` and look for ``class name``; empty where the class is made in some other way.
-
-        What it has from a base class counts where that stands in the same file.
-        """
-        classes = {node.name: node for node in _parsed(file) if isinstance(node, ast.ClassDef)}
-        node = classes.get(name)
-        return cls() if node is None else cls(ast.get_docstring(node) or "", _inherited(node, classes))
-
-
-def _parsed(file: Path) -> list[ast.stmt]:
-    try:
-        return ast.parse(file.read_bytes(), str(file)).body
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{file} cannot be read as Python: {one_line(error)}") from error
-
-
-def _inherited(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for base in reversed(node.bases):
-        if isinstance(base, ast.Name) and (there := classes.get(base.id)) is not None and there is not node:
-            found |= _inherited(there, classes)
-    return found | _literals(node)
-
-
-def _literals(node: ast.ClassDef) -> dict[str, Any]:
-    found = {}
-    for statement in node.body:
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
-            target, value = statement.target.id, statement.value
-        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            target, value = statement.targets[0].id, statement.value
-        else:
-            continue
-        try:
-            found[target] = ast.literal_eval(value)
-        except ValueError:
-            continue
-    return found
 
 
 class Registry(Generic[T]):
@@ -151,6 +101,11 @@ class Registry(Generic[T]):
         """Register a target. Raises UserError when the name stands for another one already, or cannot be used."""
         if not re.fullmatch(NAME, name):
             raise UserError(f"a {self.kind} cannot be called {name!r}: {IN_FILES}")
+        if name in RESERVED:
+            raise UserError(f"a {self.kind} cannot be called {name!r}, which means something else where names stand")
+        if file is not None:
+            # What is installed has its name, however early a plug-in comes.
+            self.entries()
         known = self._entries.get(name)
         if known is not None and known.target != target:
             raise UserError(f"two {self.kind}s are called {name!r}: {known.target} and {target}; rename one")
@@ -229,6 +184,9 @@ def import_plugin(file: Path) -> str:
         raise UserError(f"plug-in {file} is not a Python file (its name must end in .py)")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    # As `python FILE` has it: what lies beside the file can be imported. Last, so that it hides nothing.
+    if (folder := str(Path(place).parent)) not in sys.path:
+        sys.path.append(folder)
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a plug-in that exits would end the command without a word

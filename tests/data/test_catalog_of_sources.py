@@ -6,12 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from miniatures import write_celeba, write_cifar10, write_mnist, write_tiny_imagenet
 
 from vdu_bench.data.catalog import SOURCES, data_stamp, load_data
+from vdu_bench.data.image_set import ImageSet
 from vdu_bench.data.specs import DataSpec
+from vdu_bench.data.splits import DataSplits
 from vdu_bench.errors import UserError
 
 
@@ -116,3 +120,31 @@ def test_a_source_of_one_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert data_stamp(DataSpec(source="mine"), None) == ""
     assert len(data_stamp(spec, tmp_path)) == 64
     assert len(load_data(DataSpec(source="mine"), None).train) == len(load_data(spec, tmp_path).train) == 1297
+
+
+def _splits(*shapes: tuple[int, ...]) -> DataSplits:
+    sets = [
+        ImageSet.of_classes(torch.zeros(shape, dtype=torch.uint8), torch.zeros(shape[0]), ("a", "b"))
+        for shape in shapes
+    ]
+    return DataSplits(*sets)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (lambda: None, "gave a NoneType, and no DataSplits"),
+        (lambda: (1, 2), "gave a tuple, and no DataSplits"),
+        (lambda path: path, "missing a required argument: 'path'"),
+        (
+            lambda: _splits((4, 1, 8, 8), (2, 1, 16, 16)),
+            r"must have images of one size, not \[1, 8, 8\] and \[1, 16, 16\]",
+        ),
+        (lambda: _splits((4, 1, 8, 8), (0, 1, 8, 8)), "has no images in its part 'held_out'"),
+        (lambda: ImageSet(torch.zeros(1), torch.zeros(1), ()), "images must be uint8"),
+    ],
+)
+def test_a_source_that_gives_no_data_is_told_so(source: Any, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SOURCES._loaded, "theirs", source)
+    with pytest.raises(UserError, match=f"the data source 'theirs'.*{words}"):
+        load_data(DataSpec(source="theirs"), None)

@@ -14,6 +14,7 @@ from vdu_bench.engine.stages import external, images, posterior, unlearned
 from vdu_bench.engine.usage import pipeline_code
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS
+from vdu_bench.module_files import locate
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.registry import Entry
 from vdu_bench.tasks.task import Task
@@ -51,7 +52,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def digest(*follow: str | Entry) -> str:
     """As another process would see it."""
-    for cached in (code._closure, code._read, code._locate):
+    for cached in (code._closure, code._read, code._is_worked_on, code._extensions, locate):
         cached.cache_clear()
     return code_digest(follow)
 
@@ -161,3 +162,41 @@ def test_a_record_hangs_on_all_that_can_change_it() -> None:
     # These it reaches by their names, which the request adds.
     assert not [name for name in found if name.startswith(("vdu_bench.data.sources.", "vdu_bench.methods.vdu"))]
     assert not [name for name in found if name.startswith(("vdu_bench.cli", "vdu_bench.reports"))]
+
+
+def test_a_library_that_somebody_works_on_counts(package: Path, tmp_path: Path) -> None:
+    """As with an editable install: the plug-in imports it, and it lies in no folder of installed packages."""
+    plugin = tmp_path / "elsewhere" / "mine.py"
+    plugin.parent.mkdir()
+    plugin.write_text("from theirs.method import Theirs\nimport torch\nimport json\n")
+    entry = Entry("mine", "vdu_bench_plugin_mine:Mine", plugin)
+    first = digest(entry)
+    edited(package / "helper.py", "return 2", "return 3")
+    assert digest(entry) != first
+    assert not [name for name in code._closure("vdu_bench_plugin_mine", plugin) if name.startswith(("torch", "json"))]
+
+
+def test_a_package_that_extends_the_suite_counts_wherever_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site-packages"
+    for name in ("extends_the_suite", "extends_nothing"):
+        (site / name).mkdir(parents=True)
+        (site / name / "__init__.py").write_text("K = 1\n")
+    (site / "extends_the_suite-1.0.dist-info").mkdir()
+    (site / "extends_the_suite-1.0.dist-info" / "METADATA").write_text("Name: extends-the-suite\nVersion: 1.0\n")
+    (site / "extends_the_suite-1.0.dist-info" / "entry_points.txt").write_text(
+        "[vdu_bench.methods]\nx = extends_the_suite:X\n"
+    )
+    monkeypatch.syspath_prepend(site)
+    plugin = tmp_path / "elsewhere" / "mine.py"
+    plugin.parent.mkdir()
+    plugin.write_text("import extends_the_suite\nimport extends_nothing\n")
+    entry = Entry("mine", "vdu_bench_plugin_mine:Mine", plugin)
+    first = digest(entry)
+    edited(site / "extends_nothing" / "__init__.py", "K = 1", "K = 2")
+    assert digest(entry) == first
+    edited(site / "extends_the_suite" / "__init__.py", "K = 1", "K = 2")
+    assert digest(entry) != first
+    monkeypatch.undo()
+    digest()

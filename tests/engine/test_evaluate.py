@@ -192,6 +192,46 @@ def test_the_same_again_is_reused_and_other_weights_are_not(
     assert changed.records[0].stages["samples"] != first.records[0].stages["samples"]
 
 
+def test_more_seeds_of_a_copy_by_another_name_stand_in_its_row(
+    root: Path, published: Path, tiny_task: Task, tmp_path: Path
+) -> None:
+    file = Path(shutil.copy(published / WEIGHTS, tmp_path / "m1.safetensors"))
+    evaluate(tiny_task, root, file, name="mine")
+    copy = Path(shutil.copy(file, tmp_path / "m2.safetensors"))
+    evaluate(tiny_task, root, copy, name="mine", seeds=(1,))
+    there = in_out(root)
+    assert there["tiny/mine/seed1"].settings == there["tiny/mine/seed0"].settings
+    assert there["tiny/mine/seed1"].settings["checkpoint"] == "m1.safetensors"
+
+
+def test_a_checkpoint_that_is_written_to_meanwhile_is_not_judged(
+    root: Path, published: Path, tiny_task: Task, tmp_path: Path
+) -> None:
+    file = Path(shutil.copy(published / WEIGHTS, tmp_path / "live.safetensors"))
+    content = file.read_bytes()
+    cells = evaluation_cells(tiny_task, str(file), (0,), "cpu", root / "out", name="live")
+    save_file({name: 1.5 * value for name, value in load_file(file).items()}, file, metadata={"format": "pt"})
+    store, progress = Store(root / "store"), Progress(quiet=True)
+    with pytest.raises(UserError, match="changed while it was being evaluated"):
+        evaluate_cells(cells, store, root / "out", progress, check_comparable)
+    # Nothing of it is kept: what it was before is judged by its own weights.
+    file.write_bytes(content)
+    (record,) = evaluate(tiny_task, root, file, name="live").records
+    (other,) = evaluate(tiny_task, root, published, name="whole").records
+    assert record.metrics["pul"].estimate.value == other.metrics["pul"].estimate.value
+
+
+def test_a_checkpoint_with_weights_that_are_no_numbers_says_so(
+    root: Path, published: Path, tiny_task: Task, tmp_path: Path
+) -> None:
+    state = load_file(published / WEIGHTS)
+    name = "conv_out.weight"
+    save_file({**state, name: torch.full_like(state[name], torch.nan)}, tmp_path / "broken.safetensors")
+    (record,) = evaluate(tiny_task, root, tmp_path / "broken.safetensors").records
+    assert record.status == "diverged"
+    assert f"tensors hold NaN or infinity, such as {name}" in record.warnings[0]
+
+
 def test_the_request_holds_the_content_and_what_is_stated(published: Path, tiny_task: Task, tmp_path: Path) -> None:
     def requests(**options: Any) -> list[dict[str, Any]]:
         cells = evaluation_cells(tiny_task, str(published), (0, 1), "cpu", tmp_path / "out", **options)

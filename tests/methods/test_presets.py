@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from vdu_bench.errors import UserError
+from vdu_bench.methods.method import LossMethod, Method
 from vdu_bench.methods.settings import Configured, WithPresets, beside, is_published
+from vdu_bench.metrics.metric import Metric
 from vdu_bench.models.specs import FitSpec
+from vdu_bench.probes.probe import Probe
+from vdu_bench.spec import Spec
 
 
 class Tuned(FitSpec):
@@ -80,3 +84,58 @@ def test_published_is_the_preset_and_nothing_else() -> None:
 def test_what_would_be_ignored_or_is_no_number_is_refused(values: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
         Named(**values)
+
+
+class Inner(Spec):
+    """Two values."""
+
+    a: float = 1.0
+    b: tuple[int, ...] = (0,)
+
+
+class Nested(Configured):
+    """Has settings in a setting."""
+
+    class Settings(Spec):
+        """A spec and a mapping."""
+
+        inner: Inner = Inner(a=5.0)
+        by_name: dict[str, int] = Field({"x": 1, "y": 2})
+
+    settings: Settings
+
+
+def test_a_part_of_a_setting_leaves_the_rest_of_it() -> None:
+    settings = Nested(inner={"b": [1, 2]}, by_name={"x": 3}).settings
+    assert settings.model_dump() == {"inner": {"a": 5.0, "b": (1, 2)}, "by_name": {"x": 3, "y": 2}}
+    assert Nested(inner=Inner(a=2.0)).settings.inner == Inner(a=2.0)
+    with pytest.raises(UserError, match="Nested has no setting 'inner.c'"):
+        Nested(inner={"c": 1})
+
+
+def test_settings_that_would_take_anything_are_refused() -> None:
+    class Anything(BaseModel):
+        strength: float = 1.0
+
+    with pytest.raises(TypeError, match="Plain.Settings derives from none of the suite's"):
+        type("Plain", (Configured,), {"Settings": Anything})
+    with pytest.raises(TypeError, match="Plain.Settings derives from none of the suite's"):
+        type("Plain", (Configured,), {"Settings": int})
+    with pytest.raises(TypeError, match=r"Plain.Settings derives not from LossMethod\.Settings"):
+        type("Plain", (LossMethod,), {"Settings": Inner})
+
+
+@pytest.mark.parametrize(
+    ("base", "attributes", "words"),
+    [
+        (Probe, {"needs": "forget_images"}, "needs is 'forget_images': it is a tuple of some of 'pairs'"),
+        (Probe, {"needs": ("forget",)}, "'forget' in it is none of 'pairs'"),
+        (Probe, {"supports": ("text-to-image",)}, "'text-to-image' in it is none of 'unconditional', 'text_to_image'"),
+        (Method, {"supports": "unconditional"}, "supports is 'unconditional': it is a tuple of some of"),
+        (Metric, {"kinds": ("text-to-image",)}, "'text-to-image' in it is none of"),
+        (Metric, {"tolerance": 2}, "tolerance is 2, and not a number as text"),
+    ],
+)
+def test_misspelt_facts_are_refused_where_the_class_is_made(base: type, attributes: dict[str, Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        type("Mine", (base,), attributes)

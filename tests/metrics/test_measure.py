@@ -137,3 +137,8 @@ def test_what_cannot_be_estimated_needs_no_outcomes(tiny_faces_task: Task) -> No
 def test_facts_that_are_none_are_refused_where_the_class_is_written(facts: dict[str, str], words: str) -> None:
     with pytest.raises(TypeError, match=words):
         type("Wrong", (Metric,), facts)
+
+
+def test_a_number_is_no_estimate(tiny_faces_task: Task) -> None:
+    with pytest.raises(TypeError, match="theirs: a Measurement's estimate is an Estimate, and not a float"):
+        measured(tiny_faces_task, Measurement(0.5))  # type: ignore[arg-type]

@@ -98,3 +98,12 @@ def test_a_task_without_a_name_of_its_own_would_go_by_its_parent_s(tmp_path: Pat
     (tmp_path / "nameless.yaml").write_text("extends: digits_1\nforget: '2'\n")
     with pytest.raises(UserError, match="give the task a name"):
         find_task(str(tmp_path / "nameless.yaml"))
+
+
+def test_a_task_that_forgets_something_else_has_no_title_of_its_parent_s(tmp_path: Path) -> None:
+    other = find_task(str(write(tmp_path, "mine", extends="digits_1", forget="3")))
+    assert other.title == "forget 3 (after digits_1)"
+    own = find_task(str(write(tmp_path, "named", extends="digits_1", forget="3", title="no threes")))
+    assert own.title == "no threes"
+    same = find_task(str(write(tmp_path, "few", extends="digits_1", forget_images=5)))
+    assert same.title == find_task("digits_1").title

@@ -9,7 +9,6 @@ from vdu_bench.reports.listings import task_file
 from vdu_bench.tasks.loading import catalog, find_task, read_tasks, with_overrides
 from vdu_bench.tasks.settings import read_settings
 from vdu_bench.tasks.task import Task
-from vdu_bench.tasks.task_files import merged
 from vdu_bench.tasks.writing import task_yaml
 
 
@@ -156,12 +155,6 @@ def test_a_pattern_needs_no_quotes(text: str, value: str | list[str]) -> None:
 def test_malformed_assignments_are_named(bad: str) -> None:
     with pytest.raises(UserError, match="--set"):
         read_settings([bad], None)
-
-
-def test_merging_leaves_its_arguments_alone() -> None:
-    base = {"a": {"b": 1, "c": 2}}
-    assert merged(base, {"a": {"b": 3}, "d": 4}) == {"a": {"b": 3, "c": 2}, "d": 4}
-    assert base == {"a": {"b": 1, "c": 2}}
 
 
 def test_data_are_a_name_or_a_mapping(tiny_file: Path, tmp_path: Path) -> None:

@@ -161,10 +161,15 @@ def _from_template(template: str, name: str, out: Path | None, force: bool) -> N
     from vdu_bench.methods.catalog import METHODS
     from vdu_bench.metrics.catalog import METRICS
     from vdu_bench.probes.catalog import PROBES
+    from vdu_bench.registry import RESERVED
 
+    if name in RESERVED:
+        raise UserError(f"{name!r} means something else where names stand; take another one")
     for registry in (METHODS, METRICS, PROBES):
         if name in registry.entries():
             raise UserError(f"there is a {registry.kind} {name!r} already; take another name")
+    if template == "probe" and f"{name}_rate" in METRICS.entries():
+        raise UserError(f"its metric would be {name}_rate, and there is one already; take another name")
     file = _free(out or Path(f"{name}.py"), force)
     if file.suffix != ".py":
         raise UserError(f"--out {file}: a plug-in's name ends in .py")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
 from vdu_bench.data.source import DataSource
 from vdu_bench.data.specs import DataSpec
-from vdu_bench.errors import NotFetched, UserError, did_you_mean
+from vdu_bench.errors import NotFetched, UserError, did_you_mean, one_line
 from vdu_bench.files import stamp
 from vdu_bench.registry import Registry
 from vdu_bench.wrong_values import in_words
@@ -23,12 +24,29 @@ SOURCES: Registry[Callable[[], DataSplits] | type[DataSource]] = Registry("data 
 
 
 def load_data(spec: DataSpec, data_dir: Path | None) -> DataSplits:
-    """The images of a task. Raises UserError for an unknown source or option, and for data missing or damaged."""
+    """The images of a task.
+
+    Raises:
+        UserError: for an unknown source or option, for data missing or damaged, and for a source that gives none, or
+            none that fit together.
+    """
     source = SOURCES.get(spec.source)
-    if isinstance(source, type):
-        return _configured(source, spec).load(data_dir)
-    _refuse_options(spec)
-    return source()
+    try:
+        if isinstance(source, type):
+            splits: Any = _configured(source, spec).load(data_dir)
+        else:
+            _refuse_options(spec)
+            inspect.signature(source).bind()
+            splits = source()
+    # What `DataSplits` and `ImageSet` say of images that are none, and Python of a function that wants arguments.
+    except (ValueError, TypeError) as error:
+        raise UserError(f"the data source {spec.source!r}: {one_line(error)}") from error
+    for part in ("train", "held_out"):
+        if (images := getattr(splits, part, None)) is None:
+            raise UserError(f"the data source {spec.source!r} gave a {type(splits).__name__}, and no DataSplits")
+        if not len(images):
+            raise UserError(f"the data source {spec.source!r} has no images in its part {part!r}")
+    return cast("DataSplits", splits)
 
 
 def data_stamp(spec: DataSpec, data_dir: Path | None) -> str:

@@ -32,6 +32,9 @@ class DataSplits:
                 f"both splits must have the same concepts in the same order, not {', '.join(self.train.names)} and "
                 f"{', '.join(self.held_out.names)}"
             )
+        shapes = [tuple(part.images.shape[1:]) for part in (self.train, self.held_out)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"both splits must have images of one size, not {list(shapes[0])} and {list(shapes[1])}")
 
     def digest(self) -> str:
         """sha256 over both splits."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vdu_bench.errors import UserError
-from vdu_bench.probes.catalog import PROBES, attacks_for, check_attack
+from vdu_bench.probes.catalog import attacks_for, check_attack, probe_facts
 from vdu_bench.records import read_record
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import variant_name
@@ -47,8 +47,7 @@ def _of(task: Task, named: Sequence[str] | None, out: Path | None) -> list[str]:
 
 def obstacle(task: Task, name: str) -> str:
     """Why a task's models cannot be put under an attack that takes their kind; empty where they can."""
-    needs = PROBES.entry(name).static_class().literals.get("needs", ())
-    if "rephrased" in needs and (task.prompts is None or not task.prompts.rephrased):
+    if "rephrased" in probe_facts(name).needs and (task.prompts is None or not task.prompts.rephrased):
         return "its prompts have no rephrased"
     return ""
 

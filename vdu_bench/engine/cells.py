@@ -22,6 +22,7 @@ from vdu_bench.methods.regime import Need, Regime, forbidden_needs
 from vdu_bench.methods.settings import beside, is_published
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.models.specs import ModelRecipe, SnapshotPosterior
+from vdu_bench.nested import merged
 from vdu_bench.probes.catalog import PROBES, check_attack, check_probe_settings
 from vdu_bench.records import SettingsFrom
 from vdu_bench.tasks.task import Task
@@ -44,16 +45,18 @@ class External:
         files: where it lies.
         sha256: of its file; of several, over their names and sha256.
         seconds: what the unlearning took, as its user states; None where nobody says.
+        called: what a record calls the same content already; empty for its own name.
     """
 
     files: ExternalFiles
     sha256: str
     seconds: float | None = None
+    called: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
         """What stands in a record for a method's settings: what has to be the same in all of its seeds."""
-        return {"checkpoint": self.files.name, "sha256": self.sha256}
+        return {"checkpoint": self.called or self.files.name, "sha256": self.sha256}
 
 
 @dataclass(frozen=True)
@@ -244,7 +247,7 @@ def expand(
             bound = regime if contestant else "full"
             for own in settings.get(name, [{}]):
                 given = beside(task.method_settings.get(name, {}), own)
-                overrides = {**given, **own}
+                overrides = merged(given, own)
                 changes = {**changed(given, overrides), **({} if bound == "full" else {"regime": bound})}
                 row = called if contestant else ""
                 cells += [

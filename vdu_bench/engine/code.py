@@ -1,8 +1,10 @@
 """The digest of the code that decides something: of the modules that are really imported, without their comments.
 
-Imports are read from the sources, wherever in a file they stand, and nothing is imported for it. Modules of the suite
-are followed, and those beside the one that is asked for: of a package, its own; of a plug-in file, its folder's. What
-a registry reaches by name alone no import tells of, so whoever asks names that entry too.
+Imports are read from the sources, wherever in a file they stand, and nothing is imported for it. Followed are modules
+of the suite; those beside the one that is asked for: of a package, its own; of a plug-in file, its folder's; those of
+packages that extend the suite; and those that somebody works on: whatever lies outside Python's own folders and those
+of installed packages, as an editable install does. What a registry reaches by name alone no import tells of, so whoever
+asks names that entry too.
 """
 
 from __future__ import annotations
@@ -10,18 +12,28 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from vdu_bench.collecting import uncollected
 from vdu_bench.errors import UserError
+from vdu_bench.module_files import locate, under
 from vdu_bench.registry import Entry
 from vdu_bench.spec import digest_of
 
 OURS = ("vdu_bench", "vdu_baselines")
 """Packages that are followed whoever imports them. What their own ``__init__`` says decides nothing."""
+
+LIBRARIES = {
+    *("accelerate", "diffusers", "huggingface_hub", "peft", "safetensors", "tokenizers", "transformers"),
+    *("open_clip", "timm", "torch", "torch_fidelity", "torchvision"),
+    *("PIL", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "sklearn"),
+}
+"""Never followed, also where they were built from their sources: they are large, and records have their versions."""
 
 
 def code_digest(follow: Sequence[str | Entry], alone: Sequence[str] = ()) -> str:
@@ -76,16 +88,43 @@ def _closure(start: str, plugin: Path | None) -> dict[str, str]:
         digests[name] = source.digest
         for dots, imported in source.imports:
             target = _absolute(name, file, dots, imported)
-            if target.partition(".")[0] in tops:
+            top = target.partition(".")[0]
+            if top in tops or _is_worked_on(top):
                 waiting += [*_found(target), *_packages(target)]
-            elif folder is not None and (beside := _under(folder, target)) is not None:
+            elif folder is not None and (beside := under(folder, target)) is not None:
                 waiting.append((target, beside))
     return digests
 
 
 def _found(name: str) -> list[tuple[str, Path]]:
-    file = _locate(name)
+    file = locate(name)
     return [] if file is None or name in OURS else [(name, file)]
+
+
+@cache
+def _is_worked_on(top: str) -> bool:
+    """Whether a package may change from run to run under one version, or is one that extends the suite."""
+    if top in LIBRARIES or top in sys.stdlib_module_names:
+        return False
+    if top in _extensions():
+        return True
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    if spec is None:
+        return False
+    places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.has_location and spec.origin else [])]
+    return bool(places) and not any({"site-packages", "dist-packages"} & set(Path(place).parts) for place in places)
+
+
+@cache
+def _extensions() -> frozenset[str]:
+    points = entry_points()
+    groups = [group for group in points.groups if group.startswith("vdu_bench.")]
+    return frozenset(
+        point.value.partition(":")[0].partition(".")[0] for group in groups for point in points.select(group=group)
+    )
 
 
 def _packages(name: str) -> Iterator[tuple[str, Path]]:
@@ -104,30 +143,9 @@ def _absolute(name: str, file: Path, dots: int, imported: str) -> str:
 
 
 def _file_of(name: str) -> Path:
-    if (file := _locate(name)) is None:
+    if (file := locate(name)) is None:
         raise UserError(f"there is no module {name}")
     return file
-
-
-@cache
-def _locate(name: str) -> Path | None:
-    """The source file of a module, found without importing anything; None where `name` is no module of Python's."""
-    top, _, rest = name.partition(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    if spec is None:
-        return None
-    if not rest:
-        return None if spec.origin is None or not Path(spec.origin).is_file() else Path(spec.origin)
-    found = (_under(Path(place), rest) for place in spec.submodule_search_locations or ())
-    return next((file for file in found if file is not None), None)
-
-
-def _under(folder: Path, name: str) -> Path | None:
-    place = folder.joinpath(*name.split("."))
-    return next((file for file in (place / "__init__.py", place.with_name(f"{place.name}.py")) if file.is_file()), None)
 
 
 @cache

@@ -9,6 +9,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -20,13 +21,11 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import Outcome, run_cells
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
-from vdu_bench.files import digest_of_file
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.regime import Regime
 from vdu_bench.models.files.external_files import ExternalFiles, find_external
 from vdu_bench.probes.catalog import check_probe_settings
 from vdu_bench.records import Record, records_by_file, run_files
-from vdu_bench.spec import digest_of
 from vdu_bench.tasks.task import Task
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -68,10 +67,10 @@ def evaluation_cells(
     check_probe_settings(task)
     files = find_external(checkpoint, task.model.kind)
     name = name or _name_of(files)
-    external = External(files, _digest(files), seconds)
+    there = {record.cell_name: record for record in records_in(out).values()}
+    external = _called_as(External(files, files.digest(), seconds), task, name, there.values())
     stamps = data_stamp(task.data, data_dir), models_stamp(task.elsewhere)
     cells = [Cell(task, name, {}, "full", seed, device, data_dir, *stamps, external) for seed in seeds]
-    there = {record.cell_name: record for record in records_in(out).values()}
     _check_beside(cells, there.values(), out)
     originals = {key: record for key, record in there.items() if key.startswith(f"{cells[0].variant}/original/")}
     # Nothing depends on the original's regime, but all seeds of a row share one.
@@ -169,23 +168,22 @@ def _name_of(files: ExternalFiles) -> str:
     raise UserError(f"the name of {files.source} cannot be used; give one by --name")
 
 
-def _digest(files: ExternalFiles) -> str:
-    if len(files.read) == 1:
-        return digest_of_file(files.read[0])
-    folder = files.place if files.place.is_dir() else files.place.parent
-    return digest_of({Path(os.path.relpath(file, folder)).as_posix(): digest_of_file(file) for file in files.read})
+def _called_as(external: External, task: Task, name: str, there: Iterable[Record]) -> External:
+    """The checkpoint by the name that the records of this row have for its content: a copy may be called otherwise."""
+    known = [record.settings for record in there if (record.task, record.method) == (task.name, name)]
+    called = next((own["checkpoint"] for own in known if own.get("sha256") == external.sha256), "")
+    return replace(external, called=str(called))
 
 
 def _check_beside(cells: Sequence[Cell], there: Iterable[Record], out: Path) -> None:
     """Refuse, before anything is computed, what could not stand in one table with the records that are there."""
     task, name, external = cells[0].task, cells[0].method, cells[0].external
-    names = {cell.name for cell in cells}
     for record in there:
         if record.variant != cells[0].variant:
             continue
         if record.method == name and record.role != "external":
             raise UserError(f"{out} has records of a method {name!r}; give the checkpoint another name by --name")
-        if record.method == name and external is not None and _is_another(record, external, record.cell_name in names):
+        if record.method == name and external is not None and record.settings.get("sha256") != external.sha256:
             raise UserError(
                 f"{out} has {record.cell_name}, of another checkpoint ({in_few_words(record.settings)}); give this one "
                 "another name by --name"
@@ -195,10 +193,3 @@ def _check_beside(cells: Sequence[Cell], there: Iterable[Record], out: Path) -> 
                 f"{record.cell_name} in {out} was measured with {field} {in_few_words(found)}, and this would be with "
                 f"{in_few_words(wanted)}: measure both alike, or name another --out"
             )
-
-
-def _is_another(record: Record, external: External, replaced: bool) -> bool:
-    """Whether a record is of another checkpoint; one that is replaced may have called the same files otherwise."""
-    if replaced:
-        return record.settings.get("sha256") != external.sha256
-    return record.settings != external.settings

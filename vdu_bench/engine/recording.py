@@ -52,10 +52,11 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     facts["ledger"], timings = done.ledger, done.timings
     if done.weights is None and not cell.of_real:
         return Record(**facts, timings=timings, status="diverged", reason=done.reason)
+    told = [done.remark] if done.remark else []
     try:
         drawn = {} if done.weights is None else _drawn(shop, task, done.weights, cell.seed, cell.name)
     except Diverged as error:
-        return Record(**facts, timings=timings, status="diverged", reason=str(error))
+        return Record(**facts, timings=timings, status="diverged", reason=str(error), warnings=told)
     # Last, since every method's cells ask for it: where several run at a time, one has made it by then.
     original = _drawn(shop, task, Weights(whole), cell.seed, f"{task.name}/original/seed{cell.seed}")
     gold = _gold(cell, shop) if cell.compared else {}
@@ -105,7 +106,7 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
         weak += weak_judge(task, evidence.second.judge, "second judge")
     reasons = evidence.after.reasons.items()
     diverged = [f"{cell.method}: {name} diverged, and says nothing of the model: {why}" for name, why in reasons]
-    warnings = [line for line in (*weak, done.remark, *diverged) if line]
+    warnings = [*weak, *told, *diverged]
     return Record(**facts, timings=timings, status="ok", warnings=warnings)
 
 

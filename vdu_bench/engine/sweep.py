@@ -10,6 +10,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.regime import Regime
 from vdu_bench.methods.settings import beside, checked_settings
+from vdu_bench.nested import merged
 from vdu_bench.tasks.task import Task
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -79,10 +80,10 @@ def sweep_variants(
         for own in settings.get(name, [{}]):
             if values is not None and setting in own:
                 raise UserError(f"{name}.{setting} is set, and values are given to sweep it over: give one of them")
-            chosen = _grid(name, setting, {**beside(given, own), **own}) if values is None else values
+            chosen = _grid(name, setting, merged(beside(given, own), own)) if values is None else values
             variants += [{**own, setting: value} for value in chosen]
         for one in variants:
-            checked_settings(name, METHODS.get(name).Settings, {**beside(given, one), **one})
+            checked_settings(name, METHODS.get(name).Settings, merged(beside(given, one), one))
         found[name] = variants
     return found
 

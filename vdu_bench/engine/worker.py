@@ -29,7 +29,7 @@ from vdu_bench.judges.clip.specs import PretrainedClip
 from vdu_bench.methods.catalog import METHODS, make_method
 from vdu_bench.metrics.inception import Inception
 from vdu_bench.models.pipelines.finding import find_pipeline
-from vdu_bench.models.training.recipes import check_recipe
+from vdu_bench.models.training.recipes import check_images, check_recipe
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.records import Record
 from vdu_bench.tasks.task import Task
@@ -116,7 +116,10 @@ class Worker:
 
     def _check_images(self, task: Task) -> None:
         splits = self._shop.splits(task)
-        check_memory(task, splits.train.images.shape[1:])
+        shape = splits.train.images.shape[1:]
+        check_memory(task, shape)
+        if task.recipe is not None:
+            check_images(task.recipe, shape, task.name)
         for probe in probes_of(self._shop, task).values():
             probe.check(task, splits)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.regime import Need
-from vdu_bench.methods.settings import Configured
+from vdu_bench.methods.settings import Configured, check_words
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.selection import Weights, selected_parameters
 from vdu_bench.models.specs import FitSpec, ModelKind
@@ -38,6 +38,11 @@ class Method(Configured, ABC):
     needs: ClassVar[tuple[Need, ...]] = ()
     role: ClassVar[Role] = "contestant"
     strength: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Raises TypeError for kinds of models that are none."""
+        super().__init_subclass__(**more)
+        check_words(cls, "supports", get_args(ModelKind))
 
     @property
     def steps(self) -> int:
@@ -81,6 +86,14 @@ class LossMethod(Method):
             return self
 
     settings: Settings
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Raises TypeError for settings without those of the shared loop."""
+        super().__init_subclass__(**more)
+        if not issubclass(cls.Settings, LossMethod.Settings):
+            raise TypeError(
+                f"{cls.__name__}.Settings derives not from LossMethod.Settings, which the shared loop reads"
+            )
 
     strength: ClassVar[str] = "steps"
     """The setting, a number, by which it forgets more or less: what a sweep goes over unless told otherwise."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import ValidationError, model_validator
 
 from vdu_bench.errors import UserError, did_you_mean
-from vdu_bench.spec import Spec
+from vdu_bench.nested import merged
+from vdu_bench.spec import WHOLE, Spec
 from vdu_bench.wrong_values import in_words
 
 AnySettings = TypeVar("AnySettings", bound=Spec)
@@ -54,19 +55,33 @@ class Configured:
     class Settings(Spec):
         """What can be set, with ranges and a description each; an unknown setting is an error."""
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Raises TypeError for settings that derive from none of the suite's: a misspelt one would pass."""
+        super().__init_subclass__(**more)
+        if not (isinstance(cls.Settings, type) and issubclass(cls.Settings, Spec)):
+            raise TypeError(f"{cls.__name__}.Settings derives from none of the suite's, such as vdu_bench.spec.Spec")
+
     def __init__(self, settings: Spec | None = None, /, **values: Any) -> None:
         if settings is not None and values:
             raise TypeError(f"{type(self).__name__} is given its settings twice: as a whole, and {', '.join(values)}")
         self.settings = settings or checked_settings(type(self).__name__, self.Settings, values)
 
 
+def check_words(cls: type, attribute: str, words: Sequence[str]) -> None:
+    """Raise TypeError where a class attribute is not several of some words; a tuple of one is easily a text."""
+    value = getattr(cls, attribute)
+    if not isinstance(value, list | tuple) or (other := next((word for word in value if word not in words), None)):
+        wrong = f"{other!r} in it is none of" if isinstance(value, list | tuple) else "it is a tuple of some of"
+        raise TypeError(f"{cls.__name__}.{attribute} is {value!r}: {wrong} {', '.join(map(repr, words))}")
+
+
 def checked_settings(method: str, settings: type[AnySettings], values: Mapping[str, Any]) -> AnySettings:
-    """The settings with some of them changed.
+    """The settings with some of them changed; of one that has several values in it, those that are named.
 
     Raises UserError, naming the method and the setting, for one that is unknown or out of range.
     """
     try:
-        return settings.model_validate(dict(values))
+        return settings.model_validate(_whole(settings, values))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
@@ -74,3 +89,18 @@ def checked_settings(method: str, settings: type[AnySettings], values: Mapping[s
             hint = did_you_mean(key, settings.model_fields) or "; it has none"
             raise UserError(f"{method} has no setting {key!r}{hint}") from error
         raise UserError(f"{method}.{key}={first['input']!r}: {in_words(first, 'it')}") from error
+
+
+def _whole(settings: type[Spec], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with the rest of a nested setting as it is by default."""
+    found = dict(values)
+    for name, value in values.items():
+        field = settings.model_fields.get(name)
+        if field is None or not isinstance(value, Mapping):
+            continue
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, Spec):
+            default = default.model_dump(context=WHOLE)
+        if isinstance(default, Mapping):
+            found[name] = merged(default, value)
+    return found

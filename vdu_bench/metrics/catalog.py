@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -16,18 +17,23 @@ if TYPE_CHECKING:
 
 METRICS: Registry[type[Metric]] = Registry("metric", "vdu_bench.metrics")
 
-_DEFAULTS: dict[str, Any] = {"unit": "", "better": "none", "group": "quality", "gate": "scatter"}
-
 
 def metric_facts(name: str) -> MetricFacts:
-    """What a metric's class statement says of it, read without importing it. Its label is its name here.
+    """What a metric's class statement says of it, or the class itself where that is not in literals.
+
+    Its label is its name here.
 
     Raises UserError where that is not what such facts can be.
     """
-    literals = METRICS.entry(name).static_class().literals
-    said = {fact: value for fact, value in literals.items() if fact in MetricFacts.model_fields}
+    static = METRICS.entry(name).static_class()
+    literals: Mapping[str, Any] = static.literals
+    facts = MetricFacts.model_fields.keys() - {"label"}
+    if not static.says(*facts):
+        metric = METRICS.get(name)
+        literals = {fact: getattr(metric, fact) for fact in facts}
+    said = {fact: value for fact, value in literals.items() if fact in facts}
     try:
-        return MetricFacts(**{**_DEFAULTS, **said, "label": name})
+        return MetricFacts(**said, label=name)
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"the metric {name!r}: {'.'.join(map(str, first['loc']))}: {in_words(first)}") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vdu_bench.measured import AtOwnCount, Matrix, MetricFacts, MetricResult, Outcomes
+from vdu_bench.measured import AtOwnCount, Estimate, Matrix, MetricFacts, MetricResult, Outcomes
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.metrics.metric import Measurement, Metric, unknown
@@ -78,6 +78,11 @@ def _real(name: str, metric: Metric, evidence: Evidence, found: Measured) -> Mea
 def _check(name: str, metric: Metric, measurement: Measurement) -> None:
     if not isinstance(measurement, Measurement):
         raise TypeError(f"{name}: compute gave a {type(measurement).__name__}; return Measurement(estimate)")
+    if not isinstance(measurement.estimate, Estimate):
+        what = type(measurement.estimate).__name__
+        raise TypeError(
+            f"{name}: a Measurement's estimate is an Estimate, and not a {what}: without_interval makes one"
+        )
     value, outcomes = measurement.estimate.value, measurement.outcomes
     if outcomes is not None and (outcomes.dtype != np.bool_ or outcomes.ndim != 1):
         raise ValueError(f"{name}: outcomes are bool [N], not {outcomes.dtype} {list(outcomes.shape)}")

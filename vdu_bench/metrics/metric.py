@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.measured import TOLERANCE, Axis, Better, Estimate, Gate, Group, Limit, Matrix, Scale
+from vdu_bench.methods.settings import check_words
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.models.specs import ModelKind
 from vdu_bench.probes.catalog import PROBES
@@ -107,7 +108,8 @@ class Metric(ABC):
         for name, words in _WORDS.items():
             if (value := getattr(cls, name)) not in words:
                 raise TypeError(f"{cls.__name__}.{name} is {value!r}, and not one of {', '.join(map(repr, words))}")
-        if re.fullmatch(TOLERANCE, cls.tolerance) is None:
+        check_words(cls, "kinds", get_args(ModelKind))
+        if not isinstance(cls.tolerance, str) or re.fullmatch(TOLERANCE, cls.tolerance) is None:
             raise TypeError(f"{cls.__name__}.tolerance is {cls.tolerance!r}, and not a number as text, such as '10%'")
         for fact in (cls.gate, cls.axis):
             for name, words in _GO_TOGETHER.get(fact, {}).items():

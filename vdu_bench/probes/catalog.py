@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vdu_bench.errors import UserError, did_you_mean, warn
 from vdu_bench.models.specs import ModelKind
+from vdu_bench.probes.needs import ProbeNeed
 from vdu_bench.registry import Registry
 from vdu_bench.tasks.task import Task
 
@@ -15,10 +17,34 @@ if TYPE_CHECKING:
 PROBES: Registry[type[Probe]] = Registry("probe", "vdu_bench.probes")
 
 
+@dataclass(frozen=True)
+class ProbeFacts:
+    """What listings and plans need to know of a probe."""
+
+    summary: str
+    supports: tuple[ModelKind, ...]
+    needs: tuple[ProbeNeed, ...]
+    attack: bool
+
+
+def probe_facts(name: str) -> ProbeFacts:
+    """Read from the source where it says so in literals; from the class itself where it does not."""
+    static = PROBES.entry(name).static_class()
+    if static.says("supports", "needs", "attack"):
+        said = static.literals
+        return ProbeFacts(static.summary, said["supports"], said["needs"], said["attack"])
+    probe = PROBES.get(name)
+    return ProbeFacts((probe.__doc__ or "").strip().partition("\n")[0], probe.supports, probe.needs, probe.attack)
+
+
+def is_attack(name: str) -> bool:
+    """Whether a probe is an attack; False for one that is not known. Raises UserError as `probe_facts`."""
+    return name in PROBES.entries() and probe_facts(name).attack
+
+
 def attacks_for(kind: ModelKind) -> list[str]:
-    """The attacks that a kind of model can be put under, read without importing them."""
-    literals = PROBES.each(lambda name: PROBES.entry(name).static_class().literals)
-    return [name for name, said in literals.items() if said.get("attack") and kind in said.get("supports", (kind,))]
+    """The attacks that a kind of model can be put under."""
+    return [name for name, facts in PROBES.each(probe_facts).items() if facts.attack and kind in facts.supports]
 
 
 def check_attack(name: str, kind: ModelKind, task: str) -> None:
@@ -28,7 +54,7 @@ def check_attack(name: str, kind: ModelKind, task: str) -> None:
         return
     if name not in PROBES.entries():
         raise UserError(f"unknown attack {name!r}{did_you_mean(name, known)}")
-    if not PROBES.entry(name).static_class().literals.get("attack"):
+    if not is_attack(name):
         raise UserError(f"{name} is no attack, and is there without being asked for; attacks are {', '.join(known)}")
     raise UserError(f"{task} cannot be put under {name}: it does not take {kind.replace('_', '-')} models")
 
@@ -45,7 +71,7 @@ def check_probe_settings(task: Task) -> None:
         if name not in task.probe_settings or name in task.attacks:
             continue
         decide = f"task.probe_settings.{name} decide nothing here, but are a part of the table's name"
-        if PROBES.entry(name).static_class().literals.get("attack"):
+        if is_attack(name):
             warn(f"{decide}: no model is put under {name} without --attacks {name}")
         elif not task.looked_at_by(name):
             warn(f"{decide}: {task.name} leaves {name} out of its `probes`")

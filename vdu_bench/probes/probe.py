@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, get_args
 
 from torch import Tensor
 
 from vdu_bench.data.splits import DataSplits
-from vdu_bench.methods.settings import Configured
+from vdu_bench.methods.settings import Configured, check_words
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.specs import ModelKind
 from vdu_bench.probes.context import ProbeContext
@@ -34,6 +34,12 @@ class Probe(Configured, ABC):
     needs: ClassVar[tuple[ProbeNeed, ...]] = ()
     attack: ClassVar[bool] = False
     """Whether it tries to bring the concept back, and so is drawn where it is asked for alone (`Attack`)."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Raises TypeError for kinds of models and needs that are none."""
+        super().__init_subclass__(**more)
+        check_words(cls, "supports", get_args(ModelKind))
+        check_words(cls, "needs", get_args(ProbeNeed))
 
     @classmethod
     def applies(cls, task: Task) -> bool:

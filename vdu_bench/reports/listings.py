@@ -13,8 +13,7 @@ from vdu_bench.data.catalog import SOURCES
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.metrics.catalog import METRICS, metric_facts
-from vdu_bench.models.specs import KINDS
-from vdu_bench.probes.catalog import PROBES
+from vdu_bench.probes.catalog import PROBES, probe_facts
 from vdu_bench.reports import ever_run
 from vdu_bench.reports.lines import print_lines
 from vdu_bench.reports.paragraphs import reflowed
@@ -61,15 +60,14 @@ def listing(kind: str) -> list[dict[str, Any]]:
             for method in facts
         ]
     if kind == "probes":
-        static = PROBES.each(lambda name: PROBES.entry(name).static_class())
         return [
             {
                 "name": name,
-                "models": list(found.literals.get("supports", KINDS)),
-                "needs": list(found.literals.get("needs", ())),
-                "about": found.summary,
+                "models": list(facts.supports),
+                "needs": list(facts.needs),
+                "about": facts.summary,
             }
-            for name, found in static.items()
+            for name, facts in PROBES.each(probe_facts).items()
         ]
     rows = []
     for name, metric in METRICS.each(metric_facts).items():

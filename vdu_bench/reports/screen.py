@@ -7,6 +7,8 @@ import re
 from typing import IO
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 STAR = "*"
@@ -42,6 +44,11 @@ def best_number(value: str, mark: str, best: bool, console: Console) -> Text:
 def as_seen(note: str, console: Console) -> str:
     """A note that explains what bold means, as it holds there."""
     return note if shows_bold(console) else re.sub(r"\b[Bb]old: ", f"{STAR}: ", note)
+
+
+def fits(table: Table, console: Console) -> bool:
+    """Whether a table's columns are all to be seen there, at the width below which they may not be folded."""
+    return Measurement.get(console, console.options.update(width=UNFOLDED), table).minimum <= console.width
 
 
 def shown_whole(console: Console) -> bool:

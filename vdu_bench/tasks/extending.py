@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vdu_bench.errors import UserError
-from vdu_bench.tasks.task_files import Draft, merged, read_drafts
+from vdu_bench.nested import merged
+from vdu_bench.tasks.task_files import Draft, read_drafts
 
 EXTENDS = "extends"
 
@@ -65,6 +66,10 @@ def _extended(draft: Draft, of_catalog: Callable[[str], Draft], below: tuple[tup
     if "name" not in own or own["name"] == whole.content.get("name"):
         raise UserError(f"{where}: give the task a name of its own, which is what its records go by")
     inherited = {key: value for key, value in whole.content.items() if key != "tuning_cost"}
+    if any(own.get(key, inherited.get(key)) != inherited.get(key) for key in ("forget", "data")):
+        # The parent's says in words what that forgets, and of which data.
+        wanted = own.get("forget", inherited.get("forget"))
+        inherited["title"] = f"forget {wanted} (after {whole.content.get('name')})"
     if isinstance(origins := inherited.get("settings_from"), Mapping):
         inherited["settings_from"] = {name: origin for name, origin in origins.items() if origin != "tuned"}
     if "family" not in own and any(key in own and own[key] != inherited.get(key) for key in SHARED):

@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from vdu_bench.errors import UserError, did_you_mean, warn
+from vdu_bench.nested import merged
 from vdu_bench.registry import OURS, Entry, Registry
 from vdu_bench.tasks.extending import extended
 from vdu_bench.tasks.task import Task
-from vdu_bench.tasks.task_files import Draft, located, merged, read_drafts
+from vdu_bench.tasks.task_files import Draft, located, read_drafts
 from vdu_bench.wrong_values import in_words
 
 FILES: Registry[Any] = Registry("task family", "vdu_bench.tasks")

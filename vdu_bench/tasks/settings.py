@@ -9,7 +9,8 @@ from typing import Any, cast
 import yaml
 
 from vdu_bench.errors import UserError
-from vdu_bench.tasks.task_files import merged, read_yaml_mapping
+from vdu_bench.nested import merged
+from vdu_bench.tasks.task_files import read_yaml_mapping
 from vdu_bench.tasks.yaml_text import load_yaml
 from vdu_bench.variants import changed
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from vdu_bench.errors import UserError
+from vdu_bench.nested import merged
 from vdu_bench.tasks.yaml_text import load_yaml
 
 HERE = ("./", "../")
@@ -48,15 +49,6 @@ def read_drafts(file: Path) -> list[Draft]:
         raise UserError(f"{file}: 'common' and 'tasks' must be mappings")
     whole = {name: merged(merged(common, {"name": name}), own or {}) for name, own in tasks.items()}
     return [Draft(located(own, file.parent), file, f"tasks.{name}.") for name, own in whole.items()]
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over` in it, mapping by mapping."""
-    result = dict(base)
-    for key, value in over.items():
-        old = result.get(key)
-        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return result
 
 
 def located(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.settings import checked_settings
 from vdu_bench.models.specs import FitSpec
+from vdu_bench.nested import merged
 from vdu_bench.records import Record
 from vdu_bench.tasks.task import Task
 from vdu_bench.tuning.judging import Judged, judge, objective_of, refused
@@ -72,7 +73,7 @@ class Trials:
 
     def least_evaluations(self, settings: Mapping[str, Any]) -> int:
         """What is known beforehand: a method of the shared loop evaluates each step's batch once or more."""
-        given = {**self.task.method_settings.get(self.method, {}), **settings}
+        given = merged(self.task.method_settings.get(self.method, {}), settings)
         chosen = checked_settings(self.method, METHODS.get(self.method).Settings, given)
         return chosen.steps * chosen.batch_size if isinstance(chosen, FitSpec) else 0
 

@@ -81,6 +81,10 @@ REFUSED: dict[str, tuple[Callable[[State], Any], str]] = {
         lambda state: {"model": state, "ema": state, "optimizer": OPTIMIZER},
         "holds several networks, 'model' and 'ema': save the one that is to be judged alone",
     ),
+    "an autoencoder beside it": (
+        lambda state: {"vae": state, "unet": state, "step": 3},
+        "weights_only=True\\)\\['unet'\\], NEW_FILE",
+    ),
     "twice": (lambda state: {**state, **_under("module.", state)}, "holds weights twice"),
     "no network": (lambda _: {"optimizer": OPTIMIZER, "epoch": 3}, "holds 'optimizer', 'epoch', and none of them is"),
     "a list of nothing": (lambda _: [1, 2], "holds a list without a state dict"),
@@ -132,6 +136,27 @@ def test_what_a_download_left_is_named_and_not_called_a_pickle(
     assert torch.equal(
         load(place, base, "unconditional")[0].denoiser.state_dict()[next(iter(state))], next(iter(state.values()))
     )
+
+
+def test_formats_under_each_other_s_names_are_told(base: Path, state: State, tmp_path: Path) -> None:
+    save_file(state, tmp_path / "weights.pt")
+    torch.save(state, tmp_path / "weights.safetensors")
+    torch.save(state, tmp_path / "old.safetensors", _use_new_zipfile_serialization=False)
+    for name, words in (
+        ("weights.pt", "in the format of safetensors, under the name of a pickle: rename it to .safetensors"),
+        ("weights.safetensors", "what torch.save writes, under the name of safetensors: rename it to .pt"),
+        ("old.safetensors", "what torch.save writes, under the name of safetensors: rename it to .pt"),
+    ):
+        with pytest.raises(UserError, match=words):
+            load(tmp_path / name, base, "unconditional")
+
+
+def test_a_head_as_long_as_a_pickle_begins_is_none(tmp_path: Path) -> None:
+    """640 bytes, which are the first two of torch's old files."""
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes((640).to_bytes(8, "little") + b"{}".ljust(640))
+    assert file.read_bytes().startswith(b"\x80\x02")
+    assert what_it_is(file) == ""
 
 
 def test_other_files_are_what_they_are(tmp_path: Path) -> None:

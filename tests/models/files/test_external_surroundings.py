@@ -17,7 +17,7 @@ from transformers import CLIPTextModel
 
 from vdu_bench.errors import UserError
 from vdu_bench.models.files.external_files import find_external
-from vdu_bench.models.files.sameness import unchanged
+from vdu_bench.models.files.sameness import not_finite, unchanged
 from vdu_bench.models.pipelines.loading import load_model
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
@@ -49,6 +49,11 @@ def test_a_part_of_a_pipeline_is_judged_with_the_rest_of_it(tiny_pipeline: Path,
     for place in (unet, copied_pipeline / "text_encoder", unet / f"{WEIGHTS}.safetensors"):
         assert torch.equal(draw(load(place, tiny_pipeline)[0]), expected), place
     assert load(unet, tiny_pipeline)[1] == "the U-Net in the pipeline that it lies in"
+    n = len(load_file(unet / f"{WEIGHTS}.safetensors"))
+    words = load(unet / f"{WEIGHTS}.safetensors", tiny_pipeline)[1]
+    assert (
+        words == f"{n} of the {n} tensors of the pipeline's U-Net are replaced (all), in the pipeline that it lies in"
+    )
     # What is read decides the address.
     read = {file.name for file in find_external(str(unet), "text_to_image").read}
     assert {"scheduler_config.json", "model.safetensors", "model_index.json"} <= read
@@ -156,6 +161,54 @@ def test_a_variant_is_read_where_there_is_nothing_else(
     assert torch.equal(model.denoiser.get_parameter(K), load_file(plain)[K])
 
 
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_a_variant_in_shards_is_read(suffix: str, tiny_pipeline: Path, copied_pipeline: Path) -> None:
+    file = copied_pipeline / "unet" / f"{WEIGHTS}.safetensors"
+    state = _rewrite(file)
+    expected = draw(load_model(copied_pipeline, "text_to_image"))
+    model = load_model(copied_pipeline, "text_to_image")
+    file.unlink()
+    # As diffusers writes them.
+    safe = suffix == "safetensors"
+    size = sum(value.numel() * value.element_size() for value in state.values()) // 2
+    model.denoiser.save_pretrained(file.parent, variant="fp16", max_shard_size=size, safe_serialization=safe)
+    assert len(list(file.parent.glob(f"{WEIGHTS}.fp16-0000*"))) > 1
+    assert torch.equal(draw(load(copied_pipeline, tiny_pipeline)[0]), expected)
+    read = [file.name for file in find_external(str(copied_pipeline), "text_to_image").read]
+    assert f"{WEIGHTS}.{suffix}.index.fp16.json" in read
+    assert sum("-of-" in name for name in read) > 1
+
+
+def test_weights_that_lie_beside_and_are_not_read_are_named(tiny_pipeline: Path, copied_pipeline: Path) -> None:
+    def remark(place: Path) -> str:
+        return find_external(str(place), "text_to_image").remark
+
+    assert remark(copied_pipeline) == ""
+    unet = copied_pipeline / "unet"
+    state = load_file(unet / f"{WEIGHTS}.safetensors")
+    torch.save(_moved(state), unet / f"{WEIGHTS}.bin")
+    assert remark(copied_pipeline) == f"not read, though beside it: unet/{WEIGHTS}.bin"
+    save_file({"lora_unet_x": torch.ones(1)}, copied_pipeline / "pytorch_lora_weights.safetensors")
+    shutil.copytree(tiny_pipeline / "unet", copied_pipeline / "ema_unet")
+    assert remark(copied_pipeline) == (
+        f"not read, though beside it: pytorch_lora_weights.safetensors, unet/{WEIGHTS}.bin, ema_unet"
+    )
+    for name in ("fp16.safetensors", "non_ema.safetensors"):
+        shutil.copy(unet / f"{WEIGHTS}.safetensors", unet / f"{WEIGHTS}.{name}")
+    assert remark(copied_pipeline).endswith("unet/diffusion_pytorch_model.fp16.safetensors, 2 more")
+    (copied_pipeline / "model_index.json").unlink()
+    assert "pytorch_lora_weights.safetensors" in remark(copied_pipeline)
+
+
+def test_weights_that_are_no_numbers_are_told(tiny_pipeline: Path, tmp_path: Path) -> None:
+    state = weights_of(tiny_pipeline)
+    assert not_finite(load_model(tiny_pipeline, "text_to_image")) == ""
+    save_file({K: state[K].index_fill(0, torch.tensor([0]), torch.nan)}, tmp_path / "broken.safetensors")
+    words = not_finite(load(tmp_path / "broken.safetensors", tiny_pipeline)[0])
+    assert words.startswith("1 of its ")
+    assert words.endswith(f"tensors hold NaN or infinity, such as {K}")
+
+
 def test_a_text_encoder_is_put_onto_the_base_alone_and_beside_a_u_net(
     tiny_pipeline: Path, copied_pipeline: Path, tmp_path: Path
 ) -> None:
@@ -189,8 +242,11 @@ def test_a_text_encoder_is_put_onto_the_base_alone_and_beside_a_u_net(
     names = {f"unet.{name}": value for name, value in unet.items()}
     save_file(names | {f"text_encoder.{name}": value for name, value in old.items()}, tmp_path / "both.safetensors")
     assert torch.equal(draw(load(tmp_path / "both.safetensors", tiny_pipeline)[0]), both)
-    torch.save({"unet": unet, "text_encoder": encoder}, tmp_path / "both.pt")
-    assert torch.equal(draw(load(tmp_path / "both.pt", tiny_pipeline)[0]), both)
+    for beside in ({}, {"step": 3}, {"epoch": torch.tensor(1), "optimizer": {"state": {0: torch.ones(2)}}}):
+        torch.save({"unet": unet, "text_encoder": encoder, **beside}, tmp_path / "both.pt")
+        model, own = load(tmp_path / "both.pt", tiny_pipeline)
+        assert torch.equal(draw(model), both)
+        assert own.endswith(", from its 'unet' and 'text_encoder'") == bool(beside)
 
 
 def test_parts_that_are_not_whole_are_named(copied_pipeline: Path) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from vdu_bench.data.catalog import load_data
+from vdu_bench.data.specs import DataSpec
 from vdu_bench.errors import UserError
 from vdu_bench.models.specs import LatentRecipe, ModelRecipe
-from vdu_bench.models.training.recipes import check_recipe
+from vdu_bench.models.training.recipes import check_images, check_recipe
 
 
 def test_recipes_that_are_right_pass_and_draw_nothing(
@@ -45,3 +47,18 @@ def test_so_is_what_the_other_networks_do_not_take(tiny_latent_recipe: LatentRec
         wrong = spec.model_copy(update={"network": {**spec.network, f"{known}s": 4}})
         with pytest.raises(UserError, match=rf"mine: model\.{part}\.network: .*; did you mean '{known}'"):
             check_recipe(tiny_latent_recipe.model_copy(update={part: wrong}), "mine")
+
+
+def test_images_of_another_shape_are_refused_before_anything_is_trained(
+    tiny_recipe: ModelRecipe, tiny_latent_recipe: LatentRecipe
+) -> None:
+    check_images(tiny_recipe, (1, 8, 8), "tiny")
+    latent = load_data(DataSpec(source="faces"), None).train.images.shape[1:]
+    check_images(tiny_latent_recipe, latent, "tiny_faces")
+    for shape in ((1, 16, 16), (3, 8, 8), (1, 8, 4)):
+        with pytest.raises(
+            UserError, match=r"mine: its data have images .*, and its network makes \[1, 8, 8\] .*in_ch"
+        ):
+            check_images(tiny_recipe, shape, "mine")
+    with pytest.raises(UserError, match="model.denoiser.sample_size and model.autoencoder.network decide that"):
+        check_images(tiny_latent_recipe, (3, 8, 8), "mine")

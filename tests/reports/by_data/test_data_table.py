@@ -215,6 +215,15 @@ def test_where_nothing_was_measured_there_is_no_table() -> None:
         data_tables(records)
 
 
+def test_a_task_of_references_alone_has_no_table_and_takes_no_other_s(records: list[Record]) -> None:
+    references = [record for record in by_amount(limits=(None,)) if record.role == "reference"]
+    for record in references:
+        record.task = "digits_8"
+    assert [table.setup for table in data_tables([*records, *references])] == ["digits_1"]
+    with pytest.raises(UserError, match="here are references and models from elsewhere alone"):
+        data_tables(references)
+
+
 def test_who_cannot_run_in_any_of_the_columns_stands_last(table: DataTable) -> None:
     """Whoever needs other images is empty where there are none; empty rows before full ones are hard to read."""
     for regime in ("forget_only", "full"):

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from cells import cells, write
 from commands import cli
+from rich.console import Console
 
 from vdu_bench.errors import UserError
 from vdu_bench.measured import Estimate
 from vdu_bench.records import Record
 from vdu_bench.reports.compare.differences import Compared, Difference, compare_records
-from vdu_bench.reports.compare.formats import compared_csv, compared_markdown
+from vdu_bench.reports.compare.formats import compared_csv, compared_markdown, print_compared
 from vdu_bench.reports.compare.rows import pair_rows, parse_rows
 
 
@@ -226,6 +227,28 @@ def test_csv_has_every_metric_and_markdown_the_headline_ones() -> None:
     assert any(row["metric"] == "nfe_forward" for row in rows)
     assert "| time" not in compared_markdown(found)
     assert "| time" in compared_markdown(found, everything=True)
+
+
+@pytest.mark.parametrize("width", [40, 60, 72, 120])
+def test_no_terminal_cuts_a_number(width: int) -> None:
+    found = compare_records(cells(), cells({"vdu": 0.5}))
+    file = io.StringIO()
+    print_compared(found, Console(file=file, width=width), everything=True)
+    text = file.getvalue()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    a, b, change = (f"{number:.1f}" for number in (the(found, "vdu", "pul").left, the(found, "vdu", "pul").right, -30))
+    assert {a, b} <= set(text.replace(",", " ").split())
+    assert change[:2] in text
+
+
+def test_other_devices_are_said() -> None:
+    records = cells()
+    assert not any("made on" in note for one in compare_records(records, cells()) for note in one.notes)
+    for record in records:
+        record.environment |= {"device": "cuda:1", "device_name": "NVIDIA H200"}
+    notes = [note for one in compare_records(cells(), records) for note in one.notes]
+    assert set(notes) == {"A was made on cpu, B on NVIDIA H200: times and memory do not compare"}
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,14 @@ def test_the_terminal_shows_every_kind_under_its_title(mixed: Comparison, width:
     assert max(map(len, text.splitlines())) <= width
 
 
+def test_a_narrow_terminal_has_sentences(mixed: Comparison) -> None:
+    file = io.StringIO()
+    print_gate(mixed, Console(file=file, width=40))
+    text = " ".join(file.getvalue().split())
+    for verdict in mixed.of_kind("worse") + mixed.of_kind("better"):
+        assert f"{verdict.task}/{verdict.method}: {sentence(verdict)}" in text
+
+
 def test_passing_is_one_line(same: Comparison) -> None:
     assert render_gate(same, "terminal") == (
         "gate passed: 19 numbers of 4 rows compared; 0 worse, 0 perhaps worse, 0 better\n"

@@ -264,3 +264,34 @@ def test_what_an_attack_showed_is_lost_though_another_was_not_run() -> None:
     lost = {one.text.split()[1] for one in found.notices if one.text.startswith("no ")}
     assert lost == {"relearn_rate", "gap_fd"}
     assert not found.passed
+
+
+@pytest.mark.parametrize("run", [True, False])
+def test_a_plug_in_s_attack_is_known_by_what_its_metric_reads(run: bool) -> None:
+    """Nobody has it installed who compares records alone."""
+    reference, new = cells(), cells()
+    for record in reference:
+        facts = record.metrics["pul"].model_copy(
+            update={"group": "robustness", "covered_by": "", "probe": "my_attack", "counts": ""}
+        )
+        record.metrics["my_attack_rate"] = facts
+        record.probes |= {"my_attack": {"evaluations": 1}}
+    for record in new:
+        record.probes |= {"relearn": {"evaluations": 1}} | ({"my_attack": {"evaluations": 1}} if run else {})
+    found = compare(reference, new, allow_missing=True)
+    assert found.passed != run
+    assert any("my_attack: not run" in one.text for one in found.notices) != run
+
+
+def test_numbers_that_the_reference_lacks_are_said_not_to_be_gated() -> None:
+    reference = cells()
+    for record in reference:
+        if record.method == "vdu":
+            del record.metrics["fd_judge"]
+        if record.method == "esd" and record.seeds.sample == 1:
+            record.metrics["junk_rate"].estimate.value = float("nan")
+    found = compare(reference, cells())
+    assert found.passed
+    said = [(one.where, one.text) for one in found.notices]
+    text = "not gated, since the reference has no number of it"
+    assert said == [("digits_1/esd", f"{text}: junk_rate (seed 1)"), ("digits_1/vdu", f"{text}: fd_judge (seeds 0-2)")]

@@ -237,6 +237,18 @@ def test_the_table_says_how_many_trainings_and_seeds_there_are():
     assert "3 seeds a row" in table_notes(the_board(cells()))
 
 
+def test_the_table_says_who_was_made_on_which_device():
+    records = cells()
+    assert not any("devices" in note for note in table_notes(the_board(records)))
+    for record in records:
+        if (record.method, record.seeds.sample) in (("vdu", 0), ("esd", 0), ("esd", 1), ("esd", 2)):
+            record.environment["device"] = "cuda"
+    (note,) = [note for note in table_notes(the_board(records)) if "devices" in note]
+    assert note.startswith("made on several devices, whose times and memory do not compare (")
+    assert "cuda: esd, vdu" in note
+    assert "cpu: original, retrain, vdu" in note
+
+
 @pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json", "terminal"])
 def test_settings_and_how_they_were_come_by(form):
     records = cells()

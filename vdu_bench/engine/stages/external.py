@@ -15,9 +15,9 @@ from vdu_bench.engine.stages.unlearned import Unlearned
 from vdu_bench.engine.usage import pipeline_code
 from vdu_bench.engine.weights import Weights, read_model, save_model
 from vdu_bench.engine.workshop import Workshop
-from vdu_bench.errors import warn
+from vdu_bench.errors import UserError, warn
 from vdu_bench.models.files.external import load_external
-from vdu_bench.models.files.sameness import unchanged
+from vdu_bench.models.files.sameness import not_finite, unchanged
 from vdu_bench.records import Timings
 
 
@@ -25,17 +25,24 @@ def external(shop: Workshop, cell: Cell, checkpoint: External) -> Unlearned:
     """The model of a checkpoint.
 
     Raises:
-        UserError: it cannot be read, or is not of the kind and shape of the task's base.
+        UserError: it cannot be read, is not of the kind and shape of the task's base, or was written to meanwhile.
     """
-    task, whole = cell.task, base(shop, cell.task)
+    task, whole, files = cell.task, base(shop, cell.task), checkpoint.files
 
     def make(folder: Path) -> Mapping[str, Any]:
         # Reading it uses up the base that it goes onto.
-        model, own = load_external(checkpoint.files, read_model(task, whole))
+        model, own = load_external(files, read_model(task, whole))
+        # Its checksum was taken when the command began, and what is kept goes by that.
+        if files.digest() != checkpoint.sha256:
+            raise UserError(f"{files.source} changed while it was being evaluated: once it is whole, run this again")
         before = read_model(task, whole)
-        return {"own": own, "unchanged": unchanged(model, before), "stored": save_model(model, before, folder)}
+        return {
+            "own": own,
+            "unchanged": unchanged(model, before),
+            "not_finite": not_finite(model),
+            "stored": save_model(model, before, folder),
+        }
 
-    files = checkpoint.files
     spec = {"sha256": checkpoint.sha256, "form": files.form, "whole": files.around is not None}
     follow = ["vdu_bench.models.files.external", "vdu_bench.models.files.sameness", *pipeline_code(task)]
     code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights"])
@@ -46,7 +53,9 @@ def external(shop: Workshop, cell: Cell, checkpoint: External) -> Unlearned:
     if not known:
         shop.progress.say(f"{task.name}/{cell.method}: {own}")
     # Judged as it is all the same, since it was asked for; but nobody is to take it for a method that failed.
-    cautions = [line for line in (artifact.facts["unchanged"], files.remark) if line]
+    cautions = [
+        line for line in (*(artifact.facts[name] for name in ("unchanged", "not_finite")), files.remark) if line
+    ]
     for line in cautions:
         warn(f"{cell.method}: {line}")
     told = [*([own] if files.form == "file" else []), *cautions]

@@ -11,7 +11,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vdu_bench.engine.code import code_digest
+from vdu_bench.engine.global_draws import seeded_globals
 from vdu_bench.engine.grids import IMAGES
+from vdu_bench.engine.handed_back import checked_images
 from vdu_bench.engine.memory import release
 from vdu_bench.engine.stage import Stage
 from vdu_bench.engine.store import Artifact
@@ -26,6 +28,7 @@ from vdu_bench.probes.catalog import PROBES, check_attack
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.probe import Probe
 from vdu_bench.registry import Entry
+from vdu_bench.seeds import derive_seed
 from vdu_bench.tasks.task import Task
 
 
@@ -85,15 +88,17 @@ def images(shop: Workshop, task: Task, weights: Weights, name: str, probe: Probe
         bar = shop.progress.bar(f"{label}: {name}", probe.images(context))
         with arithmetic(task.compute.autocast), bar as context.on_batch:
             started = time.perf_counter()
-            drawn, reason = _drawn(probe, model, context)
+            with seeded_globals(shop.device, derive_seed(seed, "global", name)):
+                drawn, reason = _drawn(probe, model, context)
             seconds = time.perf_counter() - started
+        drawn = checked_images(drawn, model.image_shape, name)
         # A convolution may give its channels last, and a decoder hands that on.
         save_file({key: found.contiguous() for key, found in drawn.items()}, folder / IMAGES)
         why = {"reason": reason} if reason else {}
         return {"seconds": seconds, "dtype": model.precision, "ledger": context.ledger().model_dump(), **why}
 
     follow: list[str | Entry] = [PROBES.entry(name), "vdu_bench.probes.context", *pipeline_code(task)]
-    code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights"])
+    code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights", "vdu_bench.engine.global_draws"])
     return shop.get(Stage("images", spec, make, weights.inputs, code))
 
 

@@ -12,6 +12,8 @@ import torch
 
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.code import code_digest
+from vdu_bench.engine.global_draws import seeded_globals
+from vdu_bench.engine.handed_back import checked_model
 from vdu_bench.engine.memory import PeakMemory, release, standing
 from vdu_bench.engine.stage import Stage
 from vdu_bench.engine.stages import posterior
@@ -32,6 +34,7 @@ from vdu_bench.models.precision import arithmetic
 from vdu_bench.models.training.base_model import TrainingLog
 from vdu_bench.records import Ledger, Timings
 from vdu_bench.registry import Entry
+from vdu_bench.seeds import derive_seed
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Unlearned:
         ledger: what the method saw; None, not known, of a model from elsewhere.
         timings: what it took.
         reason: why the method diverged.
-        remark: what of a model from elsewhere was put onto the base, where it is no network of its own.
+        remark: what of a model from elsewhere was put onto the base, where it is no network of its own; or that a
+            method changed nothing.
     """
 
     stage: str
@@ -79,12 +83,14 @@ def unlearned(shop: Workshop, cell: Cell) -> Unlearned:
             inputs["posterior"] = snapshots
     if "retrained" in method.needs:
         inputs["retrain"] = retrained(shop, task, cell.seed)
-    code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights"])
+    code = code_digest(follow, alone=[__name__, "vdu_bench.engine.weights", "vdu_bench.engine.global_draws"])
     stage = Stage("unlearned", spec, lambda folder: _unlearn(shop, cell, method, whole, folder), inputs, code)
     outcome = shop.get(stage)
     facts = outcome.facts
     ledger, timings = Ledger(**facts["ledger"]), Timings(**facts["timings"])
-    return Unlearned(outcome.address, _weights(outcome, inputs), ledger, timings, facts["reason"])
+    same = method.role == "contestant" and facts["stored"] == "base"
+    remark = f"{cell.method}: it changed nothing: all of its weights are the base's" if same else ""
+    return Unlearned(outcome.address, _weights(outcome, inputs), ledger, timings, facts["reason"], remark)
 
 
 def _weights(outcome: Artifact, inputs: Mapping[str, Artifact]) -> Weights | None:
@@ -124,10 +130,12 @@ def _computed(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folde
         sampler=task.sampler,
         role=method.role,
     )
-    method.prepare(model, context)
-    made, reason = None, ""
+    seed = derive_seed(cell.seed, "global", cell.method)
+    with seeded_globals(shop.device, derive_seed(seed, "prepare")):
+        method.prepare(model, context)
+    made, reason = None, None
     phases, peak = shop.progress.phases(cell.name, "unlearning", method.steps), PeakMemory(shop.device, before)
-    with phases as bar, peak as memory:
+    with phases as bar, peak as memory, seeded_globals(shop.device, seed):
         context.on_step, context.on_phase = bar.step, bar.phase
         started = time.perf_counter()
         try:
@@ -143,12 +151,14 @@ def _computed(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folde
         nfe_backward=model.counter.backward,
         unlearn_peak_mib=memory.mib,
     )
-    if made is None:
+    if reason is not None:
         return {"status": "diverged", "reason": reason, "stored": "none", **_costs(context, timings)}
+    # Not against the base in memory, which a method may have changed.
+    untouched = read_model(task, whole)
+    made = checked_model(made, untouched, cell.method)
     stored: str = context.origin(made)
     if stored == "own":
-        # Not against the base in memory, which a method may have changed.
-        stored = save_model(made, read_model(task, whole), folder)
+        stored = save_model(made, untouched, folder)
     elif stored == "base":
         timings = Timings(unlearn_seconds=0.0)
     elif (log := context.retraining) is not None:

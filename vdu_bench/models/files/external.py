@@ -59,12 +59,14 @@ def load_external(files: ExternalFiles, base: DiffusionModel) -> tuple[Diffusion
     """
     source = files.source
     model = copy.copy(base) if files.around is None else load_model(files.around, base.conditioning)
+    other_noise = ""
     if files.noise is not None:
         found = read_noise_scheduler(files.noise, source).config
         own = model.noise_scheduler.config
         if any(found[key] != own[key] for key in NOISE):
             noise = {key: found[key] for key in NOISE}
             model.noise_scheduler = DDPMScheduler.from_config(own, **noise)
+            other_noise = ", with the noise schedule that lies beside it"
     if files.form == "file":
         own_words = _from_file(model, files)
     else:
@@ -80,7 +82,7 @@ def load_external(files: ExternalFiles, base: DiffusionModel) -> tuple[Diffusion
     _check_same(source, "images of", model.image_shape, base.image_shape)
     for key in INPUTS:
         _check_same(source, f"a denoiser with {key}", _config(model).get(key), _config(base).get(key))
-    return model, own_words
+    return model, own_words + other_noise
 
 
 def _config(model: DiffusionModel) -> Any:
@@ -119,7 +121,7 @@ def _from_file(model: DiffusionModel, files: ExternalFiles) -> str:
         words = fuse_lora(model, state, files.place, files.source)
     else:
         _check_beside(files.place.with_name(CONFIG), model, files.source)
-        words = _replace_weights(model, state, files.source)
+        words = _replace_weights(model, state, files.source, "base" if files.around is None else "pipeline")
     return f"{words}, from {part}" if part else words
 
 
@@ -161,7 +163,8 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _replace_weights(model: DiffusionModel, state: Mapping[str, Tensor], source: str) -> str:
+def _replace_weights(model: DiffusionModel, state: Mapping[str, Tensor], source: str, whole: str) -> str:
+    """Put weights into what a model has of them; `whole` is what the model is called in the words that come back."""
     networks: dict[str, nn.Module] = {
         name: network for name, at in ATTRIBUTES.items() if (network := getattr(model, at, None)) is not None
     }
@@ -179,8 +182,8 @@ def _replace_weights(model: DiffusionModel, state: Mapping[str, Tensor], source:
             count += 1
     if left_over:
         raise UserError(
-            f"{source}: {len(left_over)} of its {len(state)} names are none of the base's {_listed(networks)}, such as "
-            f"{left_over[0]}; names must be those of diffusers, which has scripts to convert others to its own"
+            f"{source}: {len(left_over)} of its {len(state)} names are none of the {whole}'s {_listed(networks)}, such "
+            f"as {left_over[0]}; names must be those of diffusers, which has scripts to convert others to its own"
         )
     for name, own in found.items():
         for key, value in own.items():
@@ -195,9 +198,10 @@ def _replace_weights(model: DiffusionModel, state: Mapping[str, Tensor], source:
             networks[name].load_state_dict(own, strict=False)
             kind = _kind_of(own, networks[name]) if name == "unet" else ""
             words.append(
-                f"{len(own)} of the {len(known[name])} tensors of the base's {CALLED[name]} are replaced{kind}"
+                f"{len(own)} of the {len(known[name])} tensors of the {whole}'s {CALLED[name]} are replaced{kind}"
             )
-    return " and ".join(words)
+    around = "" if whole == "base" else ", in the pipeline that it lies in"
+    return " and ".join(words) + around
 
 
 def _listed(networks: Mapping[str, nn.Module]) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from vdu_bench.errors import UserError
-from vdu_bench.files import what_it_is
+from vdu_bench.files import PICKLED, digest_of_file, what_it_is
 from vdu_bench.models.pipelines.finding import find_pipeline
 from vdu_bench.models.pipelines.pipeline_files import (
     CONFIG,
     INDEX,
     SCHEDULER,
+    SHARD,
     check_pipeline,
     class_name,
     component_file,
@@ -30,19 +30,20 @@ from vdu_bench.models.pipelines.pipeline_files import (
 from vdu_bench.models.pipelines.registry import pipelines_of
 from vdu_bench.models.pipelines.schedule import check_denoiser, check_noise, scheduler_config
 from vdu_bench.models.specs import ModelKind, takes_prompts
+from vdu_bench.spec import digest_of
 
 Form = Literal["pipeline", "unet", "text_encoder", "parts", "file"]
 
-PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 SUFFIXES = (".safetensors", *PICKLED)
 
 LORAS = ("pytorch_lora_weights", "adapter_model")
 """What diffusers and peft call the file of a LoRA, without its suffix."""
 
+SHOWN = 3
+"""Names of what was not read that are told, of many."""
+
 NETWORKS = ("unet", "text_encoder")
 """The components that may come without the rest of a pipeline."""
-
-SHARD = re.compile(r"-\d+-of-(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,13 @@ class ExternalFiles:
         # A link is left as it is called: the hub's cache links to files that have digests for names.
         return Path(os.path.abspath(self.source)).name if Path(self.source).exists() else self.source
 
+    def digest(self) -> str:
+        """sha256 of the file that is read; of several, over their places and sha256."""
+        if len(self.read) == 1:
+            return digest_of_file(self.read[0])
+        folder = self.place if self.place.is_dir() else self.place.parent
+        return digest_of({Path(os.path.relpath(file, folder)).as_posix(): digest_of_file(file) for file in self.read})
+
 
 def find_external(source: str, kind: ModelKind) -> ExternalFiles:
     """The form of a checkpoint and its files, downloaded where they lie on the hub; nothing is read but JSON.
@@ -95,7 +103,8 @@ def find_external(source: str, kind: ModelKind) -> ExternalFiles:
         return _file(place, source, kind)
     if is_pipeline(place):
         read, components = _pipeline_files(place, source, kind)
-        return ExternalFiles(source, "pipeline", place, read, around=place, remark=_others(place, components[0]))
+        remark = _joined(_others(place, components[0]), _unread(place, components))
+        return ExternalFiles(source, "pipeline", place, read, around=place, remark=remark)
     components = NETWORKS if takes_prompts(kind) else NETWORKS[:1]
     if found := {name: files for name in components if (files := weights_files(place, name))}:
         return _parts(place, found, source, kind)
@@ -166,7 +175,7 @@ def _parts(place: Path, found: dict[str, list[Path]], source: str, kind: ModelKi
     remarks = [] if unet is None or (unet == place and around is None) else [_others(unet.parent, unet.name)]
     if around is None and weights_files(place, "vae") and (place / "vae").is_dir():
         remarks.append("the vae beside it was not read (there is no model_index.json): the base's own is used")
-    remark = "; ".join(filter(None, remarks))
+    remark = _joined(*remarks, _unread(place, tuple(found)))
     return ExternalFiles(source, form, place, tuple(dict.fromkeys((*read, *others))), folders, around, noise, remark)
 
 
@@ -197,6 +206,32 @@ def _others(pipeline: Path, read: str) -> str:
     if not found:
         return ""
     return f"its {read} was read, and not {' or '.join(found)} beside it: name {found[0]} to have that one"
+
+
+def _unread(place: Path, components: tuple[str, ...]) -> str:
+    """Weights beside those that are read, of the same networks or to go onto them; empty where there are none."""
+    found = [
+        place / f"{name}{suffix}" for name in LORAS for suffix in SUFFIXES if (place / f"{name}{suffix}").is_file()
+    ]
+    for component in components:
+        if component in NETWORKS:
+            read = weights_files(place, component)
+            found += [file for file in sorted(read[0].parent.glob("*model*")) if _is_whole(file) and file not in read]
+    found += [
+        folder for folder in sorted(place.glob("*ema*")) if folder.name[:4] != "unet" and weights_files(folder, "")
+    ]
+    names = list(dict.fromkeys(file.relative_to(place).as_posix() for file in found))
+    shown = names if len(names) <= SHOWN + 1 else [*names[:SHOWN], f"{len(names) - SHOWN} more"]
+    return f"not read, though beside it: {', '.join(shown)}" if shown else ""
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file of weights is a network, and not one of several."""
+    return file.suffix in SUFFIXES and file.is_file() and not SHARD.search(file.stem)
+
+
+def _joined(*remarks: str) -> str:
+    return "; ".join(filter(None, remarks))
 
 
 def _place(source: str, kind: ModelKind) -> Path:

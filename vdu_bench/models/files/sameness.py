@@ -1,5 +1,5 @@
-"""Whether a checkpoint is anything else than the base: one that was read past its weights would be judged as a success
-or a failure of unlearning, and is neither."""
+"""Whether a checkpoint is anything else than the base, and made of numbers: one that was read past its weights would be
+judged as a success or a failure of unlearning, and is neither."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ def unchanged(model: DiffusionModel, base: DiffusionModel) -> str:
         return "it changes nothing: all of its weights are the base's"
     dtype = next(dtype for dtype, equal in rounded.items() if equal)
     return f"it changes nothing: its weights are the base's, rounded to {str(dtype).removeprefix('torch.')}"
+
+
+def not_finite(model: DiffusionModel) -> str:
+    """In words, that weights of a model are no numbers: such a file is damaged, and no method diverged. Else empty."""
+    networks = [network for network in vars(model).values() if isinstance(network, nn.Module)]
+    tensors = [item for network in networks for item in network.state_dict().items()]
+    broken = [key for key, value in tensors if value.is_floating_point() and not bool(torch.isfinite(value).all())]
+    return f"{len(broken)} of its {len(tensors)} tensors hold NaN or infinity, such as {broken[0]}" if broken else ""
 
 
 def _pairs(model: DiffusionModel, base: DiffusionModel) -> Iterator[tuple[Tensor, Tensor | None]]:

@@ -66,11 +66,11 @@ def read_state(file: Path, source: str) -> tuple[dict[str, Tensor], str]:
 def _unwrapped(content: Any, source: str) -> tuple[Mapping[Any, Any], str]:
     """The state dict in what was saved, and where it was; content that is one itself as it is."""
     if isinstance(content, Sequence) and not isinstance(content, str):
-        found = [place for place, value in enumerate(content) if _is_state(value)]
-        if not found:
+        places = [place for place, value in enumerate(content) if _is_state(value)]
+        if not places:
             raise UserError(f"{source} holds a {type(content).__name__} without a state dict in it")
-        others = f", and not number {' or '.join(map(str, found[:-1]))}" if found[:-1] else ""
-        place = found[-1]
+        others = f", and not number {' or '.join(map(str, places[:-1]))}" if places[:-1] else ""
+        place = places[-1]
         return content[place], f"number {place} of its list of {len(content)} (from 0{others})"
     if not isinstance(content, Mapping):
         raise UserError(f"{source} holds a {type(content).__name__}, and no state dict")
@@ -81,13 +81,16 @@ def _unwrapped(content: Any, source: str) -> tuple[Mapping[Any, Any], str]:
         return content, ""  # module by module, or network by network
     if len(found) == 1:
         return content[found[0]], ""
+    if found and set(found) <= set(NETWORKS):
+        return {key: content[key] for key in found}, f"its {' and '.join(map(repr, found))}"
     held = ", ".join(f"{key!r}" for key in content)
     if not found:
         raise UserError(f"{source} holds {held}, and none of them is a state dict")
     several = " and ".join(f"{key!r}" for key in found)
+    alone = next((key for key in NETWORKS if key in found), found[-1])
     raise UserError(
         f"{source} holds several networks, {several}: save the one that is to be judged alone, by "
-        f"torch.save(torch.load(FILE, weights_only=True)[{found[-1]!r}], NEW_FILE)"
+        f"torch.save(torch.load(FILE, weights_only=True)[{alone!r}], NEW_FILE)"
     )
 
 

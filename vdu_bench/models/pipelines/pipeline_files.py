@@ -7,6 +7,7 @@ as ``google/ddpm-cifar10-32`` has them. Like diffusers, we look into the compone
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,9 @@ WeightsFormat = Literal["safetensors", "bin"]
 INDEX = "model_index.json"
 CONFIG = "config.json"
 SCHEDULER = "scheduler_config.json"
+
+SHARD = re.compile(r"-\d+-of-(\d+)$")
+"""How the name of one of several files of a network ends, without its suffix."""
 
 HUB_FAULTS = {
     "GatedRepoError": "its terms have to be accepted there first",
@@ -118,23 +122,30 @@ def variant_file(folder: Path, component: str) -> Path | None:
     found = [
         (form != "safetensors", variant not in ("fp16", "bf16"), variant, file)
         for form in forms
-        for file in place.glob(f"{_stem(component, form)}.*.{form}")
-        if "." not in (variant := file.name.removeprefix(f"{_stem(component, form)}.").removesuffix(f".{form}"))
+        for pattern in (f"{_stem(component, form)}.*.{form}", f"{_stem(component, form)}.{form}.index.*.json")
+        for file in place.glob(pattern)
+        if (variant := variant_of(file)) is not None
     ]
     return min(found)[-1] if found else None
 
 
 def variant_of(file: Path) -> str | None:
-    """The variant that a file of weights is named for; None for the plain one, and for an index of shards."""
+    """The variant that a file of weights is named for, or an index of its shards; None for the plain ones.
+
+    Such as ``fp16`` of ``model.fp16.safetensors`` and of ``model.safetensors.index.fp16.json``.
+    """
     words = file.name.split(".")
-    return words[1] if len(words) == 3 else None
+    if len(words) == 5 and words[2] == "index":
+        return words[3]
+    # A shard of a variant is named for it as well, and is no network.
+    return words[1] if len(words) == 3 and not SHARD.search(words[1]) else None
 
 
 def variant_patterns(component: str) -> list[str]:
     """What variants of a component's weights are called on the hub, as glob patterns."""
     forms: tuple[WeightsFormat, ...] = ("safetensors", "bin")
     stems = {form: f"{component}/{_stem(component, form)}".lstrip("/") for form in forms}
-    return [f"{stem}.*.{form}" for form, stem in stems.items()]
+    return [f"{stem}{rest}" for form, stem in stems.items() for rest in (f".*.{form}", f".{form}.index.*.json")]
 
 
 def weights_files(folder: Path, component: str) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -31,6 +31,32 @@ def check_recipe(recipe: ModelRecipe, name: str) -> None:
         _check_names(recipe.text_encoder.network, known, f"{name}: model.text_encoder.network")
     else:
         _check(UNet2DModel, recipe.denoiser, f"{name}: model.denoiser")
+
+
+def check_images(recipe: ModelRecipe, shape: Sequence[int], name: str) -> None:
+    """Raise UserError, naming the keys, for images of another shape than a recipe's network makes.
+
+    Args:
+        recipe: a model's.
+        shape: ``[C, H, W]`` of the data's images.
+        name: the task's, for messages.
+    """
+    size, keys = recipe.denoiser["sample_size"], "model.denoiser.sample_size and in_channels"
+    height, width = (size, size) if isinstance(size, int) else size
+    channels = _argument(UNet2DModel, recipe.denoiser, "in_channels")
+    if isinstance(recipe, LatentRecipe):
+        network, keys = recipe.autoencoder.network, "model.denoiser.sample_size and model.autoencoder.network"
+        shrunk = 2 ** (len(_argument(AutoencoderKL, network, "block_out_channels")) - 1)
+        height, width, channels = height * shrunk, width * shrunk, _argument(AutoencoderKL, network, "in_channels")
+    if tuple(shape) != (channels, height, width):
+        raise UserError(
+            f"{name}: its data have images {list(shape)}, and its network makes {[channels, height, width]} (channels, "
+            f"height, width): {keys} decide that"
+        )
+
+
+def _argument(network: Any, arguments: Mapping[str, Any], name: str) -> Any:
+    return arguments.get(name, inspect.signature(network.__init__).parameters[name].default)
 
 
 def _check(network: Any, arguments: Mapping[str, Any], where: str) -> None:

@@ -139,11 +139,16 @@ def data_tables(records: Iterable[Record], regimes: Sequence[str] = ()) -> list[
 
     Raises:
         UserError: as `in_regimes`; records of one task differ in more than how much data there are, or nothing was
-            measured of them.
+            measured of them, or no method of the suite was run on any task.
     """
     records = list(map(_in_short, records))
     check_sweep(records, by_data)
-    tables = [_table(setup, group) for setup, group in by_data(records)]
+    tables = [table for setup, group in by_data(records) if (table := _table(setup, group)).amounts]
+    if not tables:
+        raise UserError(
+            "a table of data shows what methods did with how much, and here are references and models from elsewhere "
+            "alone"
+        )
     return in_regimes(tables, regimes) if regimes else tables
 
 

@@ -15,7 +15,7 @@ from vdu_bench.measured import Estimate, MetricResult
 from vdu_bench.records import Record
 from vdu_bench.reports.compare.rows import RowPair, pair_rows, plain
 from vdu_bench.reports.outcomes import Originals, originals, paired_counts
-from vdu_bench.reports.tables.leaderboard import Column
+from vdu_bench.reports.tables.leaderboard import Column, device_of
 from vdu_bench.stats.losses import Losses, margins, summarise
 from vdu_bench.stats.mean import mean_with_t_interval
 from vdu_bench.stats.ratio_change import ratio_change
@@ -102,6 +102,9 @@ def _notes(pair: RowPair) -> list[str]:
             for record in records
             if record.status != "ok"
         ]
+    sides = [" and ".join(dict.fromkeys(map(device_of, records))) for records in zip(*pair.cells, strict=True)]
+    if all(sides) and (sides[0] != sides[1] or " and " in sides[0]):
+        notes.append(f"A was made on {sides[0]}, B on {sides[1]}: times and memory do not compare")
     return notes
 
 

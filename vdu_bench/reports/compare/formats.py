@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from vdu_bench.measured import Estimate
 from vdu_bench.reports.compare.differences import Compared, Difference
+from vdu_bench.reports.screen import fits
 from vdu_bench.reports.tables.text import header, interval_text, seeds_text, value_text
 
 HEADERS = ("metric", "A", "B", "B - A", "95 % interval", "better")
@@ -32,11 +34,17 @@ def print_compared(found: Iterable[Compared], console: Console, everything: bool
     for one in found:
         console.print(Text(f"\n{_title(one)}", style="bold"))
         table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-        for name in HEADERS:
-            table.add_column(name, justify="left" if name in ("metric", "better") else "right", no_wrap=True)
-        for row in _rows(one, everything):
+        rows = _rows(one, everything)
+        for name, *texts in zip(HEADERS, *rows, strict=True):
+            justify: Literal["left", "right"] = "left" if name in ("metric", "better") else "right"
+            table.add_column(name, justify=justify, no_wrap=True, min_width=max(map(len, (name, *texts))))
+        for row in rows:
             table.add_row(*map(Text, row))
-        console.print(table)
+        if fits(table, console):
+            console.print(table)
+        else:
+            for row in rows:
+                console.print(Text(_line(row)))
         for note in _notes(one, everything):
             console.print(Text(note, style="dim"))
     console.print(Text(f"\n{HOW}", style="dim"))
@@ -89,6 +97,12 @@ def _shown(one: Compared, everything: bool) -> Sequence[Difference]:
 
 def _rows(one: Compared, everything: bool) -> list[list[str]]:
     return [_row(difference) for difference in _shown(one, everything)]
+
+
+def _line(row: Sequence[str]) -> str:
+    """What a row of the table says, where there is no room for columns."""
+    metric, a, b, change, interval, better = row
+    return f"{metric}: A {a}, B {b}, B - A {change} {interval}".rstrip() + (f", {better} is better" if better else "")
 
 
 def _row(difference: Difference) -> list[str]:

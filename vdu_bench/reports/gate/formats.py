@@ -19,9 +19,12 @@ from rich.text import Text
 from vdu_bench.measured import Estimate
 from vdu_bench.reports.gate.pairing import seeds_words
 from vdu_bench.reports.gate.verdicts import ALPHA, Comparison, Verdict
+from vdu_bench.reports.screen import fits
 from vdu_bench.reports.tables.text import value_text
 
 _FILE_WIDTH = 120
+_NAME_WIDTH = 8
+"""Below which a name, or a word, is no longer to be read in a column."""
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -49,7 +52,12 @@ def print_gate(comparison: Comparison, console: Console) -> None:
     for kind, title in titles.items():
         if verdicts := [verdict for verdict in comparison.verdicts if verdict.kind == kind]:
             console.print(title)
-            console.print(_table(verdicts))
+            table = _table(verdicts)
+            if fits(table, console):
+                console.print(table)
+                continue
+            for one in verdicts:
+                console.print(Text(f"{one.task}/{one.method}: {sentence(one)}"))
     for notice in sorted(comparison.notices, key=lambda notice: not notice.worse):
         # Text, since a reason may hold what rich would take for markup.
         console.print(Text(f"{notice.where}: {notice.text}", style="red" if notice.worse else ""))
@@ -174,7 +182,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     ]
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("cell", "metric"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", min_width=_NAME_WIDTH)
     names = ("reference", "new", "gain" if gain else "loss", "allowed", "p")
     for place, name in enumerate(names, 2):
         widest = max(len(line) for row in rows for line in [name, *row[place].split("\n")])

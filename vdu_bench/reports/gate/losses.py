@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from vdu_bench.measured import MetricFacts, Outcomes
 from vdu_bench.metrics.catalog import METRICS, metric_facts
-from vdu_bench.probes.catalog import PROBES
+from vdu_bench.probes.catalog import PROBES, is_attack
 from vdu_bench.records import Record
-from vdu_bench.reports.gate.pairing import Notice, Pair
+from vdu_bench.reports.gate.pairing import Notice, Pair, seeds_words
 from vdu_bench.reports.gate.tolerances import Tolerance
 from vdu_bench.reports.outcomes import Originals, originals, paired_counts
 from vdu_bench.stats.leak import NOTHING_TO_LEAK, THE_WRONG_WAY
@@ -91,8 +91,8 @@ def gate_metrics(
         allow_missing: whether attacks that only the reference's models were put under are reported without failing.
 
     Returns:
-        The tests, and a notice for each metric of a cell that can no longer be estimated, and for each task whose
-        models were put under fewer attacks.
+        The tests, and a notice for each metric of a cell that can no longer be estimated, for each row that has numbers
+        where its reference has none, and for each task whose models were put under fewer attacks.
     """
     blessed, ours = (originals(one_set) for one_set in (reference, records))
     # Where the new records lack an original, the reference's stands in: both are of one base, as `pair_cells` has seen.
@@ -113,6 +113,7 @@ def gate_metrics(
             notices += lost
             if kept:
                 tests.append(_make(kept, metric, tolerances.get(metric), sides))
+        notices += _unblessed(measured)
     for variant, probes in not_run.items():
         text = f"{', '.join(sorted(probes))}: not run for the new records, and what they show is not compared"
         notices.append(Notice(variant, "missing", text, worse=not allow_missing))
@@ -125,15 +126,12 @@ def _unasked(pair: Pair, metric: str) -> bool:
     gone = pair.old.probes.keys() - pair.new.probes
     if not lacks or not gone or _facts(pair.old, metric).group != "robustness":
         return False
-    probe = metric_facts(metric).probe if metric in METRICS.entries() else ""
-    if probe in pair.old.probes and _is_attack(probe):
+    # What is installed knows what it reads, and of another's metric its record alone.
+    probe = metric_facts(metric).probe if metric in METRICS.entries() else _facts(pair.old, metric).probe
+    if probe in pair.old.probes and (is_attack(probe) or probe not in PROBES.entries()):
         return probe in gone
     # What is measured wherever there is any attack, such as a distance to the retrained model, goes with the last one.
-    return not any(map(_is_attack, pair.new.probes))
-
-
-def _is_attack(probe: str) -> bool:
-    return probe in PROBES.entries() and bool(PROBES.entry(probe).static_class().literals.get("attack"))
+    return not any(map(is_attack, pair.new.probes))
 
 
 def gated_metrics(records: Iterable[Record]) -> set[str]:
@@ -170,6 +168,30 @@ def _with_values(pairs: Sequence[Pair], metric: str) -> tuple[list[Pair], list[N
         worse = reason not in (NOTHING_TO_LEAK, THE_WRONG_WAY)
         lost.append(Notice(pair.new.cell_name, "metric", f"no {metric} any more: {reason}", worse=worse))
     return kept, lost
+
+
+def _unblessed(pairs: Sequence[Pair]) -> list[Notice]:
+    """A notice of what a row is not held against: numbers that its reference lacks."""
+    found: dict[tuple[str, ...], list[int]] = {}
+    for pair in pairs:
+        # Of an attack that the reference's models were not put under nobody expects a number.
+        names = [
+            name
+            for name in _gated([Pair(pair.new, pair.new)])
+            if _has_value(pair.new, name)
+            and not _has_value(pair.old, name)
+            and pair.new.metrics[name].probe in ("", "samples", *pair.old.probes)
+        ]
+        if names:
+            found.setdefault(tuple(names), []).append(pair.new.seeds.sample)
+    return [
+        Notice(
+            f"{pairs[0].new.variant}/{pairs[0].new.row}",
+            "metric",
+            f"not gated, since the reference has no number of it: {', '.join(names)} ({seeds_words(seeds)})",
+        )
+        for names, seeds in found.items()
+    ]
 
 
 def _has_value(record: Record, metric: str) -> bool:

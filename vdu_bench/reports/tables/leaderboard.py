@@ -181,7 +181,7 @@ def _leaderboard(records: Sequence[Record]) -> Leaderboard:
         protocol=protocols[0] if protocols else None,
         columns=columns,
         rows=rows,
-        notes=(*troubles(records), *warnings(records), *gaps(rows, columns)),
+        notes=(*troubles(records), *warnings(records), *machines(records), *gaps(rows, columns)),
         destroyed=destroyed,
         best=_best(rows, columns, destroyed, records),
         front=_front(rows, columns, destroyed),
@@ -311,6 +311,22 @@ def troubles(records: Sequence[Record]) -> list[str]:
 def warnings(records: Sequence[Record]) -> list[str]:
     """What the records warn of, each once."""
     return list(dict.fromkeys(warning for record in records for warning in record.warnings))
+
+
+def device_of(record: Record) -> str:
+    """The kind of device that a record was made on, such as ``cpu`` or a card's name; empty where it is not said."""
+    device = str(record.environment.get("device") or "").partition(":")[0]
+    return str(record.environment.get("device_name") or device)
+
+
+def machines(records: Iterable[Record]) -> list[str]:
+    """A sentence where the records were made on several kinds of devices, with the rows of each; else nothing."""
+    found: dict[str, dict[str, None]] = {}
+    for record in records:
+        if device := device_of(record):
+            found.setdefault(device, {})[record.row] = None
+    made = [f"{kind}: {', '.join(rows)}" for kind, rows in found.items()]
+    return [f"made on several devices, whose times and memory do not compare ({'; '.join(made)})"] * (len(found) > 1)
 
 
 def gaps(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.measured import NOT_REACHED, Estimate
 from vdu_bench.metrics.catalog import METRICS, metric_facts
-from vdu_bench.probes.catalog import PROBES
+from vdu_bench.probes.catalog import is_attack
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, gaps
 
 HEADLINES = 5
@@ -123,6 +123,4 @@ def _measured_by(name: str) -> str:
     facts = metric_facts(name)
     if facts.group != "robustness":
         return ""
-    probe = METRICS.entry(name).static_class().literals.get("probe", "")
-    attack = probe in PROBES.entries() and PROBES.entry(probe).static_class().literals.get("attack")
-    return f"; vdu-bench run --attacks {probe if attack else 'all'} measures it"
+    return f"; vdu-bench run --attacks {facts.probe if is_attack(facts.probe) else 'all'} measures it"

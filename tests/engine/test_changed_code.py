@@ -17,6 +17,7 @@ from vdu_bench.engine.stages.unlearned import unlearned
 from vdu_bench.engine.store import Store
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.methods.catalog import METHODS
+from vdu_bench.module_files import locate
 from vdu_bench.tasks.task import Task
 
 METHOD = """
@@ -49,7 +50,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def made(task: Task, root: Path) -> tuple[list[str], dict[str, object]]:
     """The addresses of the unlearned model and of the images of it, as another process finds them; and the request."""
-    for cached in (code._closure, code._read, code._locate):
+    for cached in (code._closure, code._read, locate):
         cached.cache_clear()
     cell = expand([task], ["pull_down"], (0,), "full", {"pull_down": [{"steps": 1}]}, "cpu")[0][-1]
     shop = Workshop(Store(root), "cpu", Progress(quiet=True))

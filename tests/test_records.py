@@ -12,7 +12,8 @@ from cells import cells, write
 from vdu_bench.errors import UserError
 from vdu_bench.measured import Estimate, MetricResult
 from vdu_bench.packed import PACKED, pack
-from vdu_bench.records import SCHEMA_VERSION, Record, Timings, read_record, read_records, run_files
+from vdu_bench.record_files import run_files
+from vdu_bench.records import SCHEMA_VERSION, Record, Timings, read_record, read_records
 
 OLD = json.loads((Path(__file__).parent / "old_records" / "schema_1.json").read_text())
 

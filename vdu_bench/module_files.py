@@ -1,21 +1,26 @@
-"""Where the source of a module lies, found without importing anything but the top of a package."""
+"""Where the source of a module lies, found without importing it."""
 
 from __future__ import annotations
 
 import importlib.util
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+
+
+def spec_of(top: str) -> ModuleSpec | None:
+    """What Python knows of a module or package that is in no other, without importing it; None where there is none."""
+    try:
+        return importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
 
 
 @cache
 def locate(name: str) -> Path | None:
     """The source file of a module by its dotted name; None where `name` is no module of Python's."""
     top, _, rest = name.partition(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    if spec is None:
+    if (spec := spec_of(top)) is None:
         return None
     if not rest:
         return None if spec.origin is None or not Path(spec.origin).is_file() else Path(spec.origin)

@@ -6,11 +6,9 @@ Records are JSON, versioned, and all that tables, plots and the regression gate 
 from __future__ import annotations
 
 import math
-import os
 import shlex
 from collections.abc import Iterable
 from contextlib import suppress
-from fnmatch import filter as matching
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +19,7 @@ from vdu_bench.errors import UserError, flat
 from vdu_bench.measured import AtOwnCount, Matrix, MetricResult, Number, Outcomes, Schema
 from vdu_bench.packed import PACKED, pack_of, unpack
 from vdu_bench.plain_json import is_suspect, read_json
+from vdu_bench.record_files import record_files, whose
 from vdu_bench.records_old import upgraded
 from vdu_bench.variants import IN_FILES, NAME, file_name, row_name, variant_name
 
@@ -315,42 +314,6 @@ def read_records(*folders: Path) -> list[Record]:
     return sorted(_one_each(found).values(), key=lambda record: record.order)
 
 
-def run_files(folder: Path) -> list[Path]:
-    """The files that hold a run's records, sorted: ``records/**/seed*.json``, and `PACKED`, which is many in one."""
-    return sorted([*_within(folder / "records", "seed*.json"), *folder.glob(PACKED)])
-
-
-def _whose(file: Path) -> Path:
-    """The folder of results that a file is in."""
-    return next((above.parent for above in file.parents if above.name == "records"), file.parent)
-
-
-def record_files(folder: Path) -> list[Path]:
-    """Those of a run's folder (`run_files`), or all under any other one."""
-    if (folder / "records").is_dir() or (folder / PACKED).is_file():
-        return run_files(folder)
-    return sorted([*_within(folder, "seed*.json"), *_within(folder, PACKED)])
-
-
-def _within(folder: Path, pattern: str) -> list[Path]:
-    """The files of a name at any depth, behind links too. Raises UserError for a folder that cannot be read."""
-
-    def unread(error: OSError) -> None:
-        if Path(error.filename) != folder or folder.exists():
-            raise UserError(f"cannot read {error.filename}: {error.strerror}") from error
-
-    found = []
-    for place, folders, names in os.walk(folder, followlinks=True, onerror=unread):
-        # A link to a folder around itself has no end.
-        folders[:] = [name for name in folders if not _around(Path(place, name))]
-        found += [Path(place, name) for name in matching(names, pattern)]
-    return found
-
-
-def _around(folder: Path) -> bool:
-    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
-
-
 def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Record]:
     """All records of a folder (`record_files`), by file.
 
@@ -365,7 +328,7 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
             are equal; and where there are no records.
     """
     if folder.is_file():
-        raise UserError(f"{folder} is a file: name its folder, {_whose(folder)}")
+        raise UserError(f"{folder} is a file: name its folder, {whose(folder)}")
     if not folder.is_dir():
         raise UserError(
             f"{folder} is not a folder of records; `vdu-bench run --out {shlex.quote(str(folder))} ...` makes one"

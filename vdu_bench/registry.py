@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from vdu_bench.errors import UserError, did_you_mean, one_line, warn
-from vdu_bench.static_class import StaticClass, statements
+from vdu_bench.static_class import StaticClass, first_line, statements
 from vdu_bench.variants import IN_FILES, NAME
 
 RESERVED = ("all", "none", "task")
@@ -140,6 +140,17 @@ class Registry(Generic[T]):
         if name not in self._loaded:
             self._loaded[name] = self.entry(name).load()
         return self._loaded[name]
+
+    def said(self, name: str, *attributes: str) -> tuple[str, dict[str, Any]]:
+        """The first line of a class's docstring, and class attributes of it.
+
+        They are read from the source where they are literals there, and else from the class, which is imported for it.
+        """
+        static = self.entry(name).static_class()
+        if static.says(*attributes):
+            return static.summary, {attribute: static.literals[attribute] for attribute in attributes}
+        found = self.get(name)
+        return first_line(found.__doc__), {attribute: getattr(found, attribute) for attribute in attributes}
 
     def each(self, read: Callable[[str], R]) -> dict[str, R]:
         """What `read` gives of each name; one of which it raises UserError is warned of, once, and left out."""

@@ -40,7 +40,7 @@ class Spec(BaseModel):
         if not isinstance(values, Mapping):
             return values
         return {
-            name: _truths_as_texts(value) if _has_truth(value) and _numbers_alone(cls, name) else value
+            name: _truths_as_texts(value) if _numbers_alone(cls, name) and _has_truth(value) else value
             for name, value in values.items()
         }
 

@@ -32,7 +32,7 @@ class StaticClass:
     @property
     def summary(self) -> str:
         """The first line of the docstring."""
-        return self.docstring.strip().partition("\n")[0]
+        return first_line(self.docstring)
 
     def says(self, *names: str) -> bool:
         """Whether class attributes are here; who looks for another one has to ask the class itself."""
@@ -45,6 +45,11 @@ class StaticClass:
         Raises UserError where `file` cannot be read as Python.
         """
         return cls() if (found := _find(file, name, DEEPEST)) is None else _read(*found, DEEPEST)
+
+
+def first_line(docstring: str | None) -> str:
+    """What a docstring says in short; empty where there is none."""
+    return (docstring or "").strip().partition("\n")[0]
 
 
 def statements(file: Path) -> list[ast.stmt]:

@@ -12,7 +12,7 @@ from diffusers.models.attention_processor import Attention, AttnProcessor
 from torch import nn
 
 from vdu_bench.engine.global_draws import seeded_globals
-from vdu_bench.engine.handed_back import checked_images, checked_model
+from vdu_bench.engine.handed_back import check_weights, checked_images, checked_model
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 
@@ -27,15 +27,16 @@ def _changed(model: Any) -> Any:
 def test_other_weights_are_what_is_wanted(tiny_model: UnconditionalDDPM, tiny_text_to_image: TextToImage) -> None:
     for model in (tiny_model, tiny_text_to_image):
         made = _changed(model)
-        assert checked_model(made, model, "mine") is made
-        assert checked_model(model, model, "mine") is model
+        assert checked_model(made, "mine") is made
+        assert checked_model(model, "mine") is model
+        check_weights(made, model, "mine")
 
 
 @pytest.mark.parametrize("made", [None, 3, "denoiser"])
 def test_what_is_no_model_is_told(made: Any, tiny_model: UnconditionalDDPM) -> None:
     given = tiny_model.denoiser if made == "denoiser" else made
     with pytest.raises(TypeError, match=f"mine: unlearn gave a {type(given).__name__}; it returns the DiffusionModel"):
-        checked_model(given, tiny_model, "mine")
+        checked_model(given, "mine")
 
 
 class OwnProcessor(AttnProcessor):
@@ -48,18 +49,18 @@ def test_what_is_no_weight_would_be_lost_and_is_refused(
     hooked, forwarded, adapted = (_changed(tiny_model) for _ in range(3))
     hooked.denoiser.conv_out.register_forward_hook(lambda *_: None)
     with pytest.raises(TypeError, match=r"mine: denoiser\.conv_out has a hook, and of a model its weights alone are"):
-        checked_model(hooked, tiny_model, "mine")
+        checked_model(hooked, "mine")
     forwarded.denoiser.forward = tiny_model.denoiser.forward
     with pytest.raises(TypeError, match="mine: denoiser has a forward of its own"):
-        checked_model(forwarded, tiny_model, "mine")
+        checked_model(forwarded, "mine")
     adapted.denoiser.conv_out = nn.Sequential(adapted.denoiser.conv_out)
     with pytest.raises(TypeError, match=r"has other weights than its configuration says, such as conv_out\."):
-        checked_model(adapted, tiny_model, "mine")
+        check_weights(adapted, tiny_model, "mine")
     steered = _changed(tiny_text_to_image)
     attention = next(module for module in steered.denoiser.modules() if isinstance(module, Attention))
     attention.set_processor(OwnProcessor())
     with pytest.raises(TypeError, match="has an attention processor of its own, OwnProcessor"):
-        checked_model(steered, tiny_text_to_image, "mine")
+        checked_model(steered, "mine")
 
 
 def test_images_are_bytes_of_the_model_s_size() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from vdu_bench.collecting import uncollected
 from vdu_bench.errors import UserError
-from vdu_bench.module_files import locate, under
+from vdu_bench.module_files import locate, spec_of, under
 from vdu_bench.registry import Entry
 from vdu_bench.spec import digest_of
 
@@ -108,11 +107,7 @@ def _is_worked_on(top: str) -> bool:
         return False
     if top in _extensions():
         return True
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return False
-    if spec is None:
+    if (spec := spec_of(top)) is None:
         return False
     places = [*(spec.submodule_search_locations or ()), *([spec.origin] if spec.has_location and spec.origin else [])]
     return bool(places) and not any({"site-packages", "dist-packages"} & set(Path(place).parts) for place in places)

@@ -15,7 +15,7 @@ from vdu_bench.engine.store import MANIFEST, Store
 from vdu_bench.errors import UserError
 from vdu_bench.packed import PACKED, unpack
 from vdu_bench.probes.catalog import attacks_for
-from vdu_bench.records import run_files
+from vdu_bench.record_files import run_files
 from vdu_bench.tasks.cost import drawn, trained
 from vdu_bench.tasks.task import Task
 

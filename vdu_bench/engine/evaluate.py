@@ -25,7 +25,8 @@ from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.regime import Regime
 from vdu_bench.models.files.external_files import ExternalFiles, find_external
 from vdu_bench.probes.catalog import check_probe_settings
-from vdu_bench.records import Record, records_by_file, run_files
+from vdu_bench.record_files import run_files
+from vdu_bench.records import Record, records_by_file
 from vdu_bench.tasks.task import Task
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

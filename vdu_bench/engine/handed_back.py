@@ -11,24 +11,22 @@ from torch import Tensor, nn
 from vdu_bench.models.diffusion import DiffusionModel
 
 
-def checked_model(made: Any, base: DiffusionModel, method: str) -> DiffusionModel:
+def checked_model(made: Any, method: str) -> DiffusionModel:
     """The model that a method gave, of which weights alone are kept.
 
     Args:
         made: what its ``unlearn`` returned.
-        base: a model of the same make, which nothing was done to.
         method: its name.
 
     Raises:
         TypeError: it is no model, or would be another one after it was written and read: it has hooks, a ``forward``
-            or an attention processor of its own, or weights under other names.
+            or an attention processor of its own.
     """
     if not isinstance(made, DiffusionModel):
         raise TypeError(
             f"{method}: unlearn gave a {type(made).__name__}; it returns the DiffusionModel that has forgotten"
         )
-    theirs = _networks(base)
-    for part, network in _networks(made).items():
+    for part, network in made.networks.items():
         for name, module in network.named_modules():
             if what := _beside_weights(module):
                 whose = ".".join(filter(None, (part, name)))
@@ -36,8 +34,21 @@ def checked_model(made: Any, base: DiffusionModel, method: str) -> DiffusionMode
                     f"{method}: {whose} has {what}, and of a model its weights alone are kept: fold what it does into "
                     "these"
                 )
+    return made
+
+
+def check_weights(made: DiffusionModel, base: DiffusionModel, method: str) -> None:
+    """Raise TypeError for weights that no network of the base's configuration has, as unmerged adapters are.
+
+    Args:
+        made: as `checked_model` gives it.
+        base: a model of the same make, which nothing was done to.
+        method: its name.
+    """
+    theirs = base.networks
+    for part, network in made.networks.items():
         other = theirs.get(part)
-        if other is None or _config(network) != _config(other):
+        if other is None or _configuration(network) != _configuration(other):
             continue
         own, known = _shapes(network), _shapes(other)
         if changed := sorted(name for name in own.keys() | known.keys() if own.get(name) != known.get(name)):
@@ -45,7 +56,6 @@ def checked_model(made: Any, base: DiffusionModel, method: str) -> DiffusionMode
                 f"{method}: the {part} has other weights than its configuration says, such as {changed[0]}: fold "
                 "adapters into the base's"
             )
-    return made
 
 
 def checked_images(drawn: Any, shape: tuple[int, ...], probe: str) -> Mapping[str, Tensor]:
@@ -71,10 +81,6 @@ def checked_images(drawn: Any, shape: tuple[int, ...], probe: str) -> Mapping[st
     return drawn
 
 
-def _networks(model: DiffusionModel) -> dict[str, nn.Module]:
-    return {name: value for name, value in vars(model).items() if isinstance(value, nn.Module)}
-
-
 def _beside_weights(module: nn.Module) -> str:
     """What else than weights decides what a module gives; empty where nothing does."""
     if module._forward_hooks or module._forward_pre_hooks:
@@ -87,13 +93,10 @@ def _beside_weights(module: nn.Module) -> str:
     return ""
 
 
-def _config(network: nn.Module) -> Any:
-    return type(network), dict(getattr(network, "config", None) or {}) if _is_plain(network) else None
-
-
-def _is_plain(network: nn.Module) -> bool:
-    """Whether its configuration is a mapping, as diffusers' are; transformers' say more than their networks' make."""
-    return isinstance(getattr(network, "config", None), Mapping)
+def _configuration(network: nn.Module) -> Any:
+    """What diffusers says of a network's make; transformers' configurations say more, and count not."""
+    config = getattr(network, "config", None)
+    return type(network), dict(config) if isinstance(config, Mapping) else None
 
 
 def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:

@@ -76,9 +76,9 @@ def save_model(model: DiffusionModel, base: DiffusionModel, folder: Path) -> Sto
     if _make(model) != _make(base):
         model.save(folder / MODEL)
         return "whole"
-    theirs = _networks(base)
+    theirs = base.networks
     changed: dict[str, Tensor] = {}
-    for part, network in _networks(model).items():
+    for part, network in model.networks.items():
         own, other = network.state_dict(), theirs[part].state_dict()
         for name, value in own.items():
             found = value.detach().cpu()
@@ -92,13 +92,9 @@ def save_model(model: DiffusionModel, base: DiffusionModel, folder: Path) -> Sto
 
 
 def _apply(changed: dict[str, Tensor], model: DiffusionModel) -> None:
-    for part, network in _networks(model).items():
+    for part, network in model.networks.items():
         own = {name.removeprefix(f"{part}."): t for name, t in changed.items() if name.startswith(f"{part}.")}
         network.load_state_dict(own, strict=False)
-
-
-def _networks(model: DiffusionModel) -> dict[str, nn.Module]:
-    return {name: value for name, value in vars(model).items() if isinstance(value, nn.Module)}
 
 
 def _same_bytes(one: Tensor, other: Tensor) -> bool:

@@ -30,14 +30,8 @@ class MethodFacts:
 
 def method_facts(name: str) -> MethodFacts:
     """Read from the source where it says so in literals; from the class itself where it does not."""
-    static = METHODS.entry(name).static_class()
-    if {"supports", "needs"} <= set(static.literals):
-        found = {"role": "contestant", **static.literals}
-        role = found["role"]
-        return MethodFacts(name, static.summary, found["supports"], _checked(name, found["needs"], role), role)
-    method = METHODS.get(name)
-    summary = (method.__doc__ or "").strip().partition("\n")[0]
-    return MethodFacts(name, summary, method.supports, _checked(name, method.needs, method.role), method.role)
+    summary, said = METHODS.said(name, "supports", "needs", "role")
+    return MethodFacts(name, summary, said["supports"], _checked(name, said["needs"], said["role"]), said["role"])
 
 
 def _checked(name: str, needs: tuple[Need, ...], role: Role) -> tuple[Need, ...]:

@@ -69,10 +69,12 @@ class Configured:
 
 def check_words(cls: type, attribute: str, words: Sequence[str]) -> None:
     """Raise TypeError where a class attribute is not several of some words; a tuple of one is easily a text."""
-    value = getattr(cls, attribute)
-    if not isinstance(value, list | tuple) or (other := next((word for word in value if word not in words), None)):
-        wrong = f"{other!r} in it is none of" if isinstance(value, list | tuple) else "it is a tuple of some of"
-        raise TypeError(f"{cls.__name__}.{attribute} is {value!r}: {wrong} {', '.join(map(repr, words))}")
+    value, known = getattr(cls, attribute), ", ".join(map(repr, words))
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{cls.__name__}.{attribute} is {value!r}: it is a tuple of some of {known}")
+    for word in value:
+        if word not in words:
+            raise TypeError(f"{cls.__name__}.{attribute} is {value!r}: {word!r} in it is none of {known}")
 
 
 def checked_settings(method: str, settings: type[AnySettings], values: Mapping[str, Any]) -> AnySettings:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -25,13 +24,7 @@ def metric_facts(name: str) -> MetricFacts:
 
     Raises UserError where that is not what such facts can be.
     """
-    static = METRICS.entry(name).static_class()
-    literals: Mapping[str, Any] = static.literals
-    facts = MetricFacts.model_fields.keys() - {"label"}
-    if not static.says(*facts):
-        metric = METRICS.get(name)
-        literals = {fact: getattr(metric, fact) for fact in facts}
-    said = {fact: value for fact, value in literals.items() if fact in facts}
+    _, said = METRICS.said(name, *(MetricFacts.model_fields.keys() - {"label"}))
     try:
         return MetricFacts(**said, label=name)
     except ValidationError as error:

@@ -54,6 +54,11 @@ class DiffusionModel(ABC):
         """The schedule's own numbers, and the process that was made of these: another schedule has others."""
 
     @property
+    def networks(self) -> dict[str, nn.Module]:
+        """All parts with weights, by the names of their attributes."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, nn.Module)}
+
+    @property
     def prompted(self) -> bool:
         """Whether it is asked with prompts."""
         return takes_prompts(self.conditioning)

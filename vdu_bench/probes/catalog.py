@@ -29,12 +29,8 @@ class ProbeFacts:
 
 def probe_facts(name: str) -> ProbeFacts:
     """Read from the source where it says so in literals; from the class itself where it does not."""
-    static = PROBES.entry(name).static_class()
-    if static.says("supports", "needs", "attack"):
-        said = static.literals
-        return ProbeFacts(static.summary, said["supports"], said["needs"], said["attack"])
-    probe = PROBES.get(name)
-    return ProbeFacts((probe.__doc__ or "").strip().partition("\n")[0], probe.supports, probe.needs, probe.attack)
+    summary, said = PROBES.said(name, "supports", "needs", "attack")
+    return ProbeFacts(summary, **said)
 
 
 def is_attack(name: str) -> bool:

@@ -13,7 +13,7 @@ import torch
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.global_draws import seeded_globals
-from vdu_bench.engine.handed_back import checked_model
+from vdu_bench.engine.handed_back import check_weights, checked_model
 from vdu_bench.engine.memory import PeakMemory, release, standing
 from vdu_bench.engine.stage import Stage
 from vdu_bench.engine.stages import posterior
@@ -153,11 +153,12 @@ def _computed(shop: Workshop, cell: Cell, method: Method, whole: Artifact, folde
     )
     if reason is not None:
         return {"status": "diverged", "reason": reason, "stored": "none", **_costs(context, timings)}
-    # Not against the base in memory, which a method may have changed.
-    untouched = read_model(task, whole)
-    made = checked_model(made, untouched, cell.method)
+    made = checked_model(made, cell.method)
     stored: str = context.origin(made)
     if stored == "own":
+        # Not against the base in memory, which a method may have changed.
+        untouched = read_model(task, whole)
+        check_weights(made, untouched, cell.method)
         stored = save_model(made, untouched, folder)
     elif stored == "base":
         timings = Timings(unlearn_seconds=0.0)

@@ -45,9 +45,7 @@ def changes(model: DiffusionModel, base: DiffusionModel, called: str) -> dict[st
     if type(model) is not type(base) or any(schedules[0][key] != schedules[1][key] for key in NOISE):
         raise UserError(f"{called} is of another make than its base: export the whole of it, by --as pipeline")
     found = {}
-    for attribute, network in vars(model).items():
-        if not isinstance(network, nn.Module):
-            continue
+    for attribute, network in model.networks.items():
         before, after = getattr(base, attribute).state_dict(), network.state_dict()
         if {name: t.shape for name, t in before.items()} != {name: t.shape for name, t in after.items()}:
             raise UserError(f"{called} is of another make than its base: export the whole of it, by --as pipeline")

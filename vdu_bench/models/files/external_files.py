@@ -218,7 +218,9 @@ def _unread(place: Path, components: tuple[str, ...]) -> str:
             read = weights_files(place, component)
             found += [file for file in sorted(read[0].parent.glob("*model*")) if _is_whole(file) and file not in read]
     found += [
-        folder for folder in sorted(place.glob("*ema*")) if folder.name[:4] != "unet" and weights_files(folder, "")
+        folder
+        for folder in sorted(place.glob("*ema*"))
+        if not folder.name.startswith("unet") and weights_files(folder, "")
     ]
     names = list(dict.fromkeys(file.relative_to(place).as_posix() for file in found))
     shown = names if len(names) <= SHOWN + 1 else [*names[:SHOWN], f"{len(names) - SHOWN} more"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.specs import NOISE
@@ -40,16 +40,13 @@ def unchanged(model: DiffusionModel, base: DiffusionModel) -> str:
 
 def not_finite(model: DiffusionModel) -> str:
     """In words, that weights of a model are no numbers: such a file is damaged, and no method diverged. Else empty."""
-    networks = [network for network in vars(model).values() if isinstance(network, nn.Module)]
-    tensors = [item for network in networks for item in network.state_dict().items()]
+    tensors = [item for network in model.networks.values() for item in network.state_dict().items()]
     broken = [key for key, value in tensors if value.is_floating_point() and not bool(torch.isfinite(value).all())]
     return f"{len(broken)} of its {len(tensors)} tensors hold NaN or infinity, such as {broken[0]}" if broken else ""
 
 
 def _pairs(model: DiffusionModel, base: DiffusionModel) -> Iterator[tuple[Tensor, Tensor | None]]:
-    for name, network in vars(model).items():
-        if not isinstance(network, nn.Module):
-            continue
+    for name, network in model.networks.items():
         other = getattr(base, name).state_dict()
         for key, value in network.state_dict().items():
             yield value, other.get(key)

@@ -12,7 +12,8 @@ from vdu_bench.errors import UserError
 from vdu_bench.files import write_atomically
 from vdu_bench.measured import MetricFacts, MetricResult
 from vdu_bench.packed import PACKED, pack, pack_of
-from vdu_bench.records import Record, record_files, records_by_file
+from vdu_bench.record_files import record_files
+from vdu_bench.records import Record, records_by_file
 from vdu_bench.reports.comparable import check_comparable
 from vdu_bench.reports.gate.pairing import differences, facts_of_measuring, left_out
 

@@ -39,10 +39,7 @@ class Spec(BaseModel):
         # As texts, which pydantic refuses as numbers: true and false themselves it would read as 1 and 0.
         if not isinstance(values, Mapping):
             return values
-        return {
-            name: _truths_as_texts(value) if _numbers_alone(cls, name) and _has_truth(value) else value
-            for name, value in values.items()
-        }
+        return {name: _truths_as_texts(value) if _numbers_alone(cls, name) else value for name, value in values.items()}
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(
@@ -56,11 +53,6 @@ class Spec(BaseModel):
             if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
                 dump.pop(name, None)
         return dump
-
-
-def _has_truth(value: Any) -> bool:
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return isinstance(value, bool) or any(map(_has_truth, inner))
 
 
 def _truths_as_texts(value: Any) -> Any:

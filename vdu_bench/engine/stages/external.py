@@ -49,20 +49,19 @@ def external(shop: Workshop, cell: Cell, checkpoint: External) -> Unlearned:
     stage = Stage("external", spec, make, {"base": whole}, code)
     known = shop.known(stage)
     artifact = shop.get(stage)
-    own = artifact.facts["own"]
+    facts = artifact.facts
+    own = facts["own"]
     if not known:
         shop.progress.say(f"{task.name}/{cell.method}: {own}")
     # Judged as it is all the same, since it was asked for; but nobody is to take it for a method that failed.
-    cautions = [
-        line for line in (*(artifact.facts[name] for name in ("unchanged", "not_finite")), files.remark) if line
-    ]
+    cautions = [line for line in (facts["unchanged"], facts["not_finite"], files.remark) if line]
     for line in cautions:
         warn(f"{cell.method}: {line}")
     told = [*([own] if files.form == "file" else []), *cautions]
     seconds = math.nan if checkpoint.seconds is None else checkpoint.seconds
     return Unlearned(
         artifact.address,
-        Weights.of(artifact.facts["stored"], artifact, whole),
+        Weights.of(facts["stored"], artifact, whole),
         None,
         Timings(unlearn_seconds=seconds, nfe_forward=None, nfe_backward=None),
         remark=f"{cell.method}: {'; '.join(told)}" if told else "",

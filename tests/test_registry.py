@@ -121,3 +121,10 @@ def test_a_plug_in_finds_what_lies_beside_it(tmp_path: Path, monkeypatch: pytest
     file.write_text("import a_helper_beside\nclass Thing:\n    value = a_helper_beside.K\n")
     assert sys.modules[import_plugin(file)].Thing.value == 3
     del sys.modules["a_helper_beside"]
+
+
+def test_a_class_of_another_make_is_told_by_what_it_lacks() -> None:
+    registry: Registry[type] = Registry("thing")
+    registry.add("path", "pathlib:Path")
+    with pytest.raises(UserError, match="the thing 'path' .pathlib:Path. has no 'supports'"):
+        registry.said("path", "supports")

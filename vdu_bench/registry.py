@@ -145,11 +145,14 @@ class Registry(Generic[T]):
         """The first line of a class's docstring, and class attributes of it.
 
         They are read from the source where they are literals there, and else from the class, which is imported for it.
+        Raises UserError where it lacks one, and so derives from none of the suite's.
         """
         static = self.entry(name).static_class()
         if static.says(*attributes):
             return static.summary, {attribute: static.literals[attribute] for attribute in attributes}
         found = self.get(name)
+        if lacking := next((attribute for attribute in attributes if not hasattr(found, attribute)), None):
+            raise UserError(f"the {self.kind} {name!r} ({self.entry(name).target}) has no {lacking!r}")
         return first_line(found.__doc__), {attribute: getattr(found, attribute) for attribute in attributes}
 
     def each(self, read: Callable[[str], R]) -> dict[str, R]:

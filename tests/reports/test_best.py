@@ -140,37 +140,48 @@ def test_only_shared_seeds_are_paired() -> None:
     assert group(apart, "fd_judge").test == "none"
 
 
+ALIKE, TWELVE = [1.0] * 4, [0.2] * 6 + [1.0] * 6
+
+
 @pytest.mark.parametrize(
-    ("seeds", "scatter", "share"),
+    ("seeds", "scatter", "share", "each"),
     [
-        (1, 0.0, 0.98),
-        (1, 0.05, 0.72),
-        (2, 0.05, 0.92),
-        (3, 0.0, 0.99),
-        (3, 0.05, 0.96),
-        (3, 0.1, 0.96),
-        (5, 0.05, 0.97),
+        (1, 0.0, 0.98, ALIKE),
+        (1, 0.05, 0.72, ALIKE),
+        (2, 0.05, 0.94, ALIKE),
+        (3, 0.0, 0.99, ALIKE),
+        (3, 0.05, 0.97, ALIKE),
+        (3, 0.1, 0.97, ALIKE),
+        (5, 0.05, 0.98, ALIKE),
+        (2, 0.1, 0.90, TWELVE),
+        (3, 0.1, 0.94, TWELVE),
+        (5, 0.1, 0.97, TWELVE),
     ],
 )
-def test_the_truly_best_is_in_the_group(seeds: int, scatter: float, share: float) -> None:
-    """Four equal contestants, so that any of them may be called the truly best; the shares are the protocol's."""
-    rng, contestants = np.random.default_rng(0), "abcd"
+def test_the_truly_best_is_in_the_group(seeds: int, scatter: float, share: float, each: Sequence[float]) -> None:
+    """Equal contestants, so that any of them may be called the truly best; the shares are the protocol's.
+
+    Four that scatter alike, or twelve of which half are calm and half are wild.
+    """
+    rng, contestants = np.random.default_rng(0), "abcdefghijkl"[: len(each)]
+    scatters = dict(zip(contestants, scatter * np.array(each), strict=True))
     records = cells(dict.fromkeys(contestants, 0.2), seeds=range(seeds))
     records = [record for record in records if record.method in ("original", *contestants)]
     inside = 0
-    for _ in range(REPEATS):
+    repeats = REPEATS * 4 // len(each)
+    for _ in range(repeats):
         bases = rng.random((seeds, PROTOCOL.samples)) < 0.1
         means = dict.fromkeys(contestants, 0.0)
         for record in records:
             base = hits = bases[record.seeds.sample]
             if record.method != "original":
-                survive = np.clip(0.2 + scatter * rng.normal(), 0, 1)
+                survive = np.clip(0.2 + scatters[record.method] * rng.normal(), 0, 1)
                 hits = base & (rng.random(len(base)) < survive)
                 means[record.method] += 100 * (1 - hits.sum() / base.sum()) / seeds
             record.outcomes["forget"] = Outcomes.of(hits)
         inside += len(methods(best_group("pul", "higher", "against_original", means, Rivals.of(records))))
-    found = inside / len(contestants) / REPEATS
-    print(f"{seeds} seeds, scatter {scatter}: {found:.3f}")
+    found = inside / len(contestants) / repeats
+    print(f"{len(each)} contestants, {seeds} seeds, scatter {scatter}: {found:.3f}")
     assert found == pytest.approx(share, abs=0.045)
 
 

@@ -40,6 +40,11 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert 0.92 < held < 0.98
 
 
+def test_scores_that_do_not_vary_have_no_interval() -> None:
+    found = area_under_curve(np.ones(4), np.ones(5))
+    assert (found.value, found.method) == (0.5, "no interval: the scores do not vary")
+
+
 def test_groups_that_do_not_overlap_have_no_interval() -> None:
     found = area_under_curve(np.array([3.0, 4.0, 5.0]), np.array([0.0, 1.0]))
     assert found.value == 1

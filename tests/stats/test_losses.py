@@ -28,10 +28,22 @@ def test_without_sampling_variance_one_cell_is_the_paired_t_test() -> None:
 
 
 def test_scatter_is_pooled_and_never_below_a_cells_own() -> None:
-    calm, wild = [0.1, 0.1, 0.1], [0.0, 0.4, 0.8]
+    calm, wild = [0.0, 0.1, 0.2], [0.0, 0.4, 0.8]
     errors, freedom = standard_errors(losses(calm, wild))
-    assert errors == pytest.approx([math.sqrt(0.16 / 2 / 3), math.sqrt(0.16 / 3)])
-    assert list(freedom) == [2.0, 2.0]  # what scatters is one cell
+    assert errors == pytest.approx([math.sqrt(0.17 / 2 / 3), math.sqrt(0.16 / 3)])
+    assert freedom == pytest.approx([2 * 0.17**2 / (0.16**2 + 0.01**2)] * 2)  # what scatters is one cell, nearly
+
+
+@pytest.mark.parametrize("sampling", [None, 0.01])
+def test_a_cell_that_broke_down_in_one_seed_is_left_out_of_the_pool(sampling: float | None) -> None:
+    calm = [[0.3, 0.4, 0.5], [0.2, 0.3, 0.4], [-0.1, 0.0, 0.1]]
+    variances = None if sampling is None else [sampling] * 4
+    errors, freedom = standard_errors(losses(*calm, [0.0, 0.0, 9.0], sampling=variances))
+    assert errors == pytest.approx([math.sqrt(0.01 / 3)] * 3 + [3.0])
+    assert freedom == pytest.approx(([6.0] * 3 if sampling is None else [math.inf] * 3) + [2.0])
+    # Where half of them do, that is how they scatter.
+    half = standard_errors(losses(*calm[:2], [0.0, 0.0, 9.0], [0.0, 0.0, 8.0], [0.0, 9.0, 0.0], sampling=None))
+    assert half[0][0] > 1.0
 
 
 def test_a_pool_of_cells_that_scatter_alike_has_the_freedom_of_all() -> None:

@@ -15,14 +15,14 @@ def test_samples_that_explain_the_seeds_give_a_normal_test() -> None:
     assert found == pytest.approx(expected, rel=1e-12)
 
 
-def test_seeds_that_scatter_alike_share_their_degrees_of_freedom() -> None:
+def test_seeds_that_scatter_alike_share_half_of_their_degrees_of_freedom() -> None:
     found = separations([3.0, 3.0, 3.0], [4.0, 4.0, 4.0], [1.0, 1.0, 1.0], [3, 3, 3])
-    assert found == pytest.approx(2 * t.sf(3 / np.sqrt(4 / 3), 6), rel=1e-12)
+    assert found == pytest.approx(2 * t.sf(3 / np.sqrt(4 / 3), 3), rel=1e-12)
 
 
 def test_seeds_that_agree_by_chance_are_given_the_typical_scatter() -> None:
     found = separations([3.0, 3.0, 3.0], [0.1, 4.0, 4.0], [1.0, 1.0, 1.0], [3, 3, 3])
-    assert found[0] == found[1] == pytest.approx(2 * t.sf(3 / np.sqrt(4 / 3), 6), rel=1e-12)
+    assert found[0] == found[1] == pytest.approx(2 * t.sf(3 / np.sqrt(4 / 3), 3), rel=1e-12)
 
 
 def test_one_that_scatters_hides_no_other_s_difference() -> None:

@@ -19,6 +19,9 @@ from vdu_bench.stats.ratio_change import ratio_change
 
 ALPHA = 0.05
 
+ON_SAME_UNITS = "on images or prompts that all seeds share, whose choice is no part of the test"
+"""What is said of a metric with `MetricFacts.same_units`: no record has its outcomes by image."""
+
 Floats = NDArray[np.float64]
 Test = Literal["noise", "seeds", "none"]
 
@@ -56,7 +59,14 @@ class Rivals:
         return cls(found, originals(records), measured_with([list(row.values()) for row in found.values()]))
 
 
-def best_group(metric: str, better: Better, gate: Gate, means: Mapping[str, float], rivals: Rivals) -> BestGroup:
+def best_group(
+    metric: str,
+    better: Better,
+    gate: Gate,
+    means: Mapping[str, float],
+    rivals: Rivals,
+    same_units: bool = False,
+) -> BestGroup:
     """Compare each contestant with the best one, at 95 % after Holm's adjustment over these comparisons.
 
     What is gated by its samples, as PUL is, is compared sample by sample over the initial noise that all methods share,
@@ -71,6 +81,7 @@ def best_group(metric: str, better: Better, gate: Gate, means: Mapping[str, floa
         gate: how a loss of it is tested.
         means: of those that compete, by row, as the table shows them; what is not finite does not compete.
         rivals: of the records that the means are of, and the original's.
+        same_units: whether all seeds are measured on the same images or prompts, which the test then is about.
     """
     means = {method: mean for method, mean in means.items() if math.isfinite(mean)}
     if better == "none" or gate == "never" or len(means) < 2:
@@ -93,10 +104,11 @@ def best_group(metric: str, better: Better, gate: Gate, means: Mapping[str, floa
     adjusted[known] = holm(p_values[known])
     tied = frozenset(method for method, p_value in zip(others, adjusted, strict=True) if p_value >= ALPHA)
     test: Test = "noise" if by_noise is not None else "seeds" if known.any() else "none"
-    return BestGroup(best, tied, test, _why(test, sampled, [others[index] for index in np.flatnonzero(~known)]))
+    why = _why(test, sampled, same_units, [others[index] for index in np.flatnonzero(~known)])
+    return BestGroup(best, tied, test, why)
 
 
-def _why(test: Test, sampled: bool, untested: Sequence[str]) -> str:
+def _why(test: Test, sampled: bool, same_units: bool, untested: Sequence[str]) -> str:
     if test == "none":
         return "not tested, which takes two seeds that a contestant shares with the best"
     if untested:
@@ -104,7 +116,7 @@ def _why(test: Test, sampled: bool, untested: Sequence[str]) -> str:
         return f"{', '.join(untested)} not tested, which takes {seeds} shared with the best"
     if sampled and test == "seeds":
         return "compared over seeds alone, since outcomes of samples or the original's records are missing"
-    return ""
+    return f"compared {ON_SAME_UNITS}" if same_units else ""
 
 
 def _by_noise(

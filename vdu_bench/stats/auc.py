@@ -33,7 +33,8 @@ def area_under_curve(positives: Floats, negatives: Floats, level: float = 0.95) 
         level: confidence level, strictly between 0 and 1.
 
     Returns:
-        A plain number 0..1, n the scores of both; without an interval where the groups do not overlap.
+        A plain number 0..1, n the scores of both; without an interval where the groups do not overlap, or neither's
+        scores vary.
 
     Raises:
         ValueError: fewer than two of either, one that is not finite, or a level outside (0, 1).
@@ -48,7 +49,8 @@ def area_under_curve(positives: Floats, negatives: Floats, level: float = 0.95) 
     area = float(below.mean())
     variance = float(below.var(ddof=1)) / m + float(above.var(ddof=1)) / n
     if variance == 0 or not 0 < area < 1:
-        return Estimate(value=area, n=m + n, method="no interval: the groups do not overlap")
+        why = "the groups do not overlap" if area in (0.0, 1.0) else "the scores do not vary"
+        return Estimate(value=area, n=m + n, method=f"no interval: {why}")
     margin = z * math.sqrt(variance) / (area * (1 - area))
     low, high = (float(expit(logit(area) + side * margin)) for side in (-1, 1))
     return Estimate(value=area, low=low, high=high, n=m + n, method="DeLong, on the logit's scale")

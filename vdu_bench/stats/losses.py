@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,8 @@ _CHANCE = 0.01
 """How rarely samples alone may scatter a cell's seeds as far as is then taken for the seeds' own scatter."""
 _POOLS_CHANCE = 0.2
 """How rarely they may scatter those of all cells as far."""
+_GAP = 100.0
+"""How many times as far as all that are calmer a cell may scatter and still speak for others."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,13 @@ def standard_errors(losses: Losses) -> tuple[Floats, Floats]:
       1)``, the seeds are the sample, and their S - 1 degrees of freedom count; and where the pool as a whole is beyond
       the 80 % quantile, the pool's degrees of freedom. The pool's is the lower one, since a pool of one cell, which has
       nobody to lean on, is as good as its seeds;
-    - where it is not: ``max(s, pooled(s))``, with the pool's degrees of freedom.
+    - where it is not: ``max(s, pooled(s))``, with the pool's degrees of freedom, or S - 1 of a cell that is left out.
 
-    A pool of cells that scatter unlike has fewer degrees of freedom than its seeds, ``(sum f x)^2 / sum f x^2`` with
-    ``f = S - 1`` and x the cell's s, or s / v (Satterthwaite, "An approximate distribution of estimates of variance
-    components", Biometrics Bulletin 2, 1946): one method that breaks down now and then says little about the others.
+    Cells that lie beyond a gap are left out of the pool, those whose variance is over 100 times the mean of all that
+    are calmer: one method that broke down in one seed would hide what others lost in all of theirs. Whatever half is
+    the calmer stays in. A pool of cells that scatter unlike has fewer degrees of freedom than its seeds, ``(sum f x)^2
+    / sum f x^2`` with ``f = S - 1`` and x the cell's s, or s / v (Satterthwaite, "An approximate distribution of
+    estimates of variance components", Biometrics Bulletin 2, 1946).
 
     Args:
         losses: of one metric. Cells that are the same to the bit do not belong to them: they were not drawn anew, and
@@ -77,27 +82,55 @@ def standard_errors(losses: Losses) -> tuple[Floats, Floats]:
         Two float64 ``[..., T]``; NaN and 0 where nothing is known (no sampling variances, and a seed for each cell).
     """
     freedom = np.asarray(losses.seeds - 1, dtype=np.float64)
-    total = float(freedom.sum())
     if losses.sampling is None:
-        pooled, pools_freedom = _pool(losses.scatter, freedom)
-        variance = np.maximum(losses.scatter, pooled)
-        errors = np.sqrt(variance / losses.seeds) if total else np.full_like(losses.mean, np.nan)
-        return errors, np.broadcast_to(pools_freedom, variance.shape)
+        pool = _pool(losses.scatter, freedom, 0.0)
+        variance = np.maximum(losses.scatter, pool.mean)
+        errors = np.sqrt(variance / losses.seeds) if freedom.any() else np.full_like(losses.mean, np.nan)
+        return errors, np.where(pool.left_out, freedom, pool.freedom)
     dispersion = losses.scatter / losses.sampling
-    pooled, pools_freedom = _pool(dispersion, freedom)
-    inflation = np.maximum(1.0, np.maximum(dispersion, pooled))
+    pool = _pool(dispersion, freedom, 1.0)
+    inflation = np.maximum(1.0, np.maximum(dispersion, pool.mean))
     errors = np.sqrt(losses.sampling * inflation / losses.seeds)
-    together = np.where(pooled > _by_chance(total, _POOLS_CHANCE), pools_freedom, np.inf)
+    together = np.where(pool.mean > _by_chance(pool.seeds, _POOLS_CHANCE), pool.freedom, np.inf)
     return errors, np.where(dispersion > _by_chance(freedom, _CHANCE), freedom, together)
 
 
-def _pool(scatter: Floats, freedom: Floats) -> tuple[Floats, Floats]:
-    """The mean over the cells, and its degrees of freedom, ``[..., 1]``: those of all cells where none scatters."""
-    weighted, squares = (np.sum(freedom * power, axis=-1, keepdims=True) for power in (scatter, scatter**2))
-    total = freedom.sum()
-    pools_freedom = np.full_like(weighted, total)
+class _Pool(NamedTuple):
+    """How far the seeds of T cells scatter together; ``[..., 1]`` but for `left_out`."""
+
+    mean: Floats
+    freedom: Floats
+    """What the mean is read with; that of all cells where none scatters."""
+    seeds: Floats
+    """The degrees of freedom of the cells that are in it, added."""
+    left_out: NDArray[np.bool_]
+    """Cells that scatter far more than is typical, ``[..., T]``."""
+
+
+def _pool(scatter: Floats, freedom: Floats, least: float) -> _Pool:
+    """The mean over the cells that scatter alike, or by no more than chance alone would make of a variance `least`."""
+    left_out = np.zeros(scatter.shape, dtype=np.bool_)
+    several = np.flatnonzero(freedom > 0.0)
+    order = several[np.argsort(scatter[..., several], axis=-1)]
+    left_out_in_order = _far_out(np.take_along_axis(scatter, order, axis=-1), freedom[order], least)
+    np.put_along_axis(left_out, order, left_out_in_order, axis=-1)
+    counted = np.where(left_out, 0.0, freedom)
+    weighted, squares = (np.sum(counted * power, axis=-1, keepdims=True) for power in (scatter, scatter**2))
+    total = counted.sum(axis=-1, keepdims=True)
+    pools_freedom = np.array(total)
     np.divide(weighted**2, squares, out=pools_freedom, where=squares > 0.0)
-    return weighted / max(total, 1.0), pools_freedom
+    return _Pool(weighted / np.maximum(total, 1.0), pools_freedom, total, left_out)
+
+
+def _far_out(scatter: Floats, freedom: Floats, least: float) -> NDArray[np.bool_]:
+    """Of cells in the order of their scatter, which lie beyond the first gap above the calmer half, ``[..., T]``."""
+    far = np.zeros(scatter.shape, dtype=np.bool_)
+    if scatter.shape[-1] > 1:
+        calmer = np.cumsum(freedom * scatter, axis=-1)[..., :-1] / np.cumsum(freedom, axis=-1)[..., :-1]
+        gaps = scatter[..., 1:] > _GAP * np.maximum(least, calmer)
+        gaps[..., : (scatter.shape[-1] + 1) // 2 - 1] = False
+        far[..., 1:] = np.logical_or.accumulate(gaps, axis=-1)
+    return far
 
 
 def _by_chance(freedom: ArrayLike, chance: float) -> Floats:

@@ -56,6 +56,7 @@ def over_seeds(
         largest). NaN when any of them
         is not finite, with a reason that says how many and the first one's own: a seed that failed is not left out.
         Without an interval where nothing tells how far the values scatter, or none of a positive metric is above 0.
+        Where some are 0, they have no place on its scale: Student's t of the numbers themselves, cut off at 0.
 
     Raises:
         ValueError: there are no estimates, or the level is outside (0, 1).
@@ -126,7 +127,7 @@ def _together(
     found = []
     for row, mean, known in zip(rows, means.tolist(), placed.tolist(), strict=True):
         if not known:
-            found.append(Estimate(value=mean, **_counts(row, same_units), method="no interval: no seed is above 0"))
+            found.append(_with_zeros(row, mean, level, same_units))
             continue
         lower, upper, alone = next(made)
         how = "own scatter" if alone else shared
@@ -135,6 +136,14 @@ def _together(
         method = f"{scale.words} over {seeds} seeds, {how}" + ", of the same units" * same_units
         found.append(Estimate(value=mean, **ends, **_counts(row, same_units), method=method))
     return found
+
+
+def _with_zeros(row: Sequence[Estimate], mean: float, level: float, same_units: bool) -> Estimate:
+    """Of a positive metric that is 0 with some seeds, or with all: a zero has no logarithm."""
+    if not mean:
+        return Estimate(value=mean, **_counts(row, same_units), method="no interval: no seed is above 0")
+    (found,) = _together([row], SCALES["signed"], None, level, same_units)
+    return found.model_copy(update={"low": max(0.0, found.low), "method": f"{found.method}; some are 0"})
 
 
 def pooled_scatter(rows: Iterable[Sequence[Estimate]], scale: Scale, same_units: bool = False) -> Pool | None:
@@ -164,17 +173,17 @@ def pooled_scatter(rows: Iterable[Sequence[Estimate]], scale: Scale, same_units:
 def _summary(
     rows: Sequence[Sequence[Estimate]], scale: SeedScale, same_units: bool
 ) -> tuple[NDArray[np.bool_], SeedMeans]:
-    """Of R rows with S estimates each: which have a place on the scale, bool ``[R]``, and what there is of those."""
+    """Of R rows with S estimates each: which have a place on the scale, bool ``[R]``, and what there is of those.
+
+    A zero has none where values are positive.
+    """
     values = np.array([[estimate.value for estimate in row] for row in rows], dtype=np.float64)
     totals = np.array([[one.total or one.n or _UNCOUNTED for one in row] for row in rows], dtype=np.float64)
     ends = np.array([[(estimate.low, estimate.high) for estimate in row] for row in rows], dtype=np.float64)
     placed: NDArray[np.bool_] = np.ones(len(rows), dtype=bool)
     if scale is SCALES["positive"]:
-        placed = np.asarray((values > 0).any(axis=-1))
+        placed = np.asarray((values > 0).all(axis=-1))
         values, totals, ends = values[placed], totals[placed], ends[placed]
-        # A zero has no logarithm; it is taken for half of the smallest number that was seen.
-        smallest = np.where(values > 0, values, np.inf).min(axis=-1, keepdims=True)
-        values = np.maximum(values, 0.5 * smallest)
     return placed, seed_means(values, totals, _sampling(ends, values, totals, scale), scale, same_units)
 
 

@@ -19,8 +19,9 @@ def separations(mean: ArrayLike, scatter: ArrayLike, sampling: ArrayLike, seeds:
     A pair's variance is the largest of its samples', of its own seeds' and of what a typical pair's seeds scatter
     beyond their samples: two or three seeds may agree by chance. Typical is the median over the pairs and not the mean,
     by which a single method that scatters would make all others inseparable. Degrees of freedom: none are counted where
-    the samples explain the seeds; a pair that scatters more than is typical has its own S - 1; the rest have those of
-    all pairs together. The rule is this project's; what it is worth is simulated in ``docs/protocol/tables.md``.
+    the samples explain the seeds; a pair that scatters more than is typical has its own S - 1; the rest have half of
+    those of all pairs, since a median tells less than a mean, pairs differ, and all share the best one. The rule is
+    this project's; what it is worth is simulated in ``docs/protocol/tables.md``.
 
     Args:
         mean: of a pair's differences, float ``[P]``.
@@ -37,5 +38,5 @@ def separations(mean: ArrayLike, scatter: ArrayLike, sampling: ArrayLike, seeds:
     errors = np.sqrt(sampling * np.maximum(dispersion, typical) / seeds)
     own = np.maximum(seeds - 1, 1.0)
     scattered = (seeds > 1) & (dispersion > typical * chi2_isf(_CHANCE, own) / own)
-    together = max(1.0, float((seeds - 1).sum())) if typical > 1.0 else np.inf
+    together = max(1.0, float((seeds - 1).sum()) / 2.0) if typical > 1.0 else np.inf
     return np.asarray(2.0 * t_sf(np.abs(mean) / errors, np.where(scattered, own, together)))

@@ -119,10 +119,60 @@ def test_a_tolerance_is_honoured(tolerance: str, kind: str) -> None:
     assert verdict.tolerance == given
 
 
-def test_a_loss_of_one_seed_alone_is_unsure() -> None:
-    comparison = compare(cells(), scaled("fd_judge", 3.0, seeds=(2,)))
+def test_one_seed_that_collapsed_beside_others_of_the_same_bits_is_caught() -> None:
+    """Chance had no part in seeds that are the same to the bit, whatever their number."""
+    for seeds in (range(2), range(3), range(5)):
+        comparison = compare(cells(seeds=seeds), broken_in_the_last(cells(seeds=seeds)))
+        assert set(found(comparison)["worse"]) == {"vdu.fd_judge", "vdu.junk_rate"}, seeds
+
+
+def test_the_mean_over_all_seeds_is_what_is_tolerated() -> None:
+    """A fifth more in one seed of three is 7 % in the mean; in one of one it is too much."""
+    for factor, kind in ((1.25, "same"), (1.4, "worse")):
+        assert one(compare(cells(), scaled("fd_judge", factor, seeds=(2,))), "vdu.fd_judge").kind == kind
+
+
+def test_one_seed_that_collapsed_where_all_were_drawn_anew_is_unsure() -> None:
+    """A method may destroy the model now and then: three seeds cannot tell that from a fault."""
+    sides = cells(), broken_in_the_last(cells(draw=1))
+    for record in (record for side in sides for record in side):
+        assert record.protocol is not None
+        record.protocol.limits = {"ratio": 1.0, "points": 10.0}
+    comparison = compare(*sides)
     assert comparison.passed
-    assert found(comparison)["unsure"] == ["vdu.fd_judge"]
+    assert set(found(comparison)["unsure"]) == {"vdu.fd_judge", "vdu.junk_rate"}
+    # It is told, all the same.
+    (told,) = [notice for notice in comparison.notices if notice.kind == "quality"]
+    assert told.where == "digits_1/vdu"
+    assert "has destroyed the model, and had not in the reference: fd_judge_2000 388, limit" in told.text
+    assert not any(notice.kind == "quality" for notice in compare(sides[1], sides[1]).notices)
+
+
+def broken_in_the_last(records: list[Record]) -> list[Record]:
+    """Nothing but junk in VDU's last seed, a hundred times as far from real images."""
+    record = [record for record in records if record.method == "vdu"][-1]
+    record.outcomes["junk"] = Outcomes.of(np.ones(record.outcomes["junk"].n, dtype=bool))
+    record.metrics["junk_rate"].estimate.value = 100.0
+    record.metrics["fd_judge"].estimate.value *= 100.0
+    return records
+
+
+def test_what_one_method_lost_is_not_hidden_by_anothers_collapse() -> None:
+    new = scaled("fd_judge", 1.5)
+    for record in new:
+        if record.method == "retrain" and record.seeds.sample == 0:
+            record.metrics["fd_judge"].estimate.value *= 40.0
+    assert "vdu.fd_judge" in found(compare(cells(), new))["worse"]
+    # And where all was drawn anew, too.
+    old, both = cells(seeds=range(5)), cells(seeds=range(5), draw=1)
+    for record in both:
+        if record.method in ("vdu", "esd"):
+            record.metrics["fd_judge"].estimate.value *= 1.5
+    assert {"vdu.fd_judge", "esd.fd_judge"} <= set(found(compare(old, both))["worse"])
+    for record in both:
+        if record.method == "retrain" and record.seeds.sample == 0:
+            record.metrics["fd_judge"].estimate.value *= 40.0
+    assert {"vdu.fd_judge", "esd.fd_judge"} <= set(found(compare(old, both))["worse"])
 
 
 def test_with_a_single_seed_the_tolerance_alone_decides() -> None:
@@ -233,12 +283,11 @@ def test_another_draw_of_a_text_model_is_no_loss() -> None:
 
 
 def test_scatter_is_pooled_within_a_family() -> None:
-    """A distance that rose by a quarter, beside a method of another family whose distance goes anywhere."""
+    """A distance that rose by a quarter, beside methods of another family whose distances go up and down."""
     sides = [cells(), scaled("fd_judge", 1.25)]
     wild = [cells(task="faces_hats") for _ in range(2)]
-    for factor, records in zip((1.0, 4.0), wild, strict=True):
-        for record in records:
-            record.metrics["fd_judge"].estimate.value *= factor if record.seeds.sample == 0 else 1.0
+    for record in wild[1]:
+        record.metrics["fd_judge"].estimate.value *= (1.14, 0.9, 1.02)[record.seeds.sample]
     alike = [side + others for side, others in zip(sides, wild, strict=True)]
     assert one_of(compare(*alike), "digits_1", "vdu.fd_judge").kind == "unsure"
     for record in (record for records in wild for record in records):

@@ -269,4 +269,5 @@ def _best(
     if not competing:
         return BestGroup()
     means = {place.row.method: place.estimate(metric).value for place in competing}
-    return best_group(metric.name, metric.better, metric.gate, means, Rivals.of(groups[competing[0].board.variant]))
+    rivals = Rivals.of(groups[competing[0].board.variant])
+    return best_group(metric.name, metric.better, metric.gate, means, rivals, metric.same_units)

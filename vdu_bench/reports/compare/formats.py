@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vdu_bench.measured import Estimate
+from vdu_bench.reports.best import ON_SAME_UNITS
 from vdu_bench.reports.compare.differences import Compared, Difference
 from vdu_bench.reports.screen import fits
 from vdu_bench.reports.tables.text import header, interval_text, seeds_text, value_text
@@ -124,7 +125,12 @@ def _notes(one: Compared, everything: bool) -> list[str]:
         for difference in _shown(one, everything)
         if difference.change.reason
     ]
-    return [*one.notes, *_partly(one, everything), *gaps]
+    return [*one.notes, *_partly(one, everything), *_of_same_units(one, everything), *gaps]
+
+
+def _of_same_units(one: Compared, everything: bool) -> list[str]:
+    shown = [found.column.shown for found in _shown(one, everything) if found.column.same_units and found.change.n > 1]
+    return [f"{', '.join(shown)}: compared {ON_SAME_UNITS}"] if shown else []
 
 
 def _partly(one: Compared, everything: bool) -> list[str]:

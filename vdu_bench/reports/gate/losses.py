@@ -57,6 +57,8 @@ class GatedMetric:
     tolerance: Tolerance
     identical: bool
     """Whether estimates and outcomes are the same to the bit."""
+    anew: NDArray[np.bool_]
+    """Which seeds' cells are not the same to the bit in all that was measured: chance had a part in these alone."""
 
     @property
     def allowed(self) -> float:
@@ -209,9 +211,10 @@ def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance | None, sides
     losses, variances = (new - old) * (1 if facts.better == "lower" else -1), None
     counts = [paired_counts(facts, pair.old, pair.new, *sides) for pair in pairs]
     known = [count for count in counts if count is not None]
+    anew = np.array([not _same_bits(pair) for pair in pairs])
     if len(known) == len(pairs):
         identical = identical and all(_outcomes(pair.old, facts) == _outcomes(pair.new, facts) for pair in pairs)
-        change, variance = ratio_change(np.stack(known), len(pairs))
+        change, variance = ratio_change(np.stack(known), max(1, int(anew.sum())))
         if np.isfinite(variance).all():
             # What is forgotten falls by as much as the ratio of what is left rises.
             rises = facts.gate == "against_original" or facts.better == "lower"
@@ -229,6 +232,19 @@ def _make(pairs: Sequence[Pair], metric: str, tolerance: Tolerance | None, sides
         variances,
         tolerance or Tolerance.parse(facts.tolerance),
         identical,
+        # Where the original changed, so did what a cell of the same bits is held against.
+        anew | (losses != 0.0),
+    )
+
+
+def _same_bits(pair: Pair) -> bool:
+    """Whether a cell's model came out as it was: all that both sides measured of it, whatever it took."""
+    old, new = pair.old, pair.new
+    names = [name for name in old.metrics.keys() & new.metrics.keys() if old.metrics[name].group != "cost"]
+    before, now = ([side.metrics[name].estimate.value for name in names] for side in (old, new))
+    counted = old.outcomes.keys() & new.outcomes.keys()
+    return np.array_equal(before, now, equal_nan=True) and all(
+        old.outcomes[one] == new.outcomes[one] for one in counted
     )
 
 

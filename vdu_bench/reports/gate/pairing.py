@@ -33,7 +33,7 @@ class Notice:
 
     where: str
     """``variant``, ``variant/method`` or ``variant/method/seedN``."""
-    kind: Literal["status", "metric", "missing", "extra", "seeds", "settings", "environment"]
+    kind: Literal["status", "metric", "missing", "extra", "seeds", "settings", "environment", "quality"]
     text: str
     worse: bool = False
     """Whether the gate fails for it."""

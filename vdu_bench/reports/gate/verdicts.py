@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vdu_bench.records import Record
 from vdu_bench.reports.gate.losses import GatedMetric, gate_metrics
 from vdu_bench.reports.gate.pairing import Notice, pair_cells
+from vdu_bench.reports.gate.quality import newly_destroyed
 from vdu_bench.reports.gate.tolerances import Tolerance
 from vdu_bench.stats.holm import holm
 from vdu_bench.stats.losses import Losses, margins, p_values, summarise
@@ -78,8 +79,8 @@ def compare(
     Rates that are counted sample by sample are tested against the noise of those samples, paired over the initial
     noise (`vdu_bench.stats.ratio_change`), other metrics against the scatter of the paired seeds
     (`vdu_bench.stats.losses`); costs that are counted, and the other metrics of a single seed, are held to the
-    tolerance alone. The p-values are adjusted by Holm's method over all numbers that changed at all: one that is the
-    same to the bit needs no test.
+    tolerance alone. Seeds that are the same to the bit count for the mean, and not for the test: beside four of them a
+    fifth that collapsed is no scatter. The p-values are adjusted by Holm's method over all numbers that changed at all.
 
     Args:
         reference: the blessed records.
@@ -92,7 +93,7 @@ def compare(
     """
     pairs, notices = pair_cells(reference, records, allow_missing)
     tests, lost = gate_metrics(pairs, reference, records, tolerances or {}, allow_missing)
-    return Comparison(tuple(_judge(tests)), (*notices, *lost))
+    return Comparison(tuple(_judge(tests)), (*newly_destroyed(pairs), *notices, *lost))
 
 
 def _judge(tests: Sequence[GatedMetric]) -> list[Verdict]:
@@ -104,11 +105,13 @@ def _judge(tests: Sequence[GatedMetric]) -> list[Verdict]:
     for indices in pools.values():
         pool = [tests[index] for index in indices]
         scales = np.array([test.scale for test in pool])
-        allowed = np.array([test.allowed for test in pool]) / scales
+        # Seeds that are the same to the bit were not drawn anew: their loss is 0, and chance had no part in it.
+        shares = np.array([test.anew.mean() for test in pool])
+        allowed = np.array([test.allowed for test in pool]) / scales / shares
         losses = _summary(pool, scales)
         worse[indices] = p_values(losses, allowed)
         better[indices] = p_values(replace(losses, mean=-losses.mean), allowed)
-        widths[indices] = margins(losses) * scales
+        widths[indices] = margins(losses) * scales * shares
     tested = np.array([not test.identical for test in tests], dtype=np.bool_) & np.isfinite(worse)
     for values in (worse, better):
         values[tested] = holm(values[tested])
@@ -118,7 +121,9 @@ def _judge(tests: Sequence[GatedMetric]) -> list[Verdict]:
 
 def _summary(tests: Sequence[GatedMetric], scales: NDArray[np.float64]) -> Losses:
     parts = [
-        summarise(test.losses / scale, None if test.variances is None else test.variances / scale**2)
+        summarise(
+            test.losses[test.anew] / scale, None if test.variances is None else test.variances[test.anew] / scale**2
+        )
         for test, scale in zip(tests, scales, strict=True)
     ]
     sampling = [part[2] for part in parts if part[2] is not None]
@@ -126,7 +131,7 @@ def _summary(tests: Sequence[GatedMetric], scales: NDArray[np.float64]) -> Losse
         mean=np.array([part[0] for part in parts]),
         scatter=np.array([part[1] for part in parts]),
         sampling=np.array(sampling) if sampling else None,
-        seeds=np.array([len(test.seeds) for test in tests]),
+        seeds=np.array([test.anew.sum() for test in tests]),
     )
 
 

@@ -43,6 +43,8 @@ class Column:
     limit: Limit
     covered_by: str
     """Another metric that counts the same."""
+    same_units: bool
+    """Whether all seeds are measured on the same images or prompts."""
 
     @property
     def shown(self) -> str:
@@ -270,6 +272,7 @@ def _best(
             column.gate,
             {row.method: _value(row.estimates, column) for row in competing},
             rivals,
+            column.same_units,
         )
         for column in columns
         if column.better != "none" and column.group != "cost"

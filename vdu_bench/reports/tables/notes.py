@@ -21,10 +21,8 @@ def table_notes(board: Leaderboard) -> list[str]:
 
 def destroyed(board: Leaderboard) -> list[str]:
     """A sentence for each row beyond the quality limit, with its numbers; another where nothing could be judged."""
-    columns = {column.name: column for column in (*board.columns, *board.hidden)}
     found = [
-        f"{DESTROYED} {row.method} has destroyed the model: "
-        + "; ".join(_beyond(columns[one.metric], one) for one in board.destroyed[row.method])
+        f"{DESTROYED} {row.method} has destroyed the model: {destroyed_words(board, row.method)}"
         for row in board.rows
         if row.method in board.destroyed
     ]
@@ -33,9 +31,16 @@ def destroyed(board: Leaderboard) -> list[str]:
     original = next((row.estimates for row in board.rows if row.status == "ok" and row.method == "original"), None)
     if original is None:
         return [*found, "no row is held against the quality limit, since the original's numbers are not here"]
-    limited = [one for one in columns.values() if one.limit in board.protocol.limits and one.name in original]
+    known = (*board.columns, *board.hidden)
+    limited = [one for one in known if one.limit in board.protocol.limits and one.name in original]
     unknown = [one.shown for one in limited if math.isnan(original[one.name].value)]
     return found + [f"no row is held against the limit of {name}: the original has no number" for name in unknown]
+
+
+def destroyed_words(board: Leaderboard, row: str) -> str:
+    """By how much a row of `Leaderboard.destroyed` is beyond the quality limit."""
+    columns = {column.name: column for column in (*board.columns, *board.hidden)}
+    return "; ".join(_beyond(columns[one.metric], one) for one in board.destroyed[row])
 
 
 def _beyond(column: Column, found: Excess) -> str:

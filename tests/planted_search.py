@@ -68,8 +68,9 @@ class PlantedExecutor:
     """Stopped, as by Ctrl-C, when so many contestants' cells were run."""
     cells: list[Cell] = field(default_factory=list)
 
-    def check(self, cells: Sequence[Cell]) -> None:
+    def check(self, cells: Sequence[Cell]) -> dict[str, str]:
         """All can be run."""
+        return {}
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
         for cell in cells:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vdu_bench.engine.cells import Cell, expand
-from vdu_bench.engine.names import check_names
+from vdu_bench.engine.names import check_images, check_names
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.models.specs import LaplacePosterior, SnapshotPosterior
 from vdu_bench.records import Record
-from vdu_bench.spec import WHOLE
+from vdu_bench.spec import WHOLE, digest_of
 from vdu_bench.tasks.loading import with_overrides
 from vdu_bench.tasks.task import Task
 from vdu_bench.tasks.task_files import merged
@@ -62,6 +63,8 @@ DIFFERENT: dict[str, dict[str, Any]] = {
     "quality": {"quality": {"ratio": 3}},
     "compute.autocast": {"compute": {"autocast": "bfloat16"}},
     "pair_strength": {"pair_strength": 0.3},
+    "inception": {"inception": {}},
+    "probe_settings.pairs.strength": {"probe_settings": {"pairs": {"strength": 0.3}}},
     "vdu.steps": {"method_settings": {"vdu": {"steps": 3}}},
 }
 
@@ -73,6 +76,54 @@ def test_a_task_that_was_edited_does_not_replace_its_records(name: str, tiny_tas
     edited = Task.model_validate(merged(tiny_task.model_dump(context=WHOLE), DIFFERENT[name]))
     with pytest.raises(UserError, match=rf"seed3.json was .* {name}[ =].*give the task a name of its own, or name an"):
         check(cells_of(edited), tmp_path)
+
+
+def test_another_posterior_does_not_replace_a_record(tiny_task: Task, tmp_path: Path) -> None:
+    laplace = tiny_task.model_copy(update={"posterior": LaplacePosterior(source="laplace", samples=3)})
+    store = Store(tmp_path / "store")
+    taken = [
+        SnapshotPosterior(source="snapshots", **counts).model_dump(mode="json", exclude={"source"})
+        for counts in ({}, {"snapshots": 3})
+    ]
+    ours, other = (
+        store.build("posterior", {"family": tiny_task.family, **how}, write(str(how)))[0].digest for how in taken
+    )
+    said = digest_of({"posterior": {"source": "laplace", "samples": 3, "observations": 1000, "prior_std": 0.01}})
+    for known, task, alike in (
+        (ours, tiny_task, True),
+        ("elsewhere", tiny_task, True),  # another machine's
+        (other, tiny_task, False),
+        (said, laplace, True),
+        (ours, laplace, False),
+        (digest_of({"posterior": LaplacePosterior(source="laplace").model_dump()}), tiny_task, False),
+    ):
+        folder = tmp_path / f"{known}{alike}"
+        put(record_of(tiny_task, digests={"posterior": known}), folder)
+        if alike:
+            check_names(cells_of(task), folder, {}, store)
+            continue
+        with pytest.raises(UserError, match="rests on another posterior than tiny has now"):
+            check_names(cells_of(task), folder, {}, store)
+
+
+def write(text: str) -> Callable[[Path], Mapping[str, Any]]:
+    def make(folder: Path) -> Mapping[str, Any]:
+        (folder / "file").write_text(text)
+        return {}
+
+    return make
+
+
+def test_other_images_do_not_replace_records(tiny_task: Task, tmp_path: Path) -> None:
+    """Of whatever row, since all of a variant stand in one table."""
+    there = record_of(tiny_task, method="other")
+    assert there.protocol is not None
+    there.protocol.data_fingerprint = "before"
+    put(there, tmp_path)
+    cells = cells_of(tiny_task)
+    check_images(cells, tmp_path, {tiny_task.digest(): "before"})
+    with pytest.raises(UserError, match="other/seed3.json was measured on other images than tiny has now: give"):
+        check_images(cells, tmp_path, {tiny_task.digest(): "now"})
 
 
 def test_what_decides_nothing_is_no_difference(tiny_task: Task, tmp_path: Path) -> None:

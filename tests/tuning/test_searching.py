@@ -119,6 +119,20 @@ def test_a_journal_is_of_one_search_and_of_one_process(tiny_task: Task, tmp_path
         search(tiny_task, tmp_path, PlantedExecutor(), COUNT)
 
 
+def test_a_journal_is_of_the_images_that_it_was_begun_on(tiny_task: Task, tmp_path: Path, whole) -> None:
+    """A file that is edited, or an image that is added, under a task that says the same."""
+
+    def edited(cell: Cell) -> Record:
+        found = planted(cell)
+        if found.protocol is not None:
+            found.protocol.data_fingerprint = "edited"
+        return found
+
+    shutil.copyfile(whole[2] / "finetune.journal", tmp_path / "finetune.journal")
+    with pytest.raises(UserError, match="the journal of finetune rests on another set of images: name another --out"):
+        search(tiny_task, tmp_path, PlantedExecutor(edited), COUNT + 1)
+
+
 def test_what_is_known_to_take_too_much_is_not_run(tiny_task: Task, tmp_path: Path) -> None:
     executor = PlantedExecutor()
     found = search(tiny_task, tmp_path, executor, COUNT, most_evaluations=50 * 8)

@@ -21,7 +21,7 @@ from vdu_bench.methods.catalog import METHODS, method_facts
 from vdu_bench.methods.regime import Need, Regime, forbidden_needs
 from vdu_bench.methods.settings import beside, is_published
 from vdu_bench.metrics.catalog import METRICS
-from vdu_bench.models.specs import ModelRecipe, SnapshotPosterior
+from vdu_bench.models.specs import AnyPosterior, CheckpointPosterior, LaplacePosterior, ModelRecipe, SnapshotPosterior
 from vdu_bench.nested import merged
 from vdu_bench.probes.catalog import PROBES, check_attack, check_probe_settings
 from vdu_bench.records import SettingsFrom
@@ -269,6 +269,16 @@ def models_stamp(sources: Iterable[str]) -> str:
     """What tells one content of models from another without reading it; empty where none lies in a folder."""
     folders = [Path(source) for source in sources if Path(source).is_dir()]
     return stamp(folders) if folders else ""
+
+
+def of_posterior(posterior: AnyPosterior) -> dict[str, Any]:
+    """What decides a posterior beside the base and the prompts; nothing for snapshots, which are a stage."""
+    if isinstance(posterior, CheckpointPosterior):
+        stamp = models_stamp(posterior.checkpoints)
+        return {"posterior": posterior.model_dump(mode="json"), "checkpoints": stamp}
+    if isinstance(posterior, LaplacePosterior):
+        return {"posterior": posterior.model_dump(mode="json")}
+    return {}
 
 
 def tasks_of(cells: Iterable[Cell]) -> list[Task]:

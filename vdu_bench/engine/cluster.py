@@ -7,7 +7,7 @@ import os
 import signal
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -48,8 +48,11 @@ class ClusterExecutor(ABC):
         self._client: Client | None = None
         self._ready: list[Any] = []
 
-    def check(self, cells: Sequence[Cell]) -> None:
-        """Raise UserError for cells that cannot be run, or where there are no workers; these are kept for `run`."""
+    def check(self, cells: Sequence[Cell]) -> Mapping[str, str]:
+        """Raise UserError for cells that cannot be run, or where there are no workers; these are kept for `run`.
+
+        Returns as `Executor.check`.
+        """
         self.check_devices(cells)
         try:
             self._client = self._open.enter_context(self._connected())
@@ -65,7 +68,8 @@ class ClusterExecutor(ABC):
             place = self._place(cells)
             # All at once: loading torch takes each of them as long as a small cell.
             self._ready = [self._client.submit(_warm_up, *place, workers=[one], pure=False) for one in workers]
-            self._result(self._client.submit(_check_there, cells, *place, pure=False), "checked the data")
+            checked = self._client.submit(_check_there, cells, *place, pure=False)
+            return dict(self._result(checked, "checked the data"))
         except BaseException:
             self._open.close()
             raise
@@ -250,12 +254,12 @@ def _warm_up(*place: Any) -> None:
     _worker_there(*place)
 
 
-def _check_there(cells: Sequence[Cell], *place: Any) -> None:
+def _check_there(cells: Sequence[Cell], *place: Any) -> dict[str, str]:
     worker = _worker_there(*place)
     from vdu_bench.engine.worker import check_settings
 
     check_settings(cells)
-    worker.check_data(cells)
+    return worker.check_data(cells)
 
 
 def _prepare_there(cells: Sequence[Cell], *place: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from vdu_bench.engine.cells import Cell, tasks_of
@@ -20,8 +20,11 @@ class Executor(Protocol):
     def check_devices(self, cells: Sequence[Cell]) -> None:
         """Raise UserError for devices that it does not take, before anything is started; a part of `check`."""
 
-    def check(self, cells: Sequence[Cell]) -> None:
-        """Raise UserError for cells that cannot be run, before anything is written."""
+    def check(self, cells: Sequence[Cell]) -> Mapping[str, str]:
+        """Raise UserError for cells that cannot be run, before anything is written.
+
+        Returns the digests of their tasks' images, by the tasks' own digests.
+        """
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
         """Each cell with its record, as they come."""
@@ -43,9 +46,9 @@ class LocalExecutor:
     def check_devices(self, cells: Sequence[Cell]) -> None:
         """Nothing: the device is looked for with the rest."""
 
-    def check(self, cells: Sequence[Cell]) -> None:
+    def check(self, cells: Sequence[Cell]) -> Mapping[str, str]:
         self._worker = self._hired(cells)
-        self._worker.check_data(cells)
+        return self._worker.check_data(cells)
 
     def to_fetch(self, cells: Sequence[Cell]) -> list[str]:
         """What `run` would have to fetch first, a sentence each; raises as `check`, and fetches and makes nothing."""

@@ -12,12 +12,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.cells import Cell, of_posterior
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.models.specs import LaplacePosterior, SnapshotPosterior
 from vdu_bench.packed import PACKED
 from vdu_bench.records import Record, read_record
-from vdu_bench.spec import Spec
+from vdu_bench.spec import Spec, digest_of
 from vdu_bench.tasks.task import ROUNDED, Task
 from vdu_bench.variants import changed
 
@@ -51,6 +52,28 @@ def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record], s
             _check_same(file, read_record(file), cell, found.get(cell.name), recipes)
 
 
+def check_images(cells: Sequence[Cell], out: Path, digests: Mapping[str, str]) -> None:
+    """Refuse cells whose task has other images than the records of its variant that are there, whatever their rows.
+
+    Args:
+        cells: what is to be made.
+        out: the folder of the results.
+        digests: of the tasks' images, by the tasks' own digests.
+
+    Raises:
+        UserError: naming a file of other images.
+    """
+    variants = {(out / "records" / f"{cell.name}.json").parent.parent: cell for cell in cells}
+    for folder, cell in variants.items():
+        for file in sorted(folder.glob("*/seed*.json")):
+            protocol = read_record(file).protocol
+            if protocol is not None and protocol.data_fingerprint not in ("", digests[cell.task.digest()]):
+                raise UserError(
+                    f"{file} was measured on other images than {cell.task.name} has now: give the task a name of its "
+                    "own, or name another --out"
+                )
+
+
 def differences(record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
     """What a record was measured with and a task would not be, as far as that is known before a run.
 
@@ -66,11 +89,15 @@ def differences(record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
         pairs["sampler"] = _sampler(protocol.sampler), _sampler(task.sampler.model_dump(mode="json"))
         asked = {} if task.prompts is None else task.prompts.model_dump(mode="json")
         pairs["prompts"] = protocol.prompts, asked
+        pairs["inception"] = protocol.inception != "", task.inception is not None
         if protocol.limits:
             pairs["quality"] = protocol.limits, task.limits
         pairs["compute.autocast"] = _half(protocol.dtype), _half(task.compute.autocast)
     if "pairs" in record.probe_settings and "strength" in (pairs_drawn := record.probe_settings["pairs"]):
         pairs["pair_strength"] = pairs_drawn["strength"], task.pair_strength
+    for probe, given in task.probe_settings.items():
+        known = record.probe_settings.get(probe, {})
+        pairs |= {f"probe_settings.{probe}.{name}": (known[name], given[name]) for name in given.keys() & known.keys()}
     for name, (there, here) in pairs.items():
         if there != here:
             yield name, there, here
@@ -104,6 +131,20 @@ class Recipes:
                 now = changed(before, own)
                 for name, value in changed(own, before).items():
                     yield f"{key}.{name}", value, now.get(name)
+
+    def other_posterior(self, record: Record, task: Task) -> bool:
+        """Whether a record's method was given another posterior than the task says, as far as that is known."""
+        known, posterior = record.digests.get("posterior"), task.posterior_source
+        if known is None:
+            return False
+        if not isinstance(posterior, SnapshotPosterior):
+            return known != digest_of(of_posterior(posterior))
+        if known == digest_of(of_posterior(LaplacePosterior(source="laplace"))):
+            return True
+        # Another machine's snapshots are the same, and not known here.
+        own = posterior.model_dump(mode="json", exclude={"source"})
+        every, alike = (self._store.digests({"posterior": said}, task.family) for said in ({}, own))
+        return known in every and known not in alike
 
     def _recipe(self, kind: str, address: str) -> Mapping[str, Any] | None:
         if (kind, address) not in self._read:
@@ -148,6 +189,11 @@ def _check_same(file: Path, there: Record, cell: Cell, found: Record | None, rec
         raise UserError(
             f"{file} rests on a model trained with {name}={in_few_words(before)}, and this run would be with "
             f"{in_few_words(now)}: give the task a name of its own, or {mend}"
+        )
+    if cell.needs_posterior and recipes.other_posterior(there, cell.task):
+        raise UserError(
+            f"{file} rests on another posterior than {cell.task.name} has now ({cell.task.posterior_source.source}): "
+            f"give the task a name of its own, or {mend}"
         )
     if (cell.external is None) != (there.role != "external"):
         of = "a checkpoint from elsewhere", "a method"

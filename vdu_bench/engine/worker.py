@@ -80,13 +80,17 @@ class Worker:
         again = OF_CELLS if fresh else ()
         self._shop = Workshop(store, set_device(device), progress, data_dir, again, run=run)
 
-    def check_data(self, cells: Sequence[Cell]) -> None:
-        """Raise UserError for a task whose data, base from elsewhere or probes are not there or not what it needs."""
+    def check_data(self, cells: Sequence[Cell]) -> dict[str, str]:
+        """Raise UserError for a task whose data, base from elsewhere or probes are not there or not what it needs.
+
+        Returns the digests of the tasks' images, by the tasks' own digests.
+        """
         for task in tasks_of(cells):
             for check in self._checks(task):
                 check()
             if task.recipe is None:
                 check_base(task, _of(task, cells), pipeline_of(base(self._shop, task)))
+        return {task.digest(): self._shop.data_digest(task) for task in tasks_of(cells)}
 
     def to_fetch(self, tasks: Sequence[Task]) -> list[str]:
         """What a run would have to fetch first, a sentence each. Fetches nothing and makes no stage; raises as

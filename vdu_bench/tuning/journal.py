@@ -34,7 +34,7 @@ STARTUP = 5
 DIGITS = 3
 """Of a setting that is searched for: nobody could tell more of them apart, and they are to be read and typed."""
 
-ABOUT = "about"
+ABOUT, RESTS_ON = "about", "rests on"
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,20 @@ class Journal:
     def __init__(self, study: Study, space: Space, seed: int) -> None:
         self._study, self._space, self._seed = study, space, seed
         self._distributions = {name: _distribution(values) for name, values in space.items()}
+
+    def check_rests_on(self, digests: Mapping[str, str]) -> None:
+        """Raise UserError where the trials that are there rest on other data, models or judges.
+
+        Journals that older code began do not say what they rest on, and are believed.
+        """
+        before = self._study.user_attrs.get(RESTS_ON)
+        if before is None:
+            self._study.set_user_attr(RESTS_ON, dict(digests))
+        elif other := [name for name in digests if before.get(name) != digests[name]]:
+            raise UserError(
+                f"the journal of {self._study.study_name} rests on another {', '.join(other)}: name another --out, or "
+                "move it away"
+            )
 
     @property
     def trials(self) -> list[Trial]:

@@ -102,6 +102,7 @@ def tune(trials: Trials, count: int, file: Path, progress: Progress) -> Found:
     space = search_space(method)
     with opened(file, _about(trials, space), space, derive_seed(task.tuning.seed, "tuning", method)) as journal:
         original = trials.original(task.tuning.seed)
+        journal.check_rests_on(_rests_on(original))
         objective = objective_of(original, task.tuning)
         better = original.metrics[objective].better
         total = count + task.tuning.finalists * len(task.tuning.finalist_seeds)
@@ -175,6 +176,13 @@ def _teller(
             progress.say(f"{trials.task.name}/{trials.method}: {run}: {found}")
 
     return tell
+
+
+def _rests_on(original: Record) -> dict[str, str]:
+    """What decides what a search finds and stands in no task file, by the original's record."""
+    assert original.protocol is not None
+    judge, images = original.protocol.judge_digest, original.protocol.data_fingerprint
+    return {"set of images": images, "base": original.digests.get("base", ""), "judge": judge}
 
 
 def _about(trials: Trials, space: Space) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn.utils import parameters_to_vector
 
-from vdu_bench.engine.cells import models_stamp
+from vdu_bench.engine.cells import of_posterior
 from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.stage import Stage
@@ -61,18 +61,7 @@ def snapshot_posterior(shop: Workshop, task: Task) -> Artifact | None:
 def known_by(shop: Workshop, task: Task) -> str:
     """What records tell posteriors apart by: the digest of the snapshots', else a sha256 of what the task says."""
     snapshots = snapshot_posterior(shop, task)
-    return digest_of(of_posterior(task)) if snapshots is None else snapshots.digest
-
-
-def of_posterior(task: Task) -> dict[str, Any]:
-    """What decides the posterior beside the base and the prompts; nothing for snapshots, which are a stage."""
-    posterior = task.posterior_source
-    if isinstance(posterior, CheckpointPosterior):
-        stamp = models_stamp(posterior.checkpoints)
-        return {"posterior": posterior.model_dump(mode="json"), "checkpoints": stamp}
-    if isinstance(posterior, LaplacePosterior):
-        return {"posterior": posterior.model_dump(mode="json")}
-    return {}
+    return digest_of(of_posterior(task.posterior_source)) if snapshots is None else snapshots.digest
 
 
 def _of_snapshots(shop: Workshop, task: Task, posterior: SnapshotPosterior) -> Artifact:

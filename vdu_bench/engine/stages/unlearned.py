@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.cells import Cell, of_posterior
 from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.global_draws import seeded_globals
 from vdu_bench.engine.handed_back import check_weights, checked_model
@@ -77,7 +77,7 @@ def unlearned(shop: Workshop, cell: Cell) -> Unlearned:
     inputs = {"base": whole}
     follow: list[str | Entry] = [METHODS.entry(cell.method), "vdu_bench.methods.context", *pipeline_code(task)]
     if "posterior" in method.needs:
-        spec |= posterior.of_posterior(task)
+        spec |= of_posterior(task.posterior_source)
         follow += posterior.CODE
         if (snapshots := posterior.snapshot_posterior(shop, task)) is not None:
             inputs["posterior"] = snapshots

@@ -124,11 +124,18 @@ def _promised(head: bytes, header: bytes) -> int:
 
 
 def stamp(roots: Iterable[Path]) -> str:
-    """sha256 over place, size and time of change of all files below `roots`: changes when their content does."""
+    """sha256 over place, size and time of change of all files below `roots`: changes when their content does.
+
+    Of a link to what is not there, and of a file that has just gone, the place alone: whoever reads them names them.
+    """
     found = []
     for root in roots:
         inside = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
         for file in inside if root.is_dir() else [root]:
-            facts = file.stat()
-            found.append((os.path.realpath(file), facts.st_size, facts.st_mtime_ns))
+            try:
+                facts = file.stat()
+                size, changed = facts.st_size, facts.st_mtime_ns
+            except OSError:
+                size = changed = -1
+            found.append((os.path.realpath(file), size, changed))
     return hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()

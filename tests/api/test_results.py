@@ -33,6 +33,18 @@ def test_a_folder_is_loaded_with_all_that_is_in_it(records: list[Record], tmp_pa
         vdu_bench.load(tmp_path / "three")
 
 
+def test_a_tilde_is_the_home_folder(records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(records, tmp_path / "found")
+    loaded = vdu_bench.load("~/found", store="~/store")
+    assert len(loaded) == len(records)
+    assert loaded.plot().save("~/figures")[0].parent == tmp_path / "figures"
+    asked: list[Path] = []
+    monkeypatch.setattr("vdu_bench.engine.export.models.export_model", lambda *given: asked.append(given[2]))
+    assert loaded[:1].export("~/model") == tmp_path / "model"
+    assert asked == [tmp_path / "model"]
+
+
 def test_a_frame_has_a_row_for_each_number(records: list[Record]) -> None:
     frame = vdu_bench.Results(records).frame()
     assert len(frame) == sum(len(record.metrics) for record in records)

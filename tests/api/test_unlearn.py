@@ -151,8 +151,37 @@ def test_images_that_are_none(ddpm: DDPMPipeline, given: Any, words: str) -> Non
 
 
 def test_an_empty_folder(ddpm: DDPMPipeline, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="forget: there are no images in"):
+    with pytest.raises(UserError, match=r"forget: there are no images in .* \(\.png, "):
         unlearned(ddpm, "gradient_ascent", tmp_path)
+
+
+def test_what_is_hidden_or_no_image_is_none_of_a_folder_s(ddpm: DDPMPipeline, tmp_path: Path) -> None:
+    for number, image in enumerate(PICTURES[:, 0]):
+        Image.fromarray(image.numpy()).save(tmp_path / f"{number}.png")
+    wanted = state_of(unlearned(ddpm, "gradient_ascent", PICTURES, **SHORT))
+    # As a Mac and a notebook leave them, and what Pillow has an ending for.
+    (tmp_path / "._0.png").write_bytes(b"\x00\x05\x16\x07")
+    for name in ("notes.pdf", "film.mpg", "features.h5"):
+        (tmp_path / name).write_bytes(b"no image")
+    for folder in (".ipynb_checkpoints", "__MACOSX"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(255 - PICTURES[0, 0].numpy()).save(tmp_path / folder / "0-checkpoint.png")
+    assert same(state_of(unlearned(ddpm, "gradient_ascent", tmp_path, **SHORT)), wanted)
+
+
+def test_a_tilde_is_the_home_folder(ddpm: DDPMPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x").mkdir()
+    Image.fromarray(PICTURES[0, 0].numpy()).save(tmp_path / "x" / "0.png")
+    posterior_of(ddpm.unet).save(tmp_path / "posterior.safetensors")
+    wanted = state_of(unlearned(ddpm, "vdu", PICTURES[:1], posterior=tmp_path / "posterior.safetensors", **SHORT))
+    for forget in ("~/x", Path("~/x/0.png"), ["~/x/0.png"]):
+        made = unlearned(ddpm, "vdu", forget, posterior="~/posterior.safetensors", **SHORT)
+        assert same(state_of(made), wanted)
+    with pytest.raises(UserError, match=f"{tmp_path / 'x'} has 0 folders with a U-Net"):
+        unlearned(ddpm, "vdu", "~/x", posterior="~/x")
+    with pytest.raises(UserError, match=f"{tmp_path / 'x'} has no safetensors"):
+        unlearned(ddpm, "vdu", "~/x", posterior=["~/x", "~/x"])
 
 
 @pytest.mark.parametrize(
@@ -171,6 +200,13 @@ def test_an_empty_folder(ddpm: DDPMPipeline, tmp_path: Path) -> None:
         (VDU(), {"gamma": 1}, "VDU has its settings already; give gamma to it"),
         ("gradient_ascent", {"forget": PICTURES, "prompts": "a one"}, "prompts: an unconditional pipeline takes no"),
         ("gradient_ascent", {"forget": PICTURES, "sampler": {"step": 3}}, "sampler has no setting 'step'"),
+        ("gradient_ascent", {"forget": PICTURES, "sampler": 30}, "sampler is a int: give a SamplerSpec or its fields"),
+        ("gradient_ascent", {"forget": PICTURES, "autocast": "bf16"}, "unlearn.autocast='bf16': it should be 'off', "),
+        ("gradient_ascent", {"gradient_checkpointing": "some"}, "gradient_checkpointing='some': it is neither true"),
+        (3, {}, "method is a int: give a method's name"),
+        (Path, {}, "method is a Path: give a method's name"),
+        ("vdu", {"forget": PICTURES, "posterior": 3}, "posterior is a int: give a folder of checkpoints"),
+        ("vdu", {"forget": PICTURES, "posterior": [3, 4]}, "posterior holds a int: give folders"),
     ],
 )
 def test_what_is_missing_or_wrong_is_said_in_one_line(
@@ -273,6 +309,26 @@ def test_images_have_their_own_captions(text: StableDiffusionPipeline, tmp_path:
         unlearned(text, "vdu", tmp_path, posterior=posterior)
 
 
+def test_captions_under_another_key_are_not_passed_over(
+    text: StableDiffusionPipeline, ddpm: DDPMPipeline, tmp_path: Path
+) -> None:
+    Image.fromarray(PICTURES[0, 0].numpy()).save(tmp_path / "0.png")
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "0.png", "caption": "a hat"}\n')
+    posterior = posterior_of(text.unet, lambda name: "attn2" in name)
+    given = {"prompts": "a hat", "posterior": posterior}
+    wrong = r"metadata.jsonl has no 'text' for any image, .* or pass captions="
+    with pytest.raises(UserError, match=wrong):
+        unlearned(text, "vdu", tmp_path, **given)
+    with pytest.raises(UserError, match="or pass retain_captions="):
+        unlearned(text, "salun", HATS, prompts="a hat", retain=tmp_path)
+    # Nobody needs them, where they are said or there are no words.
+    unlearned(text, "vdu", tmp_path, captions="a hat", **given, **SHORT)
+    unlearned(ddpm, "gradient_ascent", tmp_path, **SHORT)
+    # Another file may have them.
+    (tmp_path / "metadata.csv").write_text("file_name,text\n0.png,a hat\n")
+    unlearned(text, "vdu", tmp_path, posterior=posterior, **SHORT)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -281,6 +337,8 @@ def test_images_have_their_own_captions(text: StableDiffusionPipeline, tmp_path:
         ({"captions": "a hat"}, "captions go with images"),
         ({"forget": HATS, "prompts": "a hat", "retain": HATS}, "pass retain_captions="),
         ({"forget": HATS, "prompts": "a hat " * 20}, "shorten it"),
+        ({"forget": HATS, "prompts": 3}, "prompts has a int: give a text, or a list of them"),
+        ({"forget": HATS, "captions": ["a hat", None, "a hat"]}, "captions has a NoneType: give a text"),
     ],
 )
 def test_words_that_are_missing_or_wrong(text: StableDiffusionPipeline, given: dict[str, Any], words: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from commands import cli
-from data_folders import class_folders, portraits_with_table
+from data_folders import class_folders, portraits_with_table, table
 
 from vdu_bench.data.catalog import load_data
 from vdu_bench.engine.plugins import load_plugin
@@ -18,6 +18,8 @@ from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.records import read_records
 from vdu_bench.tasks.loading import find_task
+
+PEOPLE = ("--from", "faces_hats", "--attributes", "metadata.csv")
 
 
 @pytest.fixture(autouse=True)
@@ -84,6 +86,19 @@ def test_a_method_a_metric_and_a_probe_of_one_s_own_run(tiny_file: Path) -> None
         (["task", "mine", "--data", "pets", "--size", "9"], "takes 8, not 9"),
         (["task", "mine", "--data", "pets", "--size", "100000"], "it should be less than or equal to 2048"),
         (["task", "mine", "--data", "pets", "--from", "faces_hats"], "by --attributes"),
+        (
+            ["task", "mine", "--data", "pets", "--names", "hat"],
+            "--names: they are columns of the file that --attributes",
+        ),
+        (
+            ["task", "mine", "--data", "pets", "--attributes", "a.csv", "--names", "hat,hat"],
+            "--names names 'hat' twice",
+        ),
+        (["task", "mine", "--data", "people", *PEOPLE, "--channels", "1"], "--channels 1: .* in colour; leave it out"),
+        (
+            ["task", "mine", "--data", "people", *PEOPLE, "--names", "hats,beard"],
+            "no column 'hats'; did you mean 'hat'",
+        ),
         (["task", "mine", "--data", "pets", "--attributes", "metadata.csv"], "take --from faces_hats"),
         (["task", "mine", "--data", "pets", "--from", "celeba_hats", "--attributes", "a.csv"], "cannot read .*a.csv"),
     ],
@@ -92,6 +107,7 @@ def test_mistakes_are_named_and_nothing_is_written(
     arguments: list[str], message: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class_folders(elsewhere / "pets")
+    portraits_with_table(elsewhere / "people")
     (elsewhere / "there.py").write_text("")
     before = sorted(elsewhere.iterdir())
     cli("new", *arguments, code=2)
@@ -143,6 +159,44 @@ def test_a_task_on_own_attributes_has_prompts_of_its_own(elsewhere: Path) -> Non
     assert task.clip is not None
     assert task.clip.name == "clip_people"
     assert load_data(task.data, None).train.images.shape[1:] == (3, 24, 24)
+
+
+def test_names_choose_among_columns_and_stand_in_the_file(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = portraits_with_table(elsewhere / "people")
+    rows = [f"{number},faces/{number}.png,a man,{number % 2},{number % 3 == 0:d}" for number in range(20)]
+    table(folder, rows, ",file_name,text,hat,long_hair")
+    cli("new", "task", "mine", *PEOPLE, "--data", "people", code=2)
+    assert "column 1 has no name in the first line; " in (said := capsys.readouterr().err)
+    assert "name the columns that are attributes by --names" in said
+    cli("new", "task", "mine", *PEOPLE, "--data", "people", "--names", "long_hair, hat")
+    task = find_task("mine.yaml")
+    assert (task.forget, task.data.options["names"]) == ("long_hair", ["long_hair", "hat"])
+    assert load_data(task.data, None).train.names == ("long_hair", "hat")
+
+
+def test_a_file_that_is_no_use_is_not_left_behind(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = portraits_with_table(elsewhere / "people")
+    text = (folder / "metadata.csv").read_text()
+    (folder / "alike.csv").write_text(text.replace("long_hair", "Hat"))
+    ask = ("new", "task", "mine", "--from", "faces_hats", "--data", "people", "--attributes")
+    cli(*ask, "alike.csv", code=2)
+    assert "both a forget and a retain prompt; the file was not written" in capsys.readouterr().err
+    assert not (elsewhere / "mine.yaml").exists()
+    cli(*ask, "metadata.csv")
+    before = (elsewhere / "mine.yaml").read_text()
+    cli(*ask, "alike.csv", "--force", code=2)
+    assert "; the file was left as it was" in capsys.readouterr().err
+    assert (elsewhere / "mine.yaml").read_text() == before
+    assert sorted(file.name for file in elsewhere.iterdir()) == ["mine.yaml", "people"]
+
+
+def test_a_class_called_001_is_not_the_class_1(elsewhere: Path) -> None:
+    class_folders(elsewhere / "pets", {"001": 4, "1": 4})
+    cli("new", "task", "pets", "--data", "pets")
+    text = (elsewhere / "pets.yaml").read_text().replace("forget: '001'", "forget: 001")
+    assert "forget: 001\n" in text
+    (elsewhere / "pets.yaml").write_text(text)
+    assert find_task("pets.yaml").forget == "001"
 
 
 def test_a_task_on_own_images_runs(elsewhere: Path, tiny_file: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +85,46 @@ def test_more_than_eight_bits_are_refused_and_not_cut_off(tmp_path: Path) -> Non
     Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(UserError, match="^the deep one is of I.*, more than 8 bits a channel"):
         read_squares([("the deep one", tmp_path / "deep.png")], 1, 8, "squares")
+
+
+def png(bits: int, kind: int, channels: int) -> bytes:
+    """An image of 8 x 8 zeros, of a kind that Pillow does not write."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        length, check = (struct.pack(">I", number) for number in (len(content), zlib.crc32(name + content)))
+        return length + name + content + check
+
+    rows = (b"\0" + bytes(channels * bits)) * 8
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, bits, kind, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def tiff(bits: int) -> bytes:
+    """The same in colour."""
+    entries = [
+        (256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 3, 8), (262, 3, 1, 2), (273, 4, 1, 128), (277, 3, 1, 3),
+        (278, 3, 1, 8), (279, 4, 1, 24 * bits),
+    ]  # fmt: skip
+    table = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return (b"II*\0" + struct.pack("<I3H", 14, bits, bits, bits) + table).ljust(128, b"\0") + bytes(24 * bits)
+
+
+DEEP = {"colour": (2, 3), "grey and alpha": (4, 2), "colour and alpha": (6, 4)}
+BY_BITS = {
+    **{name: lambda bits, kind=kind: png(bits, *kind) for name, kind in DEEP.items()},
+    "tiff": tiff,
+    "ppm": lambda bits: f"P6 8 8 {2**bits - 1}\n".encode() + bytes(24 * bits),
+}
+
+
+@pytest.mark.parametrize("name", BY_BITS)
+def test_colours_of_sixteen_bits_are_refused_too(tmp_path: Path, name: str) -> None:
+    """Pillow calls them by a mode of eight."""
+    (tmp_path / "deep").write_bytes(BY_BITS[name](16))
+    (tmp_path / "flat").write_bytes(BY_BITS[name](8))
+    for file in (tmp_path / "deep", io.BytesIO(BY_BITS[name](16))):
+        with pytest.raises(
+            UserError, match="^the deep one is of 16 bits, more than 8 bits a channel, .*; save it with 8"
+        ):
+            read_squares([("the deep one", file)], 1, 8, "squares")
+    assert not read_squares([("the flat one", tmp_path / "flat")], 1, 8, "squares").any()

@@ -213,6 +213,47 @@ def test_a_posterior_that_no_task_file_names_can_be_changed_in_part(tiny_task: T
     assert other.changes["posterior.source"] == "laplace"
 
 
+def test_a_posterior_that_its_parent_does_not_name_can_be_changed_in_part_in_a_file(
+    tiny_file: Path, tiny_task: Task, tmp_path: Path
+) -> None:
+    def read(content: str) -> Task:
+        file = tmp_path / "mine.yaml"
+        file.write_text(f"{tiny_file.read_text()}\nposterior: {content}\n")
+        return find_task(str(file))
+
+    assert read("{snapshots: 3}").digest() == with_overrides(tiny_task, {"posterior": {"snapshots": 3}}).digest()
+    assert read("{}").digest() == read("{snapshots: 10}").digest() == tiny_task.digest(), "as where it is not said"
+    with pytest.raises(UserError, match=r"mine\.yaml: posterior\.snapshots: 1 should be greater"):
+        read("{snapshots: 1}")
+    with pytest.raises(
+        UserError, match=r"unknown key posterior\.samples; where its source is snapshots, there is none"
+    ):
+        read("{samples: 3}")
+    (tmp_path / "child.yaml").write_text("name: child\nextends: digits_1\nposterior: {snapshots: 3}\n")
+    child = find_task(str(tmp_path / "child.yaml"))
+    assert child.posterior == child.posterior_source.model_copy(update={"snapshots": 3})
+
+
+@pytest.mark.parametrize(
+    ("posterior", "message"),
+    [
+        ("{source: snapshot}", r"posterior\.source: 'snapshot' should be one of 'snapshots', 'checkpoints', 'laplace'"),
+        ("{source: checkpoints, checkpoints: [a, b], snapshots: 3}", r"unknown key posterior\.snapshots; where"),
+        ("{source: checkpoints, checkpoints: [a, 3]}", r"posterior\.checkpoints\.1: 3 is not a text"),
+        ("{source: checkpoints}", r"posterior\.checkpoints: it must be given"),
+        ("{source: snapshots, snapshots: 3, samples: 3}", r"unknown key posterior\.samples; where"),
+    ],
+)
+def test_a_mistake_in_the_posterior_is_named_as_in_the_file(
+    tiny_file: Path, tmp_path: Path, posterior: str, message: str
+) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(f"{tiny_file.read_text()}\nposterior: {posterior}\n")
+    with pytest.raises(UserError, match=rf"bad\.yaml: .*{message}") as caught:
+        find_task(str(bad))
+    assert "tag" not in str(caught.value).removeprefix(str(tmp_path))
+
+
 def test_a_file_does_not_take_the_name_of_an_installed_task(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     whole = catalog()["digits_1"]

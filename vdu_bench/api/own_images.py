@@ -14,6 +14,8 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from vdu_bench.api.place import expanded
+from vdu_bench.data.image_files import ENDINGS, images_in
 from vdu_bench.data.squares import upright
 from vdu_bench.errors import UserError
 
@@ -28,17 +30,20 @@ class OwnImages:
     Attributes:
         images: uint8 ``[N, C, H, W]``.
         captions: N of them, where the folder tells them.
+        untold: the folder's metadata, where it has some without a ``text``.
     """
 
     images: Tensor
     captions: list[str] | None = None
+    untold: Path | None = None
 
 
 def own_images(given: Any, shape: tuple[int, int, int], called: str) -> OwnImages:
     """The images of a folder, a list or a tensor.
 
-    Files and PIL images are put into the model's colours, scaled to its size and cut to it from the middle. A tensor is
-    taken as it is: uint8, or floating point in 0..1, ``[N, C, H, W]`` of the model's own size.
+    Of a folder those files are taken that are called like images, but hidden ones and what is in hidden folders. Files
+    and PIL images are put into the model's colours, scaled to its size and cut to it from the middle. A tensor is taken
+    as it is: uint8, or floating point in 0..1, ``[N, C, H, W]`` of the model's own size.
 
     Args:
         given: a folder (with all that is below it), a file, a PIL image, several of the latter two, or a tensor.
@@ -51,7 +56,7 @@ def own_images(given: Any, shape: tuple[int, int, int], called: str) -> OwnImage
     if isinstance(given, Tensor):
         return OwnImages(_checked(given, shape, called))
     if isinstance(given, str | Path):
-        place = Path(given)
+        place = Path(expanded(given))
         if not place.exists():
             raise UserError(f"{called}: there is no {place}")
         if place.is_dir():
@@ -67,22 +72,25 @@ def own_images(given: Any, shape: tuple[int, int, int], called: str) -> OwnImage
 
 
 def _folder(folder: Path, shape: tuple[int, int, int], called: str) -> OwnImages:
-    Image.init()
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in Image.EXTENSION and file.is_file())
+    try:
+        files = sorted(images_in(folder))
+    except OSError as error:
+        raise UserError(f"{called}: cannot read {error.filename}: {error.strerror}") from error
     if not files:
-        raise UserError(f"{called}: there are no images in {folder}")
+        raise UserError(f"{called}: there are no images in {folder} ({', '.join(ENDINGS)})")
     images = torch.cat([_some(file, shape, called) for file in files])
-    captions = _captions(folder)
+    captions, untold = _captions(folder)
     if not captions:
-        return OwnImages(images)
+        return OwnImages(images, untold=untold)
     names = [file.relative_to(folder).as_posix() for file in files]
     if lacking := [name for name in names if name not in captions]:
         raise UserError(f"{called}: {folder} has captions, and none for {lacking[0]}")
     return OwnImages(images, [captions[name] for name in names])
 
 
-def _captions(folder: Path) -> dict[str, str]:
-    """What a folder's metadata say of its files, by name; empty where there are none with a ``text``."""
+def _captions(folder: Path) -> tuple[dict[str, str], Path | None]:
+    """What a folder's metadata say of its files, by name, or else the first of them, in which there is no ``text``."""
+    untold: Path | None = None
     for name in METADATA:
         if not (file := folder / name).is_file():
             continue
@@ -93,10 +101,12 @@ def _captions(folder: Path) -> dict[str, str]:
                 if file.suffix == ".csv"
                 else (json.loads(line) for line in text.split("\n") if line.strip())
             )
-            return {str(row["file_name"]): _text(row["text"]) for row in _told(rows)}
+            if told := {str(row["file_name"]): _text(row["text"]) for row in _told(rows)}:
+                return told, None
+            untold = untold or file
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{file} cannot be read: it needs a file_name and a text for each image") from error
-    return {}
+    return {}, untold
 
 
 def _text(caption: object) -> str:
@@ -116,7 +126,7 @@ def _some(given: Any, shape: tuple[int, int, int], called: str) -> Tensor:
         return _checked(given, shape, called)
     if isinstance(given, str | Path):
         try:
-            with Image.open(given) as image:
+            with Image.open(expanded(given)) as image:
                 return _fitted(image, shape, given)
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise UserError(f"{called}: {given} cannot be read as an image") from error

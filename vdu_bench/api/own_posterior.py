@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
+from vdu_bench.api.place import expanded
 from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.pipeline_files import weights_file
@@ -39,18 +40,18 @@ def own_posterior(
         on_image: called with 1 after each of these samples.
 
     Raises:
-        UserError: there are no checkpoints at that place; when it is asked for, they are of another network.
+        UserError: it is none of these, or there are no checkpoints at that place; when it is asked for, they are of
+            another network.
     """
     if isinstance(source, WeightPosterior):
         return lambda names: _fitting(source, model, names)
     if (spec := laplace_spec(source)) is not None:
         asked = None if prompts is None else list(islice(cycle(prompts), spec.samples))
         return lambda names: laplace_posterior(model, names, spec, sampler, asked, on_image)
-    if isinstance(source, str | Path) and Path(source).is_file():
-        read = _read(Path(source))
+    if isinstance(source, str | Path) and Path(expanded(source)).is_file():
+        read = _read(Path(expanded(source)))
         return lambda names: _fitting(read, model, names)
-    assert not isinstance(source, LaplacePosterior)  # which was told apart above
-    checkpoints = checkpoints_in(Path(source)) if isinstance(source, str | Path) else source
+    checkpoints = _checkpoints(source)
     parameters = dict(model.denoiser.named_parameters())
 
     def of_checkpoints(names: Sequence[str]) -> WeightPosterior:
@@ -64,6 +65,19 @@ def laplace_spec(source: Source | None) -> LaplacePosterior | None:
     if isinstance(source, LaplacePosterior):
         return source
     return LaplacePosterior(source="laplace") if isinstance(source, str) and source == LAPLACE else None
+
+
+def _checkpoints(source: object) -> Sequence[str | Path]:
+    if isinstance(source, str | Path):
+        return checkpoints_in(Path(expanded(source)))
+    if not isinstance(source, list | tuple):
+        raise UserError(
+            f"posterior is a {type(source).__name__}: give a folder of checkpoints, a list of them, a WeightPosterior "
+            "or a file of one, or 'laplace'"
+        )
+    if wrong := [one for one in source if not isinstance(one, str | Path)]:
+        raise UserError(f"posterior holds a {type(wrong[0]).__name__}: give folders of checkpoints, or hub ids")
+    return [expanded(one) for one in source]
 
 
 def checkpoints_in(folder: Path) -> list[Path]:

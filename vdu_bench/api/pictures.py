@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vdu_bench.api.place import expanded
 from vdu_bench.engine.grids import first_samples
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
@@ -32,7 +33,7 @@ class Pictures:
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write the files into a folder, which is made where it is missing; their paths. Raises OSError."""
-        return [write_atomically(Path(folder) / name, content) for name, content in self.files.items()]
+        return [write_atomically(Path(expanded(folder)) / name, content) for name, content in self.files.items()]
 
     def _repr_html_(self) -> str:
         return "".join(

@@ -12,8 +12,13 @@ from vdu_bench.engine.shipped import shipped_artifacts
 from vdu_bench.engine.store import Store
 
 
+def expanded(given: str | os.PathLike[str]) -> str:
+    """A path, or a name that may be one, with the home folder for its ``~``: no shell does that in Python."""
+    # Not Path's own: it makes x/y, which is an id of the hub, of ./x/y, and raises for a file that is called ~x.
+    return os.path.expanduser(given)
+
+
 def store_at(folder: str | Path | None, say: Callable[[str], None] = lambda _: None) -> Store:
     """The store of a folder; of None that of ``VDU_BENCH_STORE``, or else the user's own; with what ships."""
     place = folder or os.environ.get("VDU_BENCH_STORE") or user_cache_path("vdu-bench")
-    # No shell does that for what comes from the environment or from Python.
-    return Store(Path(place).expanduser(), shipped_artifacts(), say)
+    return Store(Path(expanded(place)), shipped_artifacts(), say)

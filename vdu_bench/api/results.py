@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from vdu_bench.api.place import store_at
+from vdu_bench.api.place import expanded, store_at
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record, read_records
 
@@ -115,8 +115,9 @@ class Results(Sequence[Record]):
 
         if len(self) != 1:
             raise UserError(f"there are {len(self)} records, and one is exported at a time: choose it, as results[0:1]")
-        export_model(self.records[0], store_at(self._store), Path(folder), form)
-        return Path(folder)
+        place = Path(expanded(folder))
+        export_model(self.records[0], store_at(self._store), place, form)
+        return place
 
     def _repr_html_(self) -> str:
         from vdu_bench.api.html_tables import leaderboards_html
@@ -142,4 +143,4 @@ def load(*folders: str | os.PathLike[str], store: str | Path | None = None) -> R
     Raises:
         UserError: there are no records, a file is none, or one cell is in two folders and not the same.
     """
-    return Results(read_records(*(Path(folder) for folder in folders or ("results",))), store)
+    return Results(read_records(*(Path(expanded(folder)) for folder in folders or ("results",))), store)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -56,11 +56,11 @@ def unlearn(
             twin.
         method: a method's name (``vdu-bench list methods``), its class, or one with its settings.
         forget: images of what is to be forgotten. Files and PIL images are scaled to the pipeline's size and cut to it
-            from the middle.
+            from the middle; of a folder all images are taken, but hidden ones.
         prompts: of a text-to-image pipeline, ask for what is to be forgotten.
         captions: what the forget images show, one for all or one for each. Default: what the folder's
             ``metadata.jsonl`` or ``metadata.csv`` says (``file_name``, ``text``), else one of `prompts`, drawn anew
-            each time.
+            each time. Metadata without a ``text`` are refused.
         anchor: what is to be made of the prompts instead, for methods that lead there.
         keep: prompts for what is to be kept, for methods that are told.
         retain: images of what is to be kept, for methods that need some.
@@ -81,14 +81,16 @@ def unlearn(
         UserError: something cannot be used, or the method needs what was not given; it says what to pass.
         Diverged: a loss or a weight is not finite.
     """
-    found = the_method(method, settings)
+    found = the_method(_checked_method(method), settings)
+    compute = {"autocast": autocast, "gradient_checkpointing": gradient_checkpointing}
+    computing = checked_settings("unlearn", ComputeSpec, compute)
     model = model_of(pipeline)
     who = type(found).__name__
     if model.conditioning not in found.supports:
         raise UserError(f"{who} works on {' and '.join(found.supports)} models only, and this pipeline is not one")
     if found.role != "contestant":
         raise UserError(f"{who} is a reference row of tables, and unlearns nothing")
-    model.computing(ComputeSpec(autocast=autocast, gradient_checkpointing=gradient_checkpointing))
+    model.computing(computing)
     drawn_by = _sampler(sampler, model)
     shape = model.image_shape
     to_forget = None if forget is None else own_images(forget, shape, "forget")
@@ -105,6 +107,14 @@ def unlearn(
     return pipeline_with(pipeline, made, model)
 
 
+def _checked_method(given: Any) -> Any:
+    """A method, its name or its class. Raises UserError for anything else."""
+    if isinstance(given, str | Method) or (isinstance(given, type) and issubclass(given, Method)):
+        return given
+    kind = given.__name__ if isinstance(given, type) else type(given).__name__
+    raise UserError(f"method is a {kind}: give a method's name, its class, or one with its settings")
+
+
 def _laplace_bar(posterior: Source | None, progress: Progress) -> AbstractContextManager[Callable[[int], None] | None]:
     spec = laplace_spec(posterior)
     return nullcontext() if spec is None else progress.bar("laplace posterior", spec.samples)
@@ -113,12 +123,22 @@ def _laplace_bar(posterior: Source | None, progress: Progress) -> AbstractContex
 def _sampler(given: SamplerSpec | Mapping[str, Any] | None, model: DiffusionModel) -> SamplerSpec:
     if isinstance(given, SamplerSpec):
         return given
+    if given is not None and not isinstance(given, Mapping):
+        raise UserError(
+            f"sampler is a {type(given).__name__}: give a SamplerSpec or its fields, such as {{'steps': 30}}"
+        )
     defaults = {"batch_size": 8, "guidance_scale": 7.5 if model.prompted else 1.0}
     return checked_settings("sampler", SamplerSpec, {**defaults, **(given or {})})
 
 
-def _listed(text: str | Sequence[str] | None) -> tuple[str, ...]:
-    return () if text is None else (text,) if isinstance(text, str) else tuple(text)
+def _listed(text: str | Sequence[str] | None, called: str) -> tuple[str, ...]:
+    if text is None or isinstance(text, str):
+        return () if text is None else (text,)
+    found = tuple(text) if isinstance(text, Iterable) else (text,)
+    for one in found:
+        if not isinstance(one, str):
+            raise UserError(f"{called} has a {type(one).__name__}: give a text, or a list of them")
+    return found
 
 
 def _words(
@@ -137,7 +157,7 @@ def _words(
             if value:
                 raise UserError(f"{name}: an unconditional pipeline takes no words")
         return None
-    asked = _listed(prompts)
+    asked = _listed(prompts, "prompts")
     own = _captions(forget, captions, "captions")
     if forget is not None and not own:
         if not asked:
@@ -146,7 +166,7 @@ def _words(
     kept = _captions(retain, retain_captions, "retain_captions")
     if retain is not None and not kept:
         raise UserError("a text-to-image pipeline is told what images show: pass retain_captions=...")
-    words = Words(asked, anchor, _listed(keep), own, kept)
+    words = Words(asked, anchor, _listed(keep, "keep"), own, kept)
     every = [*asked, anchor, *words.preserve, *(caption for captions in (*own, *kept) for caption in captions)]
     # Here, and not after an hour: a prompt that is too long.
     model.check_prompts(len(every), every)
@@ -159,7 +179,13 @@ def _captions(images: OwnImages | None, given: str | Sequence[str] | None, calle
         if given:
             raise UserError(f"{called} go with images, and there are none")
         return ()
-    told = (given,) * len(images.images) if isinstance(given, str) else given or images.captions or ()
+    own = _listed(given, called)
+    if not own and images.untold is not None:
+        raise UserError(
+            f"{images.untold} has no 'text' for any image, which is the key that captions are looked for under: call "
+            f"it so there, or pass {called}=..."
+        )
+    told = own * len(images.images) if isinstance(given, str) else own or tuple(images.captions or ())
     if told and len(told) != len(images.images):
         raise UserError(
             f"{called}: there are {len(told)} for {len(images.images)} images; give one for each, or one for all"

@@ -16,8 +16,19 @@ Form = Literal["pipeline", "changed", "lora"]
 
 @exporting.command()
 def export(
-    record: Annotated[Path, typer.Argument(help="A record, such as results/records/digits_1/vdu/seed0.json.")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made where it is missing.")],
+    record: Annotated[
+        Path,
+        typer.Argument(
+            callback=lambda record: record.expanduser(),
+            help="A record, such as results/records/digits_1/vdu/seed0.json.",
+        ),
+    ],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            callback=lambda folder: folder.expanduser(), metavar="DIR", help="Where to; made where it is missing."
+        ),
+    ],
     as_: Annotated[
         Form | None,
         typer.Option(

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from vdu_bench.cli.options import names_in
 from vdu_bench.errors import UserError, warn
 from vdu_bench.files import write_atomically
 from vdu_bench.wrong_values import in_words
@@ -42,6 +43,10 @@ def task(
     attributes: Annotated[
         str | None,
         typer.Option(help="A CSV file in the folder: file_name, and a column of 0 and 1 for each attribute."),
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(help="The columns that are attributes, with commas between; all but file_name if not given."),
     ] = None,
     size: Annotated[
         int | None, typer.Option(min=1, help="Height and width in pixels that images are resized to.")
@@ -77,11 +82,15 @@ def task(
         raise UserError(f"there is a task {name!r} already; take another name, which records go by")
     if not data.expanduser().is_dir():
         raise UserError(f"--data {data}: there is no such folder; in it lies a folder of images for each class")
+    columns = None if names is None else names_in(names, "--names", "column")
+    if columns is not None and attributes is None:
+        raise UserError("--names: they are columns of the file that --attributes names, and none is named")
     whose = find_task(parent)
     of_file = parent.endswith((".yaml", ".yml"))
     options = {
         "folder": str(data.expanduser().absolute()),
         "attributes": attributes,
+        "names": columns,
         "size": size,
         "channels": channels,
     }
@@ -95,10 +104,8 @@ def task(
         made = own_task(name, whose, extends, source, seen_from(data, file), forget)
     except UserError as error:
         # Who has no task file yet knows its keys as options.
-        raise UserError(re.sub(r"\bdata\.(attributes|size|channels)\b", r"--\1", str(error))) from error
-    _write(file, made.text(shlex.join(["vdu-bench", *sys.argv[1:]])))
-    # The file is read as everybody's is: what is wrong with it is said now.
-    find_task(str(file))
+        raise UserError(re.sub(r"\bdata\.(attributes|names|size|channels)\b", r"--\1", str(error))) from error
+    _write_task(file, made.text(shlex.join(["vdu-bench", *sys.argv[1:]])))
     for line in made.found:
         typer.echo(line)
     for line in made.warnings:
@@ -179,7 +186,7 @@ def _from_template(template: str, name: str, out: Path | None, force: bool) -> N
         raise UserError(f"a class {class_name} is what the file imports; take another name than {name!r}")
     # With slashes, since a backslash in a docstring is the begin of something else.
     place = shlex.quote(file.as_posix())
-    _write(file, Template(text).substitute(name=name, class_name=class_name, file=place))
+    _write(file, Template(text).substitute(name=name, class_name=class_name, file=place).encode())
     typer.echo(f"wrote {file}; its first line is the command that runs it")
 
 
@@ -200,8 +207,28 @@ def _free(file: Path, force: bool) -> Path:
     return file
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path, content: bytes) -> None:
     try:
-        write_atomically(file, text.encode())
+        write_atomically(file, content)
     except OSError as error:
         raise UserError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _write_task(file: Path, text: str) -> None:
+    """Write a task file that can be used. Raises UserError, and leaves what was there before, for any other."""
+    from vdu_bench.tasks.loading import find_task
+
+    try:
+        before = file.read_bytes() if file.is_file() else None
+    except OSError as error:
+        raise UserError(f"cannot read {file}, to write over it: {error.strerror}") from error
+    _write(file, text.encode())
+    try:
+        # The file is read as everybody's is: what is wrong with it is said now.
+        find_task(str(file))
+    except UserError as error:
+        if before is None:
+            file.unlink()
+        else:
+            _write(file, before)
+        raise UserError(f"{error}; the file was {'not written' if before is None else 'left as it was'}") from error

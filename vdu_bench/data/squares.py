@@ -16,7 +16,7 @@ from tqdm import tqdm
 from vdu_bench.errors import UserError
 
 DEEP = ("I", "F")
-"""How Pillow's modes of more than 8 bits a channel begin."""
+"""How Pillow's modes of more than 8 bits a channel begin; it has none for those in colour."""
 
 
 def upright(image: Image.Image, mode: str, name: object) -> Image.Image:
@@ -24,9 +24,29 @@ def upright(image: Image.Image, mode: str, name: object) -> Image.Image:
 
     Raises UserError, which calls it `name`, for one of more bits: Pillow would cut them off.
     """
-    if image.mode.startswith(DEEP):
-        raise UserError(f"{name} is of {image.mode}, more than 8 bits a channel, which would be cut off")
+    deep, bits = image.mode.startswith(DEEP), _bits(image)
+    if deep or bits > 8:
+        what = image.mode if deep else f"{bits} bits"
+        raise UserError(f"{name} is of {what}, more than 8 bits a channel, which would be cut off; save it with 8")
     return ImageOps.exif_transpose(image).convert(mode)
+
+
+def _bits(image: Image.Image) -> int:
+    """Bits a channel in the file of an image that is not decoded yet; 8 where there is none, or of another format."""
+    stream: BinaryIO | None = getattr(image, "fp", None)
+    if stream is None:
+        return 8
+    if image.format == "PNG":
+        place = stream.tell()
+        stream.seek(24)  # the depth in the header, which comes first
+        (depth,) = stream.read(1)
+        stream.seek(place)
+        return int(depth)
+    if image.format == "TIFF":
+        return max(getattr(image, "tag_v2", {}).get(258, (1,)))  # BitsPerSample
+    if image.format == "PPM" and (tile := getattr(image, "tile", ())) and tile[0][0].startswith("ppm"):
+        return int(tile[0][3][1]).bit_length()  # the largest value, which Pillow tells its decoder
+    return 8
 
 
 def square(image: Image.Image, size: int) -> Image.Image:

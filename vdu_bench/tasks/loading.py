@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 
@@ -80,8 +80,8 @@ def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
     if not overrides:
         return task
     overrides = located(overrides, Path.cwd())
-    own, posterior = task.model_dump(), overrides.get("posterior")
-    if task.posterior is None and isinstance(posterior, Mapping) and "source" not in posterior:
+    own = task.model_dump()
+    if task.posterior is None and _in_part(overrides.get("posterior")):
         # What its absence stands for can be changed in part, too.
         own["posterior"] = task.posterior_source.model_dump()
     result = _validate(merged(own, overrides), None, "task.")
@@ -101,7 +101,19 @@ def _file_of(entry: Entry) -> Path:
 
 def _task(draft: Draft) -> Task:
     whole = extended(draft, _draft_of_catalog)
-    return _validate(whole.content, whole.file, whole.prefix)
+    content, posterior = whole.content, whole.content.get("posterior")
+    if not _in_part(posterior):
+        return _validate(content, whole.file, whole.prefix)
+    # As a command's: what the absence of a posterior stands for is changed in part.
+    without = _validate({**content, "posterior": None}, whole.file, whole.prefix)
+    filled = merged(without.posterior_source.model_dump(), posterior)
+    task = _validate({**content, "posterior": filled}, whole.file, whole.prefix)
+    return without if task.posterior == without.posterior_source else task
+
+
+def _in_part(posterior: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether something is said of a posterior, and not where it is from."""
+    return isinstance(posterior, Mapping) and "source" not in posterior
 
 
 def _draft_of_catalog(name: str) -> Draft:
@@ -122,16 +134,29 @@ def _validate(content: dict[str, Any], file: Path | None, prefix: str) -> Task:
     try:
         return Task.model_validate(content)
     except ValidationError as error:
+        mistakes = [_of_a_key(one) for one in error.errors()]
         # A misspelt key is the cause of the missing one that it was meant to be.
-        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        first = min(mistakes, key=lambda one: one["type"] != "extra_forbidden")
         words = _path(first["loc"], content, first["type"])
         key = prefix + ".".join(words)
         if first["type"] == "extra_forbidden":
             known = Task.model_fields if len(words) == 1 else ()
-            raise UserError(f"{where}unknown key {key}{did_you_mean(words[-1], known)}") from error
+            hint = did_you_mean(words[-1], known)
+            if words[0] == "posterior":
+                hint = f"; where its source is {content['posterior']['source']}, there is none"
+            raise UserError(f"{where}unknown key {key}{hint}") from error
         # A check of the whole task names its keys itself. Of a value that may be of several kinds each has its say.
-        of_key = [one for one in error.errors() if _path(one["loc"], content, one["type"]) == words]
+        of_key = [one for one in mistakes if _path(one["loc"], content, one["type"]) == words]
         raise UserError(f"{where}{': '.join(filter(None, (key.rstrip('.'), in_words(_either(of_key)))))}") from error
+
+
+def _of_a_key(mistake: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A mistake as it is; of a word that is to tell which member of a union it is, the mistake of that word's key."""
+    if mistake["type"] != "union_tag_invalid":
+        return mistake
+    key, known = mistake["ctx"]["discriminator"].strip("'"), mistake["ctx"]["expected_tags"]
+    at = {"loc": (*mistake["loc"], key), "input": mistake["input"][key]}
+    return {**mistake, **at, "type": "either", "msg": f"Input should be one of {known}"}
 
 
 def _either(mistakes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -147,6 +172,9 @@ def _either(mistakes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 def _path(place: Sequence[str | int], content: Any, kind: str) -> list[str]:
     """Where the mistake is in the file: pydantic also names the member of a union that it tried, and that goes."""
     words = []
+    if place[:1] == ("posterior",) and len(place) > 2:
+        # Its members are called like keys of theirs.
+        place = [place[0], *place[2:]]
     for position, word in enumerate(place):
         if word in content if isinstance(content, Mapping) else isinstance(word, int) and isinstance(content, list):
             content = content[word]

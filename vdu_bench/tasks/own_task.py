@@ -72,11 +72,13 @@ def own_task(
         )
     if not prompted and source.attributes is not None:
         raise UserError(f"{parent.name} is of classes, and not of attributes: take --from faces_hats for these")
+    # An autoencoder of the catalog's is one of images in colour.
+    if prompted and source.channels == 1:
+        raise UserError(f"--channels 1: models like those of {parent.name} are of images in colour; leave it out")
     train, held_out = source.parts(None)
     files = train.files if held_out is None else (*train.files, *held_out.files)
     native = side_of(files)
     size = _size(parent, source.size, native)
-    # An autoencoder of the catalog's is one of images in colour.
     options = {"size": None if size == native else size, "channels": 3 if prompted else source.channels}
     sized = source.model_copy(update=options)
     splits = sized.load(None)

@@ -12,7 +12,10 @@ _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Safe):
-    """PyYAML's safe one, with the numbers of YAML 1.2 and of JSON, without dates, and with each key once, as text."""
+    """PyYAML's safe one, with the numbers of YAML 1.2 and of JSON, without dates, and with each key once, as text.
+
+    A whole number that begins with 0 is text: 001 is somebody's class, and to YAML 1.1 the same as 1.
+    """
 
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
@@ -38,11 +41,17 @@ class _Loader(_Safe):
             seen.add(name)
 
 
+_REPLACED = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int")
 # A copy, since the table is the class's that it derives from.
 _Loader.yaml_implicit_resolvers = {
-    key: [(tag, pattern) for tag, pattern in value if tag != "tag:yaml.org,2002:timestamp"]
+    key: [(tag, pattern) for tag, pattern in value if tag not in _REPLACED]
     for key, value in _Safe.yaml_implicit_resolvers.items()
 }
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int",
+    re.compile(r"^[-+]?(?:0|[1-9][0-9_]*(?::[0-5]?[0-9])*|0b[01_]+|0x[0-9a-fA-F_]+)$"),
+    list("-+0123456789"),
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),

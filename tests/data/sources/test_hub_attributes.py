@@ -256,6 +256,12 @@ def test_an_unknown_attribute_leads_to_the_one_that_was_meant(tmp_path: Path) ->
         source(attributes=["celeb_id"]).load(tmp_path)
 
 
+def test_an_attribute_is_named_once() -> None:
+    options = {"id": "me/data", "size": 16, "attributes": ["Young", "Smiling", "Young"]}
+    with pytest.raises(UserError, match=r"data\.attributes .*: 'Young' is named twice"):
+        load_data(DataSpec.model_validate({"source": "hub_attributes", **options}), None)
+
+
 def test_without_datasets_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vdu_bench.data.hub_files.importlib.util.find_spec", lambda _: None)
     for ask in (source().roots, source().load, CelebA().load):

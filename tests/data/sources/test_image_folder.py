@@ -18,6 +18,7 @@ from vdu_bench.data.image_set import ImageSet
 from vdu_bench.data.specs import DataSpec
 from vdu_bench.data.splits import DataSplits
 from vdu_bench.errors import UserError
+from vdu_bench.files import stamp
 
 
 def load(folder: Path | str, data_dir: Path | None = None, **options: Any) -> DataSplits:
@@ -82,11 +83,34 @@ def test_hidden_folders_and_files_are_nobody_s_images(tmp_path: Path) -> None:
     assert load(tmp_path).digest() == before
 
 
-def test_images_lie_at_any_depth_and_links_to_folders_are_not_followed(tmp_path: Path) -> None:
-    class_folders(tmp_path)
-    picture(tmp_path / "cat" / "winter" / "a.JPG", 1)
-    (tmp_path / "cat" / "up").symlink_to(tmp_path)
-    assert len(load(tmp_path).train) + len(load(tmp_path).held_out) == 36
+def test_parts_are_found_in_any_spelling_of_their_names(tmp_path: Path) -> None:
+    class_folders(tmp_path / "Train")
+    class_folders(tmp_path / "TEST", dict.fromkeys(CLASSES, 3), first=100)
+    splits = load(tmp_path)
+    assert (splits.train.names, len(splits.train), len(splits.held_out)) == (tuple(CLASSES), 35, 9)
+    class_folders(tmp_path / "test")
+    with pytest.raises(UserError, match="has TEST/ and test/, which are the same part: put all that is in them into"):
+        load(tmp_path)
+
+
+def test_beside_a_table_folders_and_images_are_called_as_they_like(tmp_path: Path) -> None:
+    portraits(tmp_path)
+    picture(tmp_path / "test" / "sheet.png", 1)
+    picture(tmp_path / "stray.png", 1)
+    assert len(load(tmp_path, attributes="metadata.csv").train) == 8
+
+
+def test_images_lie_at_any_depth_and_links_are_taken_for_what_they_lead_to(tmp_path: Path) -> None:
+    class_folders(tmp_path / "data")
+    picture(tmp_path / "data" / "cat" / "winter" / "a.JPG", 1)
+    picture(tmp_path / "data" / "cat" / "b.jpg", 2).rename(tmp_path / "data" / "cat" / "b.JFIF")
+    (tmp_path / "data" / "cat" / "c.png").symlink_to(picture(tmp_path / "elsewhere" / "fox" / "0.png", 3))
+    picture(tmp_path / "elsewhere" / "fox" / "1.png", 4)
+    (tmp_path / "data" / "fox").symlink_to(tmp_path / "elsewhere" / "fox")
+    (tmp_path / "data" / "cat" / ".up").symlink_to(tmp_path)
+    splits = load(tmp_path / "data")
+    assert splits.train.names == ("cat", "dog", "eel", "fox")
+    assert len(splits.train) + len(splits.held_out) == 35 + 3 + 2
 
 
 def test_grey_images_have_one_channel_unless_three_are_asked_for(tmp_path: Path) -> None:
@@ -152,6 +176,32 @@ def test_a_table_of_attributes(tmp_path: Path) -> None:
     shuffled = (tmp_path / "metadata.csv").read_text().splitlines()
     table(tmp_path, sorted(shuffled[1:]))
     assert load(tmp_path, attributes="metadata.csv").digest() == splits.digest(), "the order of lines does not matter"
+    table(tmp_path, [f"./{line}" for line in shuffled[1:]], " file_name,hat , beard")
+    again = load(tmp_path, attributes="metadata.csv")
+    assert (again.train.names, again.digest()) == (splits.train.names, splits.digest()), "nor do spellings"
+
+
+def test_columns_that_are_no_attributes_are_left_out_by_names(tmp_path: Path) -> None:
+    portraits(tmp_path)
+    rows = [f"{number},faces/{number}.png,a man, {number % 2},{number % 3 == 0:d}" for number in range(10)]
+    table(tmp_path, rows, ",file_name,text,hat,beard")
+    splits = load(tmp_path, attributes="metadata.csv", names=["beard", "hat"])
+    assert splits.train.names == ("beard", "hat")
+    assert int(splits.train.shows("hat").sum() + splits.held_out.shows("hat").sum()) == 5
+
+
+def test_an_image_in_two_spellings_comes_twice(tmp_path: Path) -> None:
+    folder = portraits(tmp_path / "mine")
+    for name in (
+        "./faces/1.png",
+        "faces//1.png",
+        "faces/../faces/1.png",
+        "../mine/faces/1.png",
+        f"{folder}/faces/1.png",
+    ):
+        table(folder, ["faces/1.png,0,1", f"{name},1,1"])
+        with pytest.raises(UserError, match=r"line 3: .*faces/+1\.png comes twice"):
+            load(folder, attributes="metadata.csv")
 
 
 def test_each_part_has_a_table_of_its_own(tmp_path: Path) -> None:
@@ -170,6 +220,8 @@ TABLES = {
     "text": (["faces/1.png,0,a man"], "file_name,hat,text", "text is 'a man', and a truth value is 1 or 0"),
     "empty": ([], "file_name,hat,beard", "has no row"),
     "alone": (["faces/1.png"], "file_name", "no column beside 'file_name'"),
+    "doubled column": (["faces/1.png,0,1"], "file_name,hat, hat", "two columns 'hat' in its first line: rename one"),
+    "unnamed column": (["2,faces/1.png,0"], ",file_name,hat", "column 1 has no name in the first line; give it one"),
 }
 
 
@@ -182,6 +234,13 @@ def test_a_malformed_table_names_the_line(tmp_path: Path, case: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def in_parts(folder: Path) -> Path:
+    """Class folders moved into train/."""
+    folder.rename(folder.with_name("train"))
+    folder.mkdir()
+    return folder.with_name("train").rename(folder / "train")
+
+
 MISTAKES = {
     "no folder": (lambda folder: shutil.rmtree(folder), {}, "data is not there"),
     "a file": (lambda folder: (shutil.rmtree(folder), folder.write_text("")), {}, "data is no folder"),
@@ -190,6 +249,41 @@ MISTAKES = {
     "no class": (lambda folder: [shutil.rmtree(folder / name) for name in CLASSES], {}, "has no class"),
     "one class": (lambda folder: [shutil.rmtree(folder / name) for name in ("cat", "dog")], {}, "one class alone"),
     "stray": (lambda folder: picture(folder / "a.png", 1), {}, r"a\.png is in no class"),
+    "stray beside parts": (
+        lambda folder: (in_parts(folder), picture(folder / "a.png", 1)),
+        {},
+        r"a\.png is in no part of the data: put it into its class in train/, or take it away",
+    ),
+    "test beside classes": (
+        lambda folder: picture(folder / "Test" / "a.png", 1),
+        {},
+        "has Test/, a name of the held-out part, and no train/: move the folders of the classes into train/, or",
+    ),
+    "a broken link": (
+        lambda folder: (folder / "cat" / "a.png").symlink_to(folder / "nowhere"),
+        {},
+        r"cat/a\.png is a link to what is not there: mend it",
+    ),
+    "a broken link for a class": (
+        lambda folder: (folder / "fox").symlink_to(folder / "nowhere"),
+        {},
+        "data/fox is a link to what is not there: mend it",
+    ),
+    "a broken link for a part": (
+        lambda folder: (in_parts(folder), (folder / "test").symlink_to(folder / "nowhere")),
+        {},
+        "data/test is a link to what is not there: mend it",
+    ),
+    "a linked folder": (
+        lambda folder: (folder / "cat" / "up").symlink_to(folder),
+        {},
+        "cat/up is a link to a folder, which is not followed: put the images there",
+    ),
+    "a format that is not read": (
+        lambda folder: [picture(folder / "cat" / name, 1) for name in ("b.GIF", "a.gif")],
+        {},
+        r"cat/a\.gif is of a format that is not read: convert it to PNG",
+    ),
     "not an image": (
         lambda folder: (folder / "cat" / "a.png").write_text("no"),
         {},
@@ -206,6 +300,12 @@ MISTAKES = {
     "unknown option": (lambda _: None, {"sizes": 8}, "no option 'sizes'; did you mean 'size'"),
     "names alone": (lambda _: None, {"names": ["hat"]}, "names: they are columns"),
     "no table": (lambda _: None, {"attributes": "metadata.csv"}, "cannot read .*metadata.csv"),
+    "names twice": (
+        lambda _: None,
+        {"attributes": "metadata.csv", "names": ["hat", "beard", "hat"]},
+        r"data\.names .*'hat' is named twice",
+    ),
+    "an empty name": (lambda _: None, {"attributes": "metadata.csv", "names": [""]}, "a column's name is empty"),
     "held out": (lambda _: None, {"held_out": 1.5}, "data.held_out"),
 }
 
@@ -253,6 +353,18 @@ def test_the_stamp_follows_the_images_and_nothing_beside_them(tmp_path: Path) ->
     before = data_stamp(attributes, None) if portraits(tmp_path) else ""
     table(tmp_path, ["faces/1.png,0,0"])
     assert data_stamp(attributes, None) != before
+
+
+def test_a_broken_link_has_a_stamp_which_changes_when_it_is_mended(tmp_path: Path) -> None:
+    class_folders(tmp_path / "data")
+    (tmp_path / "data" / "cat" / ".#lock").symlink_to(tmp_path / "later.png")
+    (tmp_path / "data" / "cat" / ".round").symlink_to(tmp_path / "data" / "cat" / ".round")
+    spec = DataSpec.model_validate({"source": "image_folder", "folder": str(tmp_path / "data")})
+    before = data_stamp(spec, None)
+    assert before == data_stamp(spec, None)
+    picture(tmp_path / "later.png", 1)
+    assert data_stamp(spec, None) != before
+    assert stamp([tmp_path / "nowhere"]) != stamp([tmp_path / "later.png"])
 
 
 def test_columns_of_two_parts_in_another_order_are_the_same_concepts(tmp_path: Path) -> None:

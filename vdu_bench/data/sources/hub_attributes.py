@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from vdu_bench.data.hub_files import (
     HELD_OUT,
@@ -48,6 +48,14 @@ class HubAttributes(HubFiles):
     size: PositiveInt = Field(description="height and width of the images in pixels")
     train_images: ImageCount = Field("all", description="how many of the training part")
     held_out_images: ImageCount = Field("all", description="how many of the held-out part")
+
+    @field_validator("attributes")
+    @classmethod
+    def _each_once(cls, attributes: tuple[str, ...]) -> tuple[str, ...]:
+        for name in attributes:
+            if attributes.count(name) > 1:
+                raise ValueError(f"{name!r} is named twice")
+        return attributes
 
     def roots(self, data_dir: Path | None) -> list[Path]:
         return [file for files in self._parts(data_dir) for file in files]

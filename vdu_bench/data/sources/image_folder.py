@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vdu_bench.data.image_files import Labelled, by_class, by_table, parts_of, places_of
 from vdu_bench.data.source import DataSource
@@ -41,6 +41,16 @@ class ImageFolder(DataSource):
         None, min_length=1, description="the columns that are attributes; all but file_name if not given"
     )
 
+    @field_validator("names")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            if not name.strip():
+                raise ValueError("a column's name is empty")
+            if (names or ()).count(name) > 1:
+                raise ValueError(f"{name!r} is named twice")
+        return names
+
     @model_validator(mode="after")
     def _names_of_a_table(self) -> ImageFolder:
         if self.names is not None and self.attributes is None:
@@ -61,7 +71,7 @@ class ImageFolder(DataSource):
 
     def parts(self, data_dir: Path | None) -> tuple[Labelled, Labelled | None]:
         """The files of both parts; None where a share of the first is to be held out. Raises UserError, as `load`."""
-        train, held_out = (None if part is None else self._labelled(part) for part in parts_of(self.place(data_dir)))
+        train, held_out = (None if part is None else self._labelled(part) for part in self._parts(data_dir))
         assert train is not None  # parts_of gives a first part
         if held_out is not None and (other := set(train.names) ^ set(held_out.names)):
             name = min(other)
@@ -70,7 +80,7 @@ class ImageFolder(DataSource):
         return train, None if held_out is None else held_out.in_order_of(train.names)
 
     def roots(self, data_dir: Path | None) -> list[Path]:
-        parts = [part for part in parts_of(self.place(data_dir)) if part is not None]
+        parts = [part for part in self._parts(data_dir) if part is not None]
         if self.attributes is None:
             return [place for part in parts for place in places_of(part)]
         return [place for part in parts for place in (part / self.attributes, *self._labelled(part).files)]
@@ -91,6 +101,9 @@ class ImageFolder(DataSource):
             sizes = " and ".join(f"{images.images.shape[-1]} pixels" for images in (first, second))
             raise UserError(f"{self.place(data_dir)}: its parts have images of {sizes}: give one for all by data.size")
         return DataSplits(first, second)
+
+    def _parts(self, data_dir: Path | None) -> tuple[Path, Path | None]:
+        return parts_of(self.place(data_dir), classes=self.attributes is None)
 
     def _labelled(self, part: Path) -> Labelled:
         return by_class(part) if self.attributes is None else by_table(part / self.attributes, self.names)

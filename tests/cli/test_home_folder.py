@@ -1,0 +1,49 @@
+"""A ~ for the home folder, where no shell made it one: as in --out=~/found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import cli
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_of_a_search(home: Path, tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna", reason="the extra 'tune' is not installed")
+    asked: list[Path] = []
+
+    def searched(searches: list[Any], *_: object) -> list[Any]:
+        asked.extend(search.out for search in searches)
+        return []
+
+    monkeypatch.setattr("vdu_bench.tuning.jobs.run_searches", searched)
+    cli("tune", "--task", tiny_file, "--methods", "esd", "--store", home / "store", "--quiet", "--out=~/found")
+    assert asked == [home / "found"]
+
+
+def test_of_a_page(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def written(records: list[Path], out: Path, *_: object) -> Path:
+        del records
+        out.mkdir()
+        (out / "index.html").write_text("a page")
+        return out / "index.html"
+
+    monkeypatch.setattr("vdu_bench.reports.page.page.write_page", written)
+    cli("page", "anything", "--store", home / "store", "--out=~/site")
+    assert capsys.readouterr().out.startswith(f"{home / 'site' / 'index.html'} (")
+
+
+def test_of_a_model_that_is_taken_out(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("vdu_bench.records.read_record", lambda file: file)
+    monkeypatch.setattr("vdu_bench.engine.export.models.export_model", lambda record, _, to, form: (record, to, form))
+    cli("export", "~/seed0.json", "~/model", "--store", home / "store")
+    assert capsys.readouterr().out.strip() == str((home / "seed0.json", home / "model", "pipeline"))

@@ -69,8 +69,8 @@ class PlantedExecutor:
     cells: list[Cell] = field(default_factory=list)
 
     def check(self, cells: Sequence[Cell]) -> dict[str, str]:
-        """All can be run."""
-        return {}
+        """All can be run; of no images."""
+        return {cell.task.digest(): "" for cell in cells}
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
         for cell in cells:

@@ -47,3 +47,13 @@ def test_of_a_model_that_is_taken_out(
     monkeypatch.setattr("vdu_bench.engine.export.models.export_model", lambda record, _, to, form: (record, to, form))
     cli("export", "~/seed0.json", "~/model", "--store", home / "store")
     assert capsys.readouterr().out.strip() == str((home / "seed0.json", home / "model", "pipeline"))
+
+
+def test_of_what_is_read(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Arguments that may be several, and options that name a folder."""
+    cli("table", "~/none", code=2)
+    assert str(home / "none") in capsys.readouterr().err
+    cli("check", "--records=~/new", "--reference", home / "old", code=2)
+    assert "~" not in capsys.readouterr().err
+    cli("plot", "~no-such-user/results", code=2)
+    assert "~no-such-user/results" in capsys.readouterr().err

@@ -18,16 +18,11 @@ Form = Literal["pipeline", "changed", "lora"]
 def export(
     record: Annotated[
         Path,
-        typer.Argument(
-            callback=lambda record: record.expanduser(),
-            help="A record, such as results/records/digits_1/vdu/seed0.json.",
-        ),
+        typer.Argument(help="A record, such as results/records/digits_1/vdu/seed0.json."),
     ],
     folder: Annotated[
         Path,
-        typer.Argument(
-            callback=lambda folder: folder.expanduser(), metavar="DIR", help="Where to; made where it is missing."
-        ),
+        typer.Argument(metavar="DIR", help="Where to; made where it is missing."),
     ],
     as_: Annotated[
         Form | None,

@@ -18,6 +18,7 @@ from vdu_bench.cli.completion import complete_names, complete_tasks
 from vdu_bench.cli.config import blamed
 from vdu_bench.cli.export import exporting
 from vdu_bench.cli.help_texts import join_paragraphs, reword
+from vdu_bench.cli.home_folder import expand_home
 from vdu_bench.cli.new import creating
 from vdu_bench.cli.options import (
     Attacks,
@@ -279,6 +280,7 @@ app.add_typer(creating)
 app.add_typer(exporting)
 app.add_typer(storing, name="store")
 join_paragraphs(app)
+expand_home(app)
 
 
 def _is_typer_s(error: SystemExit) -> bool:

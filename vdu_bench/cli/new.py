@@ -80,7 +80,7 @@ def task(
 
     if name in catalog():
         raise UserError(f"there is a task {name!r} already; take another name, which records go by")
-    if not data.expanduser().is_dir():
+    if not data.is_dir():
         raise UserError(f"--data {data}: there is no such folder; in it lies a folder of images for each class")
     columns = None if names is None else names_in(names, "--names", "column")
     if columns is not None and attributes is None:
@@ -88,7 +88,7 @@ def task(
     whose = find_task(parent)
     of_file = parent.endswith((".yaml", ".yml"))
     options = {
-        "folder": str(data.expanduser().absolute()),
+        "folder": str(data.absolute()),
         "attributes": attributes,
         "names": columns,
         "size": size,

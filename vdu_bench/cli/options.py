@@ -77,9 +77,7 @@ Everything = Annotated[
     bool, typer.Option("--all", help="Print all columns of the leaderboard, and not the most important ones alone.")
 ]
 Samples = Annotated[int | None, typer.Option(help="Images a cell; the task's own number if not given.")]
-Out = Annotated[
-    Path, typer.Option(callback=lambda out: out.expanduser(), help="Folder for records, leaderboards and plots.")
-]
+Out = Annotated[Path, typer.Option(help="Folder for records, leaderboards and plots.")]
 Name = Annotated[
     str | None,
     typer.Option(
@@ -224,8 +222,7 @@ def require_words(**options: str | None) -> None:
 
 def data_dir_at(folder: Path | None) -> Path | None:
     """The folder of --data-dir as an absolute path."""
-    # Expanded here, since no shell does that for what comes from VDU_BENCH_DATA.
-    return folder.expanduser().absolute() if folder is not None else None
+    return folder.absolute() if folder is not None else None
 
 
 def executor_of(
@@ -269,5 +266,4 @@ def store_at(folder: Path | None, progress: Any) -> Any:
     from vdu_bench.engine.shipped import shipped_artifacts
     from vdu_bench.engine.store import Store
 
-    # No shell does that for what comes from the environment or from a file.
-    return Store((folder or user_cache_path("vdu-bench")).expanduser(), shipped_artifacts(), progress.say)
+    return Store(folder or user_cache_path("vdu-bench"), shipped_artifacts(), progress.say)

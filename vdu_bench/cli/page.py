@@ -19,7 +19,7 @@ def page(
     records: Folders = None,
     out: Annotated[
         Path,
-        typer.Option(callback=lambda out: out.expanduser(), help="The folder of the page, which is its index.html."),
+        typer.Option(help="The folder of the page, which is its index.html."),
     ] = Path("site"),
     title: Annotated[str, typer.Option(help="What the page is called.")] = "vdu-bench results",
     store: StoreOption = None,

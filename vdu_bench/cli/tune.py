@@ -46,7 +46,7 @@ def tune(
     device: Device = "auto",
     out: Annotated[
         Path,
-        typer.Option(callback=lambda out: out.expanduser(), help="Folder for journals, settings, tables and plots."),
+        typer.Option(help="Folder for journals, settings, tables and plots."),
     ] = Path("results/tuned"),
     store: StoreOption = None,
     jobs: Annotated[

@@ -10,6 +10,7 @@ from pathlib import Path
 from cells import PROTOCOL, result
 
 from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.names import RestsOn
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.store import Store
 from vdu_bench.records import Ledger, Record, Seeds, Status, Timings
@@ -68,9 +69,9 @@ class PlantedExecutor:
     """Stopped, as by Ctrl-C, when so many contestants' cells were run."""
     cells: list[Cell] = field(default_factory=list)
 
-    def check(self, cells: Sequence[Cell]) -> dict[str, str]:
-        """All can be run; of no images."""
-        return {cell.task.digest(): "" for cell in cells}
+    def check(self, cells: Sequence[Cell]) -> dict[str, RestsOn]:
+        """All can be run; they rest on nothing."""
+        return {cell.task.digest(): {} for cell in cells}
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
         for cell in cells:

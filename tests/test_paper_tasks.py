@@ -128,6 +128,9 @@ print("HEAVY:", [name for name in ("torch", "timm", "datasets", "pandas") if nam
 
     shutil.rmtree(place / "mnist")
     write_mnist(place / "mnist", zipped=True, seed=1)
+    cli(*command, code=2)
+    assert "was measured with another set of images than mnist_1_small has now" in capsys.readouterr().err
+    (tmp_path / "out").rename(tmp_path / "of the first")
     cli(*command)
     said = capsys.readouterr().err
     assert "reused" not in said.replace("mnist_small: ", ""), "no cell and, by the digest of its data, no stage"
@@ -137,6 +140,7 @@ print("HEAVY:", [name for name in ("torch", "timm", "datasets", "pandas") if nam
 
     # The first content again, from another place: other cells, but every stage is found.
     monkeypatch.setenv("VDU_BENCH_DATA", str(data))
+    shutil.rmtree(tmp_path / "out")
     cli(*command)
     said = capsys.readouterr().err
     assert "reused 4 of 4" not in said

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vdu_bench.engine.cells import Cell, expand
-from vdu_bench.engine.names import check_images, check_names
+from vdu_bench.engine.names import check_names, check_rests_on
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.models.specs import LaplacePosterior, SnapshotPosterior
@@ -121,9 +121,18 @@ def test_other_images_do_not_replace_records(tiny_task: Task, tmp_path: Path) ->
     there.protocol.data_fingerprint = "before"
     put(there, tmp_path)
     cells = cells_of(tiny_task)
-    check_images(cells, tmp_path, {tiny_task.digest(): "before"})
-    with pytest.raises(UserError, match="other/seed3.json was measured on other images than tiny has now: give"):
-        check_images(cells, tmp_path, {tiny_task.digest(): "now"})
+    check_rests_on(cells, tmp_path, {tiny_task.digest(): {"images": "before"}})
+    with pytest.raises(UserError, match="other/seed3.json was measured with another set of images than tiny has now:"):
+        check_rests_on(cells, tmp_path, {tiny_task.digest(): {"images": "now"}})
+
+
+def test_another_base_from_elsewhere_does_not_replace_records(tiny_task: Task, tmp_path: Path) -> None:
+    """In the same place, so that the task says the same."""
+    put(record_of(tiny_task, digests={"base": "before"}), tmp_path)
+    cells = cells_of(tiny_task)
+    check_rests_on(cells, tmp_path, {tiny_task.digest(): {"images": "any", "base": "before"}})
+    with pytest.raises(UserError, match="was measured with another base than tiny has now: give the task a name"):
+        check_rests_on(cells, tmp_path, {tiny_task.digest(): {"images": "any", "base": "now"}})
 
 
 def test_what_decides_nothing_is_no_difference(tiny_task: Task, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import Outcome, run_cells
 from vdu_bench.engine.store import Store
+from vdu_bench.errors import UserError
 from vdu_bench.methods.vdu import SCALE_BATCHES
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.specs import CheckpointPosterior
@@ -38,11 +39,11 @@ def command(file: Path, root: Path, *more: str | Path, methods: str = ",".join(M
     return ["run", "--task", file, "--methods", methods, "--device", "cpu", *places, *more]
 
 
-def run(task: Task, root: Path, *methods: str, fresh: bool = False) -> Outcome:
+def run(task: Task, root: Path, *methods: str, fresh: bool = False, out: str = "out") -> Outcome:
     """The same as the command, without tables and plots."""
     store, progress = Store(root / "store"), Progress(quiet=True)
     cells, _ = expand([task], methods, (0,), "full", {}, "cpu")
-    return run_cells(cells, store, root / "out", progress, LocalExecutor(store, progress, fresh), fresh)
+    return run_cells(cells, store, root / out, progress, LocalExecutor(store, progress, fresh), fresh)
 
 
 def records(root: Path) -> dict[str, Record]:
@@ -223,17 +224,19 @@ def test_a_base_from_elsewhere(
     assert len(run(task, copied, "vdu").reused) == 3
     checkpoints = CheckpointPosterior(source="checkpoints", checkpoints=(str(theirs), str(other)))
     # Rounded to half precision, one weight in two hundred is the same in both, and has no deviation.
-    outcome = run(task.model_copy(update={"posterior": checkpoints}), copied, "vdu")
+    outcome = run(task.model_copy(update={"posterior": checkpoints}), copied, "vdu", out="by checkpoints")
     assert outcome.failed == []
     assert outcome.records[0].outcomes == own["original"].outcomes
     drifts["checkpoints"] = drift(outcome.records[-1])
     assert len(set(drifts.values())) == 3
     assert min(drifts.values()) > 0
 
-    # Something else in the same place is another base.
+    # Something else in the same place is another base, and its records stand in another folder.
     shutil.rmtree(theirs)
     shutil.copytree(other, theirs)
-    outcome = run(task, copied, "vdu")
+    with pytest.raises(UserError, match="was measured with another base than tiny_hats has now"):
+        run(task, copied, "vdu")
+    outcome = run(task, copied, "vdu", out="of the other")
     assert outcome.reused == []
     assert outcome.records[0].outcomes == own["retrain"].outcomes
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from vdu_bench.engine.cards import check_jobs, device_of, devices_in
 from vdu_bench.engine.cells import Cell, tasks_of
+from vdu_bench.engine.names import RestsOn
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.remote_progress import RemoteProgress, following
 from vdu_bench.engine.shipped import shipped_artifacts
@@ -48,7 +49,7 @@ class ClusterExecutor(ABC):
         self._client: Client | None = None
         self._ready: list[Any] = []
 
-    def check(self, cells: Sequence[Cell]) -> Mapping[str, str]:
+    def check(self, cells: Sequence[Cell]) -> Mapping[str, RestsOn]:
         """Raise UserError for cells that cannot be run, or where there are no workers; these are kept for `run`.
 
         Returns as `Executor.check`.
@@ -254,7 +255,7 @@ def _warm_up(*place: Any) -> None:
     _worker_there(*place)
 
 
-def _check_there(cells: Sequence[Cell], *place: Any) -> dict[str, str]:
+def _check_there(cells: Sequence[Cell], *place: Any) -> dict[str, RestsOn]:
     worker = _worker_there(*place)
     from vdu_bench.engine.worker import check_settings
 

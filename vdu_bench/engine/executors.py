@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from vdu_bench.engine.cells import Cell, tasks_of
+from vdu_bench.engine.names import RestsOn
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.store import Store
 from vdu_bench.records import Record
@@ -20,10 +21,10 @@ class Executor(Protocol):
     def check_devices(self, cells: Sequence[Cell]) -> None:
         """Raise UserError for devices that it does not take, before anything is started; a part of `check`."""
 
-    def check(self, cells: Sequence[Cell]) -> Mapping[str, str]:
+    def check(self, cells: Sequence[Cell]) -> Mapping[str, RestsOn]:
         """Raise UserError for cells that cannot be run, before anything is written.
 
-        Returns the digests of their tasks' images, by the tasks' own digests.
+        Returns what their tasks rest on, by the tasks' digests.
         """
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
@@ -46,7 +47,7 @@ class LocalExecutor:
     def check_devices(self, cells: Sequence[Cell]) -> None:
         """Nothing: the device is looked for with the rest."""
 
-    def check(self, cells: Sequence[Cell]) -> Mapping[str, str]:
+    def check(self, cells: Sequence[Cell]) -> Mapping[str, RestsOn]:
         self._worker = self._hired(cells)
         return self._worker.check_data(cells)
 

@@ -52,26 +52,37 @@ def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record], s
             _check_same(file, read_record(file), cell, found.get(cell.name), recipes)
 
 
-def check_images(cells: Sequence[Cell], out: Path, digests: Mapping[str, str]) -> None:
-    """Refuse cells whose task has other images than the records of its variant that are there, whatever their rows.
+_CALLED = {"images": "set of images", "base": "base"}
+
+RestsOn = Mapping[str, str]
+"""Digests of what a task rests on that is not made here: its ``images``, and a ``base`` from elsewhere."""
+
+
+def check_rests_on(cells: Sequence[Cell], out: Path, rests_on: Mapping[str, RestsOn]) -> None:
+    """Refuse cells that rest on something else than the records of their variant that are there, whatever their rows.
 
     Args:
         cells: what is to be made.
         out: the folder of the results.
-        digests: of the tasks' images, by the tasks' own digests.
+        rests_on: what their tasks rest on, by the tasks' digests.
 
     Raises:
-        UserError: naming a file of other images.
+        UserError: naming a file that rests on other images, or on another base.
     """
     variants = {(out / "records" / f"{cell.name}.json").parent.parent: cell for cell in cells}
     for folder, cell in variants.items():
         for file in sorted(folder.glob("*/seed*.json")):
-            protocol = read_record(file).protocol
-            if protocol is not None and protocol.data_fingerprint not in ("", digests[cell.task.digest()]):
-                raise UserError(
-                    f"{file} was measured on other images than {cell.task.name} has now: give the task a name of its "
-                    "own, or name another --out"
-                )
+            record = read_record(file)
+            there = {
+                "images": "" if record.protocol is None else record.protocol.data_fingerprint,
+                "base": record.digests.get("base", ""),
+            }
+            for what, digest in rests_on[cell.task.digest()].items():
+                if there[what] not in ("", digest):
+                    raise UserError(
+                        f"{file} was measured with another {_CALLED[what]} than {cell.task.name} has now: give the "
+                        "task a name of its own, or name another --out"
+                    )
 
 
 def differences(record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.estimate import UNKNOWN, Estimate, duration
 from vdu_bench.engine.executors import Executor
-from vdu_bench.engine.names import check_images, check_names
+from vdu_bench.engine.names import check_names, check_rests_on
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.stages.record import find_record
 from vdu_bench.engine.store import Store
@@ -65,7 +65,7 @@ def run_cells(
     require_place(out, "--out")
     if missing:
         require_place(store.root, "--store")
-        check_images(missing, out, executor.check(missing))
+        check_rests_on(missing, out, executor.check(missing))
         require_writable(store.root, "--store")
     require_writable(out, "--out")
     for record in found.values():

@@ -10,6 +10,7 @@ from vdu_bench.engine.cells import Cell, tasks_of
 from vdu_bench.engine.device import set_device
 from vdu_bench.engine.failures import forget_failure, tell_failure
 from vdu_bench.engine.memory import check_memory, release
+from vdu_bench.engine.names import RestsOn
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.recording import failed_record, make_record
 from vdu_bench.engine.stages.base import base, pipeline_of
@@ -80,17 +81,22 @@ class Worker:
         again = OF_CELLS if fresh else ()
         self._shop = Workshop(store, set_device(device), progress, data_dir, again, run=run)
 
-    def check_data(self, cells: Sequence[Cell]) -> dict[str, str]:
+    def check_data(self, cells: Sequence[Cell]) -> dict[str, RestsOn]:
         """Raise UserError for a task whose data, base from elsewhere or probes are not there or not what it needs.
 
-        Returns the digests of the tasks' images, by the tasks' own digests.
+        Returns what the tasks rest on, by their digests.
         """
+        rests_on: dict[str, RestsOn] = {}
         for task in tasks_of(cells):
             for check in self._checks(task):
                 check()
+            known = {"images": self._shop.data_digest(task)}
             if task.recipe is None:
-                check_base(task, _of(task, cells), pipeline_of(base(self._shop, task)))
-        return {task.digest(): self._shop.data_digest(task) for task in tasks_of(cells)}
+                whole = base(self._shop, task)
+                check_base(task, _of(task, cells), pipeline_of(whole))
+                known["base"] = whole.digest
+            rests_on[task.digest()] = known
+        return rests_on
 
     def to_fetch(self, tasks: Sequence[Task]) -> list[str]:
         """What a run would have to fetch first, a sentence each. Fetches nothing and makes no stage; raises as

@@ -147,6 +147,13 @@ def test_what_decides_nothing_is_no_difference(tiny_task: Task, tmp_path: Path) 
     check(cells_of(tiny_task), tmp_path)
 
 
+def test_settings_of_probes_are_compared_as_records_hold_them(tiny_task: Task, tmp_path: Path) -> None:
+    settings = {"relearn": {"images": (5, 25), "learning_rate": 1, "samples": None}}
+    told = {"relearn": {"images": [5, 25], "learning_rate": 1.0, "samples": None, "clip_norm": 1.0}}
+    put(record_of(tiny_task, probe_settings=told), tmp_path)
+    check(cells_of(tiny_task.model_copy(update={"probe_settings": settings})), tmp_path)
+
+
 def test_a_record_that_is_found_is_held_against_the_one_that_is_there(tiny_task: Task, tmp_path: Path) -> None:
     put(record_of(tiny_task), tmp_path)
     cell = next(cell for cell in cells_of(tiny_task) if cell.method == "vdu")

@@ -106,7 +106,9 @@ def differences(record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
         pairs["compute.autocast"] = _half(protocol.dtype), _half(task.compute.autocast)
     if "pairs" in record.probe_settings and "strength" in (pairs_drawn := record.probe_settings["pairs"]):
         pairs["pair_strength"] = pairs_drawn["strength"], task.pair_strength
-    for probe, given in task.probe_settings.items():
+    # As a record holds them: from Python a tuple may be given.
+    settings = json.loads(json.dumps(task.probe_settings, default=str))
+    for probe, given in settings.items():
         known = record.probe_settings.get(probe, {})
         pairs |= {f"probe_settings.{probe}.{name}": (known[name], given[name]) for name in given.keys() & known.keys()}
     for name, (there, here) in pairs.items():

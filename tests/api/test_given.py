@@ -82,14 +82,7 @@ def test_slips_in_a_judging(given: dict[str, Any], words: str, tmp_path: Path, t
     refused(vdu_bench.evaluate, tmp_path, words, **{"task": tiny_task, "checkpoint": "somewhere", **given})
 
 
-def test_what_is_one_or_several_may_be_any_collection(tiny_task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def stop(cells: list[Any], *_: object, **__: object) -> None:
-        asked.extend(cell.name for cell in cells)
-        raise UserError("that was all")
-
-    monkeypatch.setattr("vdu_bench.api.running.run_cells", stop)
+def test_what_is_one_or_several_may_be_any_collection(tiny_task: Task, asked: list[str]) -> None:
     with pytest.raises(UserError, match="that was all"):
         vdu_bench.run((tiny_task,), iter(["esd", VDU]), range(2), settings={"vdu": ({"gamma": 0.3},)}, quiet=True)
     assert [name for name in asked if "/esd" in name] == ["tiny/esd/seed0", "tiny/esd/seed1"]

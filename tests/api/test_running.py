@@ -164,14 +164,7 @@ def test_a_pipeline_without_a_name(tiny_task: Task, tiny_model: Any, tmp_path: P
         vdu_bench.evaluate(tiny_task, 3, store=tmp_path)
 
 
-def test_a_name_beside_settings_is_a_variant_without_any(tiny_task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def stop(cells: list[Any], *_: object, **__: object) -> None:
-        asked.extend(cell.name for cell in cells)
-        raise UserError("that was all")
-
-    monkeypatch.setattr("vdu_bench.api.running.run_cells", stop)
+def test_a_name_beside_settings_is_a_variant_without_any(tiny_task: Task, asked: list[str]) -> None:
     with pytest.raises(UserError, match="that was all"):
         vdu_bench.run(tiny_task, ["vdu", VDU(gamma=0.3)], quiet=True)
     assert [name for name in asked if "/vdu" in name] == ["tiny/vdu/seed0", "tiny/vdu+gamma=0.3/seed0"]

@@ -16,14 +16,8 @@ Form = Literal["pipeline", "changed", "lora"]
 
 @exporting.command()
 def export(
-    record: Annotated[
-        Path,
-        typer.Argument(help="A record, such as results/records/digits_1/vdu/seed0.json."),
-    ],
-    folder: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="Where to; made where it is missing."),
-    ],
+    record: Annotated[Path, typer.Argument(help="A record, such as results/records/digits_1/vdu/seed0.json.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made where it is missing.")],
     as_: Annotated[
         Form | None,
         typer.Option(

@@ -17,10 +17,7 @@ paging = typer.Typer()
 @paging.command()
 def page(
     records: Folders = None,
-    out: Annotated[
-        Path,
-        typer.Option(help="The folder of the page, which is its index.html."),
-    ] = Path("site"),
+    out: Annotated[Path, typer.Option(help="The folder of the page, which is its index.html.")] = Path("site"),
     title: Annotated[str, typer.Option(help="What the page is called.")] = "vdu-bench results",
     store: StoreOption = None,
 ) -> None:

@@ -44,10 +44,7 @@ def tune(
     plugin: Plugins = None,
     data_dir: DataDir = None,
     device: Device = "auto",
-    out: Annotated[
-        Path,
-        typer.Option(help="Folder for journals, settings, tables and plots."),
-    ] = Path("results/tuned"),
+    out: Annotated[Path, typer.Option(help="Folder for journals, settings, tables and plots.")] = Path("results/tuned"),
     store: StoreOption = None,
     jobs: Annotated[
         int,

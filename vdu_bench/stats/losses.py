@@ -104,7 +104,7 @@ class _Pool(NamedTuple):
     seeds: Floats
     """The degrees of freedom of the cells that are in it, added."""
     left_out: NDArray[np.bool_]
-    """Cells that scatter far more than is typical, ``[..., T]``."""
+    """Cells that lie beyond a gap, ``[..., T]``."""
 
 
 def _pool(scatter: Floats, freedom: Floats, least: float) -> _Pool:

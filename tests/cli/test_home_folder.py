@@ -57,3 +57,13 @@ def test_of_what_is_read(home: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "~" not in capsys.readouterr().err
     cli("plot", "~no-such-user/results", code=2)
     assert "~no-such-user/results" in capsys.readouterr().err
+
+
+def test_of_a_task_file(home: Path, tiny_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where its own name has a comma in it."""
+    for name in ("mine.yaml", "mine, too.yaml"):
+        (home / name).write_text(tiny_file.read_text())
+        cli("run", f"--task=~/{name}", "--methods", "original", "--store", home / "store", "--dry-run")
+        assert "tiny" in capsys.readouterr().out
+    cli("run", "--task=~/none.yaml", "--methods", "original", code=2)
+    assert str(home / "none.yaml") in capsys.readouterr().err

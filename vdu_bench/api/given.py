@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,7 @@ def check_jobs(jobs: int) -> None:
 def the_tasks(given: TaskLike | Sequence[TaskLike], variants: Sequence[Mapping[str, Any]]) -> list[Task]:
     """The tasks, each changed in every way. Raises UserError for an unknown task or key, and where there is no task."""
     found = several(given, (str, Path, Task), "task", "a task, its name or its file")
-    tasks = [one if isinstance(one, Task) else find_task(expanded(one)) for one in found]
+    tasks = [one if isinstance(one, Task) else find_task(os.fspath(one)) for one in found]
     return [with_overrides(task, own) for task in tasks for own in variants]
 
 

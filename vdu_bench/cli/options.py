@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -116,7 +117,8 @@ def tasks_named(names: str, variants: list[dict[str, Any]]) -> list[Any]:
     from vdu_bench.tasks.loading import find_task, with_overrides
 
     # A file's own name may have a comma in it.
-    found = [find_task(name) for name in ([names] if Path(names).is_file() else names_in(names, "--task"))]
+    one_file = os.path.isfile(os.path.expanduser(names))
+    found = [find_task(name) for name in ([names] if one_file else names_in(names, "--task"))]
     return [with_overrides(task, overrides) for task in found for overrides in variants]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +46,8 @@ def find_task(name: str) -> Task:
     """
     tasks_by_name = catalog()
     if name.endswith((".yaml", ".yml")):
-        tasks = read_tasks(Path(name))
+        # No shell made it one in --task=~/pets.yaml. Path's own method raises where there is no such user.
+        tasks = read_tasks(Path(os.path.expanduser(name)))
         if len(tasks) != 1:
             raise UserError(f"{name} describes {len(tasks)} tasks; --task takes a file with one")
         (task,) = tasks

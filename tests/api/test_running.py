@@ -160,8 +160,18 @@ def test_a_pipeline_without_a_name(tiny_task: Task, tiny_model: Any, tmp_path: P
     pipeline = DDPMPipeline(tiny_model.denoiser, tiny_model.noise_scheduler)
     with pytest.raises(UserError, match="a pipeline in memory has no name of its own"):
         vdu_bench.evaluate(tiny_task, pipeline, store=tmp_path)
-    with pytest.raises(UserError, match="a int is no checkpoint"):
+    with pytest.raises(UserError, match="give a folder, a file, a hub id or a pipeline, and no int"):
         vdu_bench.evaluate(tiny_task, 3, store=tmp_path)
+
+
+def test_a_name_that_cannot_be_used_is_refused_before_anything_is_saved(tiny_task: Task, tmp_path: Path) -> None:
+    class Heavy:
+        def save_pretrained(self, folder: Path, **_: object) -> None:
+            raise AssertionError(f"saved as {folder}")
+
+    for name in ("../../elsewhere", "vdu"):
+        with pytest.raises(UserError, match="--name|name of a method"):
+            vdu_bench.evaluate(tiny_task, Heavy(), name=name, store=tmp_path, quiet=True)
 
 
 def test_a_name_beside_settings_is_a_variant_without_any(tiny_task: Task, asked: list[str]) -> None:

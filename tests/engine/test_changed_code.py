@@ -50,8 +50,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def made(task: Task, root: Path) -> tuple[list[str], dict[str, object]]:
     """The addresses of the unlearned model and of the images of it, as another process finds them; and the request."""
-    for cached in (code._closure, code._read, locate):
+    for cached in (code._closure, locate):
         cached.cache_clear()
+    code._SOURCES.clear()
     cell = expand([task], ["pull_down"], (0,), "full", {"pull_down": [{"steps": 1}]}, "cpu")[0][-1]
     shop = Workshop(Store(root), "cpu", Progress(quiet=True))
     done = unlearned(shop, cell)

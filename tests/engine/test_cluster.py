@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -70,6 +71,21 @@ def test_fresh_cells_make_what_they_share_once(tiny_task: Task, tmp_path: Path) 
     assert len(manifests) > 3
     assert len({manifest["run"] for manifest in manifests}) == 1, "all are of the second run"
     assert [*map(comparable, read_records(tmp_path / "first"))] == [*map(comparable, read_records(tmp_path / "again"))]
+
+
+def test_workers_end_where_a_record_cannot_be_written(tiny_task: Task, tmp_path: Path) -> None:
+    """`check` starts them, and what comes before `run` may be refused."""
+    progress = Progress(quiet=True)
+    store = Store(tmp_path / "store")
+    run_cells(cells_of(tiny_task)[:1], store, tmp_path / "out", progress, LocalExecutor(store, progress))
+    executor = JobsExecutor(2, store, progress)
+
+    def refused(record: Record) -> None:
+        raise UserError(f"{record.cell_name} does not belong here")
+
+    with pytest.raises(UserError, match="does not belong here"):
+        run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, executor, admit=refused)
+    assert not multiprocessing.active_children()
 
 
 def test_workers_that_would_take_several_cells_at_once_are_refused(tiny_task: Task, tmp_path: Path) -> None:

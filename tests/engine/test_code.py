@@ -10,10 +10,12 @@ import pytest
 
 import vdu_bench.engine.code as code
 from vdu_bench.engine.code import code_digest, modules_of
+from vdu_bench.engine.plugins import load_plugin
 from vdu_bench.engine.stages import external, images, posterior, unlearned
 from vdu_bench.engine.usage import pipeline_code
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS
+from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.module_files import locate
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.registry import Entry
@@ -52,8 +54,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def digest(*follow: str | Entry) -> str:
     """As another process would see it."""
-    for cached in (code._closure, code._read, code._is_worked_on, code._extensions, locate):
+    for cached in (code._closure, code._is_worked_on, code._extensions, locate):
         cached.cache_clear()
+    code._SOURCES.clear()
     return code_digest(follow)
 
 
@@ -107,6 +110,25 @@ def test_a_plug_in_file_s_neighbours_count(tmp_path: Path) -> None:
     assert digest(entry) == first
     (tmp_path / "nearer.py").write_text("a = 2\n")
     assert digest(entry) != first
+
+
+def test_a_plug_in_that_is_run_once_more_counts_as_it_is_now(tmp_path: Path) -> None:
+    """As in a notebook that stays open; what it imports stays as it was, as Python has it."""
+    plugin = tmp_path / "mine.py"
+    (tmp_path / "nearby.py").write_text("a = 1\n")
+    source = "import nearby\n\nfrom vdu_bench.metrics.metric import Metric\n\n\nclass Mine(Metric):\n    rank = 1\n"
+    source += "\n    def compute(self, evidence): ...\n"
+    plugin.write_text(source)
+    load_plugin(plugin)
+    entry = METRICS.entries()["mine"]
+    first = code_digest([entry])
+    (tmp_path / "nearby.py").write_text("a = 2\n")
+    load_plugin(plugin)
+    assert code_digest([entry]) == first, "it has not been imported anew"
+    edited(plugin, "rank = 1", "rank = 2")
+    assert code_digest([entry]) == first, "what runs is what was loaded"
+    load_plugin(plugin)
+    assert code_digest([entry]) != first
 
 
 def test_a_module_alone_counts_without_what_it_imports(package: Path) -> None:

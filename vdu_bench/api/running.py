@@ -26,7 +26,7 @@ from vdu_bench.api.results import Results
 from vdu_bench.engine.attacks import under_attack
 from vdu_bench.engine.cells import Cell, expand
 from vdu_bench.engine.cluster import JobsExecutor
-from vdu_bench.engine.evaluate import evaluate_cells, evaluation_cells
+from vdu_bench.engine.evaluate import check_name, evaluate_cells, evaluation_cells
 from vdu_bench.engine.executors import Executor, LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.regimes import expand_regimes
@@ -252,10 +252,11 @@ def _on_disk(checkpoint: Any, name: str | None) -> Iterator[str]:
         return
     if not hasattr(checkpoint, "save_pretrained"):
         raise UserError(
-            f"a {type(checkpoint).__name__} is no checkpoint: give a folder, a file, a hub id or a pipeline"
+            f"checkpoint: give a folder, a file, a hub id or a pipeline, and no {type(checkpoint).__name__}"
         )
     if name is None:
         raise UserError("a pipeline in memory has no name of its own: give one by name=...")
+    check_name(name)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint.save_pretrained(Path(folder) / name, safe_serialization=True)
         yield str(Path(folder) / name)

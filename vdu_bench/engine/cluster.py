@@ -72,8 +72,12 @@ class ClusterExecutor(ABC):
             checked = self._client.submit(_check_there, cells, *place, pure=False)
             return dict(self._result(checked, "checked the data"))
         except BaseException:
-            self._open.close()
+            self.close()
             raise
+
+    def close(self) -> None:
+        self._open.close()
+        self._client = None
 
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
         """Each cell with its record, as they come. Raises UserError where a worker dies."""

@@ -143,9 +143,23 @@ def _file_of(name: str) -> Path:
     return file
 
 
-@cache
+_SOURCES: dict[Path, _Source] = {}
+"""Read once in a process, whose code stays what it was when it began, whatever becomes of the files."""
+
+
+def run_again(file: Path) -> None:
+    """Have the code of a plug-in file count as it lies there now, since it has just been run once more."""
+    if _SOURCES.pop(file, None) is not None:
+        _closure.cache_clear()
+
+
 def _read(file: Path) -> _Source:
-    # Once in a process, whose code stays what it was when it began, whatever becomes of the files.
+    if file not in _SOURCES:
+        _SOURCES[file] = _parsed(file)
+    return _SOURCES[file]
+
+
+def _parsed(file: Path) -> _Source:
     content = file.read_bytes()
     try:
         with uncollected():

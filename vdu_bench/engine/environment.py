@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def describe_environment(device: str) -> dict[str, Any]:
     }
     if device.startswith("cuda"):
         facts["device_name"] = torch.cuda.get_device_name(device)
-    return facts | _git_state(Path(vdu_bench.__file__).parent)
+    return facts | git_state()
 
 
 def _version(package: str) -> str | None:
@@ -48,7 +49,13 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git_state(folder: Path) -> dict[str, Any]:
+@cache
+def git_state(folder: Path = Path(vdu_bench.__file__).parent) -> dict[str, Any]:
+    """The commit of a checkout, and whether it has changes.
+
+    Asked once in a process: what is committed while it runs is not the code that it runs.
+    """
+
     def git(*arguments: str) -> str | None:
         try:
             done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)

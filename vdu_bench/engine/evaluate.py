@@ -62,7 +62,7 @@ def evaluation_cells(
             not what the records of this task in `out` were measured by.
     """
     if name is not None:
-        _check_name(name)
+        check_name(name)
     if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
         raise UserError(f"--unlearning-seconds {seconds} is not a number of seconds")
     check_probe_settings(task)
@@ -150,7 +150,8 @@ def _is_done(record: Record | None, task: Task) -> bool:
     return record is not None and record.status != "failed" and set(task.attacks) <= set(record.probes)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise UserError for what no checkpoint can be called."""
     if not NAME.fullmatch(name):
         raise UserError(f"--name {name!r}: use small letters, digits, - and _, and begin with a letter or digit")
     if name in METHODS.entries():
@@ -164,7 +165,7 @@ def _name_of(files: ExternalFiles) -> str:
     for part in (path.stem if files.form == "file" and path.is_file() else path.name, *(p.name for p in path.parents)):
         name = re.sub(r"[^a-z0-9_-]+", "-", part.lower()).strip("-_")
         if name and name not in UNTOLD:
-            _check_name(name)
+            check_name(name)
             return name
     raise UserError(f"the name of {files.source} cannot be used; give one by --name")
 

@@ -30,6 +30,9 @@ class Executor(Protocol):
     def run(self, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Record]]:
         """Each cell with its record, as they come."""
 
+    def close(self) -> None:
+        """Let go of what `check` opened, also where `run` never came. What is closed may be closed again."""
+
 
 class LocalExecutor:
     """One cell after another, in this process.
@@ -69,3 +72,6 @@ class LocalExecutor:
         self._worker.prepare(cells)
         for cell in cells:
             yield cell, self._worker.record(cell)
+
+    def close(self) -> None:
+        """Nothing: a next run in this process finds its models where they are."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vdu_bench.data.catalog import SOURCES
+from vdu_bench.engine.code import run_again
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.metrics.catalog import METRICS
@@ -29,6 +30,7 @@ def load_plugin(file: Path) -> list[str]:
             name that is in use.
     """
     module_name = import_plugin(file)
+    run_again(file.resolve())
     if unfinished := _unfinished(module_name):
         raise UserError(f"plug-in {file}: {unfinished}")
     names = []

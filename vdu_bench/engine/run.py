@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,37 +60,38 @@ def run_cells(
         UserError: a setting, the device, the data, the store or `out` cannot be used, or a name stands for two things
             (`check_names`), and no record was written then; or as `admit`.
     """
-    found = finished(cells, store, fresh)
-    missing = [cell for cell in cells if cell.name not in found]
-    check_names(cells, out, found, store)
-    require_place(out, "--out")
-    if missing:
-        require_place(store.root, "--store")
-        check_rests_on(missing, out, executor.check(missing))
-        require_writable(store.root, "--store")
-    require_writable(out, "--out")
-    for record in found.values():
-        admit(record)
-        write_record(record, out)
-    plan = (
-        expected(missing)
-        if missing and expected is not None
-        else Estimate({cell.name: UNKNOWN for cell in missing}, {})
-    )
-    if missing:
-        about = duration(plan.seconds)
-        progress.say(f"{len(missing)} of {len(cells)} cells to run" + f", about {about}" * bool(about))
-    made: dict[str, Record] = {}
-    started = time.monotonic()
-    for cell, record in executor.run(missing) if missing else ():
-        admit(record)
-        write_record(record, out)
-        made[cell.name] = record
-        line = record.status if record.status == "ok" else f"{record.status}: {record.reason}"
-        elapsed = time.monotonic() - started
-        left = duration(plan.left(made, elapsed)) if len(made) < len(missing) else ""
-        when = f"at {elapsed:.0f} s" + f", about {left} left" * bool(left)
-        progress.say(f"[{len(made)}/{len(missing)}] {cell.name}: {line} ({when})")
+    with closing(executor):
+        found = finished(cells, store, fresh)
+        missing = [cell for cell in cells if cell.name not in found]
+        check_names(cells, out, found, store)
+        require_place(out, "--out")
+        if missing:
+            require_place(store.root, "--store")
+            check_rests_on(missing, out, executor.check(missing))
+            require_writable(store.root, "--store")
+        require_writable(out, "--out")
+        for record in found.values():
+            admit(record)
+            write_record(record, out)
+        plan = (
+            expected(missing)
+            if missing and expected is not None
+            else Estimate({cell.name: UNKNOWN for cell in missing}, {})
+        )
+        if missing:
+            about = duration(plan.seconds)
+            progress.say(f"{len(missing)} of {len(cells)} cells to run" + f", about {about}" * bool(about))
+        made: dict[str, Record] = {}
+        started = time.monotonic()
+        for cell, record in executor.run(missing) if missing else ():
+            admit(record)
+            write_record(record, out)
+            made[cell.name] = record
+            line = record.status if record.status == "ok" else f"{record.status}: {record.reason}"
+            elapsed = time.monotonic() - started
+            left = duration(plan.left(made, elapsed)) if len(made) < len(missing) else ""
+            when = f"at {elapsed:.0f} s" + f", about {left} left" * bool(left)
+            progress.say(f"[{len(made)}/{len(missing)}] {cell.name}: {line} ({when})")
     if found:
         progress.say(f"reused {len(found)} of {len(cells)} cells that were done already (--fresh makes them again)")
     records = {**found, **made}

@@ -56,7 +56,7 @@ def read_model(task: Task, weights: Weights | Artifact) -> DiffusionModel:
         weights = Weights(weights)
     model = load_model(weights.whole.facts.get("source") or weights.whole.folder / MODEL, task.model.kind)
     if weights.changed is not None:
-        _apply(load_file(weights.changed.folder / CHANGED), model)
+        put_into(load_file(weights.changed.folder / CHANGED), model)
     return model
 
 
@@ -91,7 +91,8 @@ def save_model(model: DiffusionModel, base: DiffusionModel, folder: Path) -> Sto
     return "changed"
 
 
-def _apply(changed: dict[str, Tensor], model: DiffusionModel) -> None:
+def put_into(changed: dict[str, Tensor], model: DiffusionModel) -> None:
+    """Give a model the tensors, which are called by network and name (``denoiser.conv_in.weight``)."""
     for part, network in model.networks.items():
         own = {name.removeprefix(f"{part}."): t for name, t in changed.items() if name.startswith(f"{part}.")}
         network.load_state_dict(own, strict=False)

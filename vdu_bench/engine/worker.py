@@ -8,6 +8,7 @@ from pathlib import Path
 from vdu_bench.engine.base_limits import check_base
 from vdu_bench.engine.cells import Cell, tasks_of
 from vdu_bench.engine.device import set_device
+from vdu_bench.engine.environment import git_state
 from vdu_bench.engine.failures import forget_failure, tell_failure
 from vdu_bench.engine.memory import check_memory, release
 from vdu_bench.engine.names import RestsOn
@@ -79,6 +80,7 @@ class Worker:
         self, device: str, data_dir: Path | None, store: Store, progress: Progress, fresh: bool, run: str = ""
     ) -> None:
         again = OF_CELLS if fresh else ()
+        git_state()  # now, since what is committed from here on is not what runs
         self._shop = Workshop(store, set_device(device), progress, data_dir, again, run=run)
 
     def check_data(self, cells: Sequence[Cell]) -> dict[str, RestsOn]:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from vdu_bench.engine.stages.base import pipeline_of
 from vdu_bench.engine.store import Artifact, Store
-from vdu_bench.engine.weights import CHANGED
+from vdu_bench.engine.weights import CHANGED, put_into
 from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.loading import load_model
@@ -47,10 +47,8 @@ class StoredModel:
     def read(self) -> DiffusionModel:
         """The model, as float32 on the CPU. Raises UserError where a file cannot be read."""
         model = load_model(self.whole, self.kind)
-        tensors = {} if self.changed is None else load_file(self.changed)
-        for name, value in tensors.items():
-            part, _, key = name.partition(".")
-            getattr(model, part).load_state_dict({key: value}, strict=False)
+        if self.changed is not None:
+            put_into(load_file(self.changed), model)
         return model
 
     def read_base(self) -> DiffusionModel:

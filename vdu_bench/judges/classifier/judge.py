@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from vdu_bench.judges.classifier.network import JudgeNetwork
 from vdu_bench.judges.classifier.networks import load_network
 from vdu_bench.judges.specs import JudgeRecipe, read_recipe
+from vdu_bench.judges.weights import digest_of_weights
 
 BATCH = 1000
 PIXELS = 2**24
@@ -86,12 +87,12 @@ class Judge:
         return right, shown, others - (named - right), others
 
     def digest(self) -> str:
-        """sha256 of the weights."""
-        sha = hashlib.sha256()
-        for name, tensor in sorted(self.network.state_dict().items()):
-            sha.update(name.encode())
-            sha.update(tensor.cpu().contiguous().numpy().tobytes())
-        return sha.hexdigest()
+        """sha256 of the weights, which do not change once a judge is made."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        return digest_of_weights(self.network)
 
     def save(self, folder: Path) -> None:
         """Write ``judge.safetensors`` and ``judge.json``."""

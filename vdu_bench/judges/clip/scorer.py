@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from vdu_bench.errors import UserError
+from vdu_bench.judges.weights import digest_of_weights
 
 BATCH = 250
 """Images at once; fixed, since it moves the last bits."""
@@ -115,10 +116,9 @@ class ClipScorer:
         return tokens
 
     def digest(self) -> str:
-        """sha256 of the weights."""
-        sha = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
-            sha.update(name.encode())
-            # By bytes, since numpy has no bfloat16.
-            sha.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        return sha.hexdigest()
+        """sha256 of the weights, which do not change once a scorer is made."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        return digest_of_weights(self.model)

@@ -49,14 +49,16 @@ def laplace_posterior(
     trainable = [parameter.requires_grad for parameter in chosen]
     for parameter in chosen:
         parameter.requires_grad_(True)
-    for place in range(spec.samples):
-        gradients = torch.autograd.grad(_pushed(model, images, prompts, place, generator), chosen)
-        for square, gradient in zip(squares, gradients, strict=True):
-            square += gradient.square()
-        if on_image is not None:
-            on_image(1)
-    for parameter, before in zip(chosen, trainable, strict=True):
-        parameter.requires_grad_(before)
+    try:
+        for place in range(spec.samples):
+            gradients = torch.autograd.grad(_pushed(model, images, prompts, place, generator), chosen)
+            for square, gradient in zip(squares, gradients, strict=True):
+                square += gradient.square()
+            if on_image is not None:
+                on_image(1)
+    finally:
+        for parameter, before in zip(chosen, trainable, strict=True):
+            parameter.requires_grad_(before)
     mean = {name: parameters[name].detach().cpu().clone() for name in names}
     std = {
         name: (spec.observations * square / spec.samples + spec.prior_std**-2).rsqrt().detach().cpu()

@@ -130,12 +130,24 @@ def stamp(roots: Iterable[Path]) -> str:
     """
     found = []
     for root in roots:
-        inside = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
-        for file in inside if root.is_dir() else [root]:
+        for file, place in _placed(root):
             try:
-                facts = file.stat()
+                facts = os.stat(file)
                 size, changed = facts.st_size, facts.st_mtime_ns
             except OSError:
                 size = changed = -1
-            found.append((os.path.realpath(file), size, changed))
+            found.append((place, size, changed))
     return hashlib.sha256(json.dumps(sorted(found)).encode()).hexdigest()
+
+
+def _placed(root: Path) -> Iterator[tuple[str, str]]:
+    """Each file at or below a place, and where it really lies: of a link, what it leads to."""
+    if not root.is_dir():
+        yield str(root), os.path.realpath(root)
+        return
+    for folder, _, names in os.walk(root):
+        # Of a hundred thousand files, each one's own way from the root down takes seconds.
+        really = os.path.realpath(folder)
+        for name in names:
+            file = os.path.join(folder, name)
+            yield file, os.path.realpath(file) if os.path.islink(file) else os.path.join(really, name)

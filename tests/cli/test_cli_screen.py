@@ -75,6 +75,7 @@ def test_names_are_completed_after_a_comma() -> None:
     assert complete_tasks("digits_1,di") == ["digits_1,digits_8"]
     assert complete_methods("vd") == ["vdu", "vdu_contrast"]
     assert complete_names("digits_8") == ["digits_8"]
+    assert complete_names("image_f") == ["image_folder"]
 
 
 def test_a_shell_completes_without_anything_heavy() -> None:

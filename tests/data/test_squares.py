@@ -128,3 +128,10 @@ def test_colours_of_sixteen_bits_are_refused_too(tmp_path: Path, name: str) -> N
         ):
             read_squares([("the deep one", file)], 1, 8, "squares")
     assert not read_squares([("the flat one", tmp_path / "flat")], 1, 8, "squares").any()
+
+
+def test_an_image_that_would_fill_the_memory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("L", (64, 64)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(UserError, match="it is missing or damaged: .*decompression bomb"):
+        read_squares([("it", tmp_path / "a.png")], 1, 8, "squares")

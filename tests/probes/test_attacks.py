@@ -147,6 +147,10 @@ def test_numbers_of_images_and_looks_rise() -> None:
     for name in ("images", "looks"):
         with pytest.raises(UserError, match="numbers have to rise"):
             Relearn(**{name: [10, 5]})
+    with pytest.raises(UserError, match="numbers have to rise"):
+        Inversion(looks=[30, 30])
+    with pytest.raises(UserError, match="numbers have to rise"):
+        RedrawFurther(strengths=[0.7, 0.3])
     with pytest.raises(UserError, match="greater than 0"):
         Relearn(looks=[0, 5])
 
@@ -240,15 +244,15 @@ def test_stochastic_ddim_is_diffusers_own(tiny_model: UnconditionalDDPM) -> None
 
 
 def test_redrawing_further_is_redrawing(tiny_task: Task, tiny_model: UnconditionalDDPM) -> None:
-    probe = RedrawFurther(strengths=[0.5, 1.0], noises=2, images=3)
+    probe = RedrawFurther(strengths=[0.5, 0.504, 1.0], noises=2, images=3)
     context = context_for(tiny_task, tiny_model, probe)
     drawn = probe.draw(tiny_model, context)
     plain = Redraw(noises=2, images=3, strength=1.0)
     expected = plain.draw(tiny_model, context_for(tiny_task, tiny_model, plain))
-    assert list(drawn) == ["50% of the way", "100% of the way"]
+    assert list(drawn) == ["50% of the way", "50.4% of the way", "100% of the way"]
     assert torch.equal(drawn["100% of the way"], expected["redraw"])
     assert probe.rows_per_unit() == 2
-    assert probe.images(context) == 12
+    assert probe.images(context) == 18
 
 
 def test_other_words_are_asked_as_they_stand(faces: Task, tiny_text_to_image: TextToImage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -95,9 +96,9 @@ def _captions(folder: Path) -> tuple[dict[str, str], Path | None]:
         if not (file := folder / name).is_file():
             continue
         try:
-            text = file.read_text(encoding="utf-8-sig")
+            text = file.read_bytes().decode("utf-8-sig")
             rows: Iterable[dict[str, Any]] = (
-                csv.DictReader(text.splitlines())
+                csv.DictReader(io.StringIO(text, newline=""))
                 if file.suffix == ".csv"
                 else (json.loads(line) for line in text.split("\n") if line.strip())
             )

@@ -37,12 +37,13 @@ def complete_regimes(incomplete: str) -> list[str]:
 
 def complete_names(incomplete: str) -> list[str]:
     """Everything that `show` knows."""
+    from vdu_bench.data.catalog import SOURCES
     from vdu_bench.methods.catalog import METHODS
     from vdu_bench.metrics.catalog import METRICS
     from vdu_bench.probes.catalog import PROBES
     from vdu_bench.tasks.loading import catalog
 
-    names = [*catalog(), *METHODS.entries(), *PROBES.entries(), *METRICS.entries()]
+    names = [*catalog(), *METHODS.entries(), *PROBES.entries(), *METRICS.entries(), *SOURCES.entries()]
     return [name for name in names if name.startswith(incomplete)]
 
 

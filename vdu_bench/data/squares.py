@@ -96,6 +96,6 @@ def read_squares(
                 target[:] = np.asarray(square(upright(image, "RGB", name), size)).transpose(2, 0, 1)
         except UserError:
             raise
-        except (OSError, SyntaxError, ValueError) as error:  # Pillow's for a broken PNG, and for what is cut off
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow's for what is broken
             raise UserError(f"{name} is missing or damaged: {error}") from error
     return torch.from_numpy(pixels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor
 
@@ -12,6 +12,8 @@ from vdu_bench.models.specs import SamplerSpec
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.probe import Probe
 from vdu_bench.tasks.task import Task
+
+Number = TypeVar("Number", int, float)
 
 UNATTACKED = "before"
 """What the images are called that the model makes before anything is done to it."""
@@ -29,6 +31,13 @@ def effort_of(look: str) -> int | None:
     """How far an attacker had come by a look; None where looks are in no order."""
     series, at, effort = look.rpartition("@")
     return int(effort) if at and series and effort.isdigit() else None
+
+
+def rising(values: tuple[Number, ...]) -> tuple[Number, ...]:
+    """The same values. Raises ValueError unless they rise: two looks would have one name, or stand in no order."""
+    if list(values) != sorted(set(values)):
+        raise ValueError("numbers have to rise")
+    return values
 
 
 class Attack(Probe):

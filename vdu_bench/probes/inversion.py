@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from vdu_bench.data.splits import DataSplits
@@ -17,7 +17,7 @@ from vdu_bench.models.training.base_model import denoising_loss
 from vdu_bench.models.training.batches import epoch_indices
 from vdu_bench.models.training.fitting import Fit, gradients_of
 from vdu_bench.models.upload import upload
-from vdu_bench.probes.attack import Attack, check_enough, count_of, look_name
+from vdu_bench.probes.attack import Attack, check_enough, count_of, look_name, rising
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.soft_words import embedded, embedding_of
 from vdu_bench.seeds import derive_seed
@@ -56,6 +56,11 @@ class Inversion(Attack):
         )
         samples: Annotated[int, Field(gt=0)] | None = Field(None, description="images a look; 100 unless given")
 
+        @field_validator("looks")
+        @classmethod
+        def _rise(cls, looks: tuple[int, ...]) -> tuple[int, ...]:
+            return rising(looks)
+
     settings: Settings
 
     def check(self, task: Task, splits: DataSplits) -> None:
@@ -76,9 +81,9 @@ class Inversion(Attack):
         n, looks = count_of(self.settings.samples, context), {}
         noise = context.noise(n, "attack")
         loss = self._loss(asked, context, prompts, token, lambda: first + scale * shift)
-        spec = FitSpec(steps=max(self.settings.looks), learning_rate=self.settings.learning_rate)
+        spec = FitSpec(steps=self.settings.looks[-1], learning_rate=self.settings.learning_rate)
         fit = Fit([shift], spec, asked.autocast)
-        for look in sorted(self.settings.looks):
+        for look in self.settings.looks:
             while fit.step < look:
                 fit.advance(gradients_of(loss))
             fit.read()

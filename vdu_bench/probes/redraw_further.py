@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.probes.attack import Attack
+from vdu_bench.probes.attack import Attack, rising
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.redraw import redrawn
 from vdu_bench.spec import PositiveInt, Spec
@@ -29,10 +29,15 @@ class RedrawFurther(Attack):
         """How many images, how many noises each, and how far."""
 
         strengths: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-            (0.3, 0.7), min_length=1, description="which parts of the sampler's way they are noised back"
+            (0.3, 0.7), min_length=1, description="which parts of the sampler's way they are noised back; they rise"
         )
         noises: PositiveInt = Field(6, description="noises that each image is redrawn from")
         images: PositiveInt = Field(50, description="at most so many held-out images of the concept")
+
+        @field_validator("strengths")
+        @classmethod
+        def _rise(cls, strengths: tuple[float, ...]) -> tuple[float, ...]:
+            return rising(strengths)
 
     settings: Settings
 
@@ -46,7 +51,7 @@ class RedrawFurther(Attack):
     def draw(self, model: DiffusionModel, context: ProbeContext) -> dict[str, Tensor]:
         count = min(self.settings.images, len(context.held_out))
         return {
-            f"{strength:.0%} of the way": redrawn(model, context, count, self.settings.noises, strength)
+            f"{100 * strength:.12g}% of the way": redrawn(model, context, count, self.settings.noises, strength)
             for strength in self.settings.strengths
             if count
         }

@@ -19,7 +19,7 @@ from vdu_bench.models.training.batches import epoch_indices
 from vdu_bench.models.training.dropout import seeded_dropout
 from vdu_bench.models.training.fitting import Fit, gradients_of
 from vdu_bench.models.upload import upload
-from vdu_bench.probes.attack import UNATTACKED, Attack, ask_for_concept, check_enough, count_of, look_name
+from vdu_bench.probes.attack import UNATTACKED, Attack, ask_for_concept, check_enough, count_of, look_name, rising
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.seeds import derive_seed
 from vdu_bench.spec import PositiveInt, Spec
@@ -54,10 +54,8 @@ class RelearnSettings(Spec):
 
     @field_validator("images", "looks")
     @classmethod
-    def _rising(cls, values: tuple[int, ...]) -> tuple[int, ...]:
-        if list(values) != sorted(set(values)):
-            raise ValueError("numbers have to rise")
-        return values
+    def _rise(cls, values: tuple[int, ...]) -> tuple[int, ...]:
+        return rising(values)
 
 
 class Relearn(Attack):

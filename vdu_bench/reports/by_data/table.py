@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from statistics import fmean
 
@@ -102,7 +103,7 @@ class DataTable:
         """How many images show the concept; None where no record tells."""
         return max((board.forget_set for board in self.boards if board.forget_set is not None), default=None)
 
-    @property
+    @cached_property
     def own_snapshots(self) -> int | None:
         """Of the posterior of rows that name no number, where there are others and an installed task tells."""
         task = catalog().get(self.boards[0].task) if any(row.snapshots for row in self.rows) else None

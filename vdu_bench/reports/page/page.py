@@ -44,7 +44,7 @@ def write_page(folders: Sequence[Path], out: Path, samples: Samples, title: str)
         UserError: as `read_records` and `leaderboards`, where a library of the page is not installed, and where `out`
             cannot be written.
     """
-    libraries.tables()  # what is not installed is said before anything is read
+    libraries.check()
     with ThreadPoolExecutor(1) as beside, uncollected():
         beside.submit(libraries.plotting)
         text = page_text(read_records(*folders), samples, title)

@@ -139,7 +139,7 @@ class _Candidates:
         """``[C]``: what each place costs whatever the other names do."""
         left, bottom, right, top = self.boxes.T
         # Of places that are equal otherwise, the one to the right.
-        cost = self.distances + 0.1 * np.arange(len(self.boxes)) % len(_ANGLES) / len(_ANGLES)
+        cost = self.distances + 0.1 * (np.arange(len(self.boxes)) % len(_ANGLES)) / len(_ANGLES)
         inner = area.padded(-2 * point)
         cost += _OUTSIDE * ((left < inner.x0) | (bottom < inner.y0) | (right > inner.x1) | (top > inner.y1))
         for box in taken:

@@ -24,6 +24,7 @@ from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.packed import PACKED, pack
 from vdu_bench.records import Record, read_records
+from vdu_bench.tasks.loading import with_overrides
 from vdu_bench.tasks.task import Task
 
 METHODS = ("original", "retrain", "real", "vdu", "esd")
@@ -119,6 +120,21 @@ def test_jobs_on_this_machine_give_the_same_records_lines_and_errors(
     # The workers' own lines come once, and among them this process's.
     assert said.count("tiny: base model: made") == 1
     assert f"[{len(METHODS)}/{len(METHODS)}] tiny/" in said
+
+
+def test_each_family_is_prepared_by_a_worker_of_its_own(
+    tiny_task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two trainings, at the same time: the second has begun before the first has ended."""
+    changed = {"training": {**tiny_task.recipe.training.model_dump(), "seed": 5}}
+    other = with_overrides(tiny_task, {"name": "other", "family": "other", "model": changed})
+    progress = Progress()
+    store = Store(tmp_path / "store", say=progress.say)
+    cells = expand([tiny_task, other], ["original"], (0,), "full", {}, "cpu")[0]
+    outcome = run_cells(cells, store, tmp_path / "out", progress, JobsExecutor(2, store, progress))
+    assert [record.status for record in outcome.records] == ["ok"] * len(cells)
+    said = capsys.readouterr().err
+    assert said.count("tiny: base model: made") == said.count("other: base model: made") == 1
 
 
 def test_ctrl_c_ends_the_workers_without_a_traceback(tiny_file: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from vdu_bench.engine.cards import check_jobs, device_of, devices_in
-from vdu_bench.engine.cells import Cell, tasks_of
+from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.names import RestsOn
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.remote_progress import RemoteProgress, following
@@ -88,10 +88,16 @@ class ClusterExecutor(ABC):
         assert self._client is not None
         with self._open:
             place = self._place(cells)
-            # One after the other: tasks of a family share what is prepared.
-            for task in tasks_of(cells):
-                of_task = [cell for cell in cells if cell.task.digest() == task.digest()]
-                self._result(self._client.submit(_prepare_there, of_task, *place, pure=False), f"prepared {task.name}")
+            families: dict[str, list[Cell]] = {}
+            for cell in cells:
+                families.setdefault(cell.task.family, []).append(cell)
+            # One worker a family, whose tasks share what is prepared.
+            preparing = {
+                name: self._client.submit(_prepare_there, of_family, *place, pure=False)
+                for name, of_family in families.items()
+            }
+            for name, future in preparing.items():
+                self._result(future, f"prepared {name}")
             # The shortest last, so that the workers end together: nothing is unlearned for the retrained model's row.
             queue = sorted(cells, key=lambda cell: cell.needs_retrained)
             futures = {self._client.submit(_record_there, cell, *place, pure=False): cell for cell in queue}

@@ -49,6 +49,7 @@ class EraseDiff(LossMethod):
             "learning_rate": Range(1e-6, 1e-3, log=True),
             "steps": Range(10, 200, log=True, integer=True),
         }
+        later: ClassVar[tuple[str, ...]] = ("reduction",)
         presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
             "published": {
                 "weight": 0.1,
@@ -56,6 +57,7 @@ class EraseDiff(LossMethod):
                 "learning_rate": 1e-4,
                 "clip_norm": 1.0,
                 "ema_decay": 0.99,
+                "reduction": "sum",
             },
             "published_sd": {
                 "weight": 1.0,
@@ -68,11 +70,22 @@ class EraseDiff(LossMethod):
         preset: Literal["ours", "published", "published_sd"] = Field(
             "ours",
             description="published: CIFAR-10's DDPM; published_sd: Stable Diffusion, nudity "
-            "(github.com/JingWu321/EraseDiff, in its first release's loss; its epochs are no number of steps here)",
+            "(github.com/JingWu321/EraseDiff, in its first release's loss; its epochs are no number of steps here, and "
+            "its average begins at the base, where this one warms up and moves further)",
         )
         balance: Literal["fixed", "dynamic"] = Field("fixed", description="lambda: weight, or chosen at each step")
         weight: float = Field(0.03, ge=0, description="lambda, where it is fixed: published 0.1 (DDPM), 1 (SD)")
-        eta: float = Field(0.1, ge=0, description="the least descent of L_f, where lambda is dynamic: published 0.1")
+        eta: float = Field(
+            0.1,
+            ge=0,
+            description="the least descent of L_f, where lambda is dynamic: published 0.1, in code that takes the "
+            "cosine of the two gradients in place of the quotient",
+        )
+        reduction: Literal["mean", "sum"] = Field(
+            "mean",
+            description="of squared errors over an image's elements; with their sum gradients are as large beside a "
+            "clip_norm and Adam's epsilon as published",
+        )
         steps: int = Field(60, gt=0, description="optimiser steps")
         learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
 
@@ -81,12 +94,13 @@ class EraseDiff(LossMethod):
     def gradients(self, model: DiffusionModel, context: UnlearningContext, backward: Backward) -> Tensor:
         parameters = list(self.parameters(model))
         retain = context.retain.batch(self.settings.batch_size)
-        kept = denoising_loss(model, retain.x0, retain.condition, context.generator)
+        elements = retain.x0[0].numel() if self.settings.reduction == "sum" else 1
+        kept = elements * denoising_loss(model, retain.x0, retain.condition, context.generator)
         backward(kept)
         held = [parameter.grad for parameter in parameters]
         for parameter in parameters:
             parameter.grad = None
-        erased = self._to_uniform_noise(model, context)
+        erased = elements * self._to_uniform_noise(model, context)
         backward(erased)
         weight = self._weight(held, [parameter.grad for parameter in parameters])
         for parameter, slope in zip(parameters, held, strict=True):

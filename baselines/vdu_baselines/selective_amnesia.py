@@ -78,7 +78,8 @@ class SelectiveAmnesia(LossMethod):
             "ours",
             description="published: CIFAR-10's DDPM, 5,000,000 backward evaluations for F and then 20,000 steps; "
             "published_sd: Stable Diffusion, celebrities, for the steps and samples of ours "
-            "(github.com/clear-nus/selective-amnesia, whose epochs there are no number of steps)",
+            "(github.com/clear-nus/selective-amnesia, whose epochs there are no number of steps, and "
+            "whose average begins at the base, where this one warms up and moves further)",
         )
         surrogate: Literal["auto", "noise", "anchor"] = Field(
             "auto",

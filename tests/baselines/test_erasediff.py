@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from prompted import context_of
@@ -13,7 +15,7 @@ from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.training.base_model import denoising_loss
 
 
-def by_hand(model: DiffusionModel, base: TextToImage, method: EraseDiff) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def by_hand(model: DiffusionModel, base: TextToImage, method: EraseDiff) -> tuple[Tensor, ...]:
     """Both losses, and both gradients in one vector each."""
     context, parameters = context_of(base, method), list(method.selection(model).values())
     retain = context.retain.batch(3)
@@ -24,15 +26,23 @@ def by_hand(model: DiffusionModel, base: TextToImage, method: EraseDiff) -> tupl
     assert 0 <= float(uniform.min()) < 0.05 < 0.95 < float(uniform.max()) < 1
     erased = (uniform - model.predict_noise(model.add_noise(forget.x0, noise, t), t, forget.condition)).square().mean()
     slopes = [torch.cat([s.flatten() for s in torch.autograd.grad(loss, parameters)]) for loss in (kept, erased)]
-    return kept.detach(), erased.detach(), *slopes
+    elements = forget.x0[0].numel() if method.settings.reduction == "sum" else 1
+    found = (kept.detach(), erased.detach(), *slopes)
+    return tuple(elements * one for one in found)
 
 
 @pytest.mark.parametrize(
     ("settings", "dynamic"),
-    [({"weight": 0.7}, False), ({"eta": 0.3}, True), ({"eta": 0.0}, True), ({"eta": 5.0}, True)],
+    [
+        ({"weight": 0.7}, False),
+        ({"eta": 0.3}, True),
+        ({"eta": 0.0}, True),
+        ({"eta": 5.0}, True),
+        ({"weight": 0.7, "reduction": "sum"}, False),
+    ],
 )
 def test_its_gradient_is_the_retained_one_and_lambda_times_the_erasing_one(
-    tiny_text_to_image: TextToImage, settings: dict[str, float], dynamic: bool
+    tiny_text_to_image: TextToImage, settings: dict[str, Any], dynamic: bool
 ) -> None:
     method = EraseDiff(balance="dynamic" if dynamic else "fixed", batch_size=3, weights="conv_in.*", **settings)
     model = tiny_text_to_image.clone()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from typing import Any
 
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler
 from prompted import IMAGES, PROMPTS
 
 from vdu_bench.collecting import uncollected
@@ -178,11 +179,11 @@ def test_guidance_goes_up_and_down(faces: Task, tiny_text_to_image: TextToImage)
 def test_more_steps_than_half_of_the_times_are_not_tried(tiny_task: Task, tiny_model: UnconditionalDDPM) -> None:
     """Leading spacing begins at the 500th of 1,000 times there, from pure noise."""
     tried = {}
-    for steps in (199, 200, 400):
+    for steps in (140, 199, 200, 400):
         task = tiny_task.model_copy(update={"sampler": SamplerSpec(steps=steps)})
         probe = Resample(samples=2, eta=None)
         tried[steps] = probe.images(context_for(task, tiny_model, probe))
-    assert tried == {199: 2, 200: 0, 400: 0}
+    assert tried == {140: 0, 199: 2, 200: 0, 400: 0}
 
 
 def test_no_sampler_takes_more_steps_than_there_are_times(tiny_model: UnconditionalDDPM) -> None:
@@ -190,6 +191,25 @@ def test_no_sampler_takes_more_steps_than_there_are_times(tiny_model: Unconditio
         make_scheduler(SamplerSpec(name=name, steps=999), tiny_model.noise_scheduler)
         with pytest.raises(UserError, match="sampler.steps 1001: the model was trained at 1000 times"):
             make_scheduler(SamplerSpec(name=name, steps=1001), tiny_model.noise_scheduler)
+
+
+def test_no_sampler_begins_where_an_image_is_left_or_takes_a_time_twice(tiny_model: UnconditionalDDPM) -> None:
+    """Of leading spacing with steps that divide the times badly; a few steps begin where they do."""
+    schedule, shifted = tiny_model.noise_scheduler, DDPMScheduler(steps_offset=1)
+    for name, steps in (("dpmsolver++", 250), ("dpmsolver++", 500), ("ddim", 334), ("ddim", 600)):
+        with pytest.raises(
+            UserError, match=f"sampler.steps {steps} of {re.escape(name)} with leading spacing begin at"
+        ):
+            make_scheduler(SamplerSpec(name=name, steps=steps), schedule)
+        make_scheduler(SamplerSpec(name=name, steps=steps, timestep_spacing="trailing"), schedule)
+    for name, steps, scheduler in (
+        ("dpmsolver++", 1000, schedule),
+        ("dpmsolver++", 999, shifted),
+        ("ddim", 1000, shifted),
+    ):
+        with pytest.raises(UserError, match="are not as many of the model's 1000 times"):
+            make_scheduler(SamplerSpec(name=name, steps=steps), scheduler)
+    assert int(make_scheduler(SamplerSpec(name="ddim", steps=2), schedule).timesteps[0]) == 500
 
 
 def test_a_float16_loss_is_scaled_where_an_embedding_is_learned(

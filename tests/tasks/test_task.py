@@ -147,6 +147,7 @@ def test_a_change_to_the_default_of_a_younger_key_is_told_by_its_value() -> None
 def test_what_moves_last_bits_alone_makes_no_variant() -> None:
     task = find_task("digits_1")
     rounded = {"sampler": {"batch_size": 10}, "compute": {"gradient_checkpointing": True, "microbatch": 4}}
+    rounded["compute"] |= {"compile": True, "cuda_graphs": True, "channels_last": True}
     thrifty = with_overrides(task, rounded)
     assert thrifty.changes == {}
     assert thrifty.digest() != task.digest(), "found records are of the very same command"

@@ -195,7 +195,8 @@ def elbo_weights(model: DiffusionModel) -> Tensor:
     """
     if model.noise_scheduler.config.get("rescale_betas_zero_snr"):
         raise UserError("vdu: weighting: elbo has no weight for a last time without signal (rescale_betas_zero_snr)")
-    alphas_cumprod = model.alphas_cumprod
-    previous = torch.cat([alphas_cumprod.new_ones(1), alphas_cumprod[:-1]])
-    alphas = alphas_cumprod / previous
-    return (1 - alphas) / (2 * alphas * (1 - alphas_cumprod))
+    # In float64: 1 - alphabar of the first times is what float32 leaves of a difference.
+    betas = model.noise_scheduler.betas.double()
+    alphas = 1 - betas
+    weights = betas / (2 * alphas * (1 - alphas.cumprod(0)))
+    return weights.to(model.alphas_cumprod)

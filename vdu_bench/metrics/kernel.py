@@ -42,6 +42,8 @@ class KernelDistance(Metric):
         found, real = evidence.after.retain.features, evidence.balanced_reference
         if min(len(found), len(real)) < 2:
             return unknown(TOO_FEW, len(found))
+        if not real.any():
+            return unknown("the features of all real images are zero, which leaves the kernel no scale", len(found))
         value = kernel_distance(found, real, derive_seed(evidence.seed, "metric", "kid"))
         return Measurement(without_interval(value, len(found), "its spread comes from seeds"))
 

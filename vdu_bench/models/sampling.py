@@ -17,6 +17,9 @@ from vdu_bench.seeds import derive_seed
 OF_THE_MODEL = (*NOISE, "clip_sample", "steps_offset")
 """What a sampler is told of the schedule that a model was trained with; all else of it is the sampler's own."""
 
+MANY, LATE = 20, 0.8
+"""So many steps and more begin in the last fifth of the times, from noise."""
+
 
 class StochasticDDIM(DDIMScheduler):
     """DDIM with fresh noise in each step (Song, Meng & Ermon 2021, eq. 16), from a CPU generator of its own."""
@@ -34,7 +37,7 @@ def make_scheduler(sampler: SamplerSpec, noise_scheduler: DDPMScheduler, first: 
     """The diffusers scheduler that `sampler` names, set up for the training schedule, its timesteps set.
 
     `first` is the number of the batch's first image among all: what fresh noise there is depends on it. Raises
-    UserError for more steps than the model was trained at times, which some samplers would take at one and the same.
+    UserError for more steps than the model was trained at times, and for times that are no way from noise to an image.
     """
     config = {key: noise_scheduler.config[key] for key in OF_THE_MODEL}
     if sampler.steps > (most := config["num_train_timesteps"]):
@@ -53,7 +56,30 @@ def make_scheduler(sampler: SamplerSpec, noise_scheduler: DDPMScheduler, first: 
     else:
         scheduler = DDIMScheduler.from_config(config, timestep_spacing=spacing)
     scheduler.set_timesteps(sampler.steps)
+    _check_times(scheduler.timesteps.tolist(), most, sampler)
     return scheduler
+
+
+def can_sample(sampler: SamplerSpec, train_timesteps: int) -> bool:
+    """Whether `make_scheduler` takes a sampler for a model that was trained at so many times."""
+    try:
+        make_scheduler(sampler, DDPMScheduler(num_train_timesteps=train_timesteps))
+    except UserError:
+        return False
+    return True
+
+
+def _check_times(times: list[int], most: int, sampler: SamplerSpec) -> None:
+    """Raise UserError for times that the model does not know, or that begin where there is much signal left."""
+    asked = f"sampler.steps {sampler.steps} of {sampler.name} with {sampler.timestep_spacing} spacing"
+    if len(set(times)) < len(times) or max(times) >= most:
+        raise UserError(f"{asked} are not as many of the model's {most} times: take fewer, or another timestep_spacing")
+    # A few steps are far apart, and the first is as far from the last time.
+    if len(times) >= MANY and times[0] < LATE * most:
+        raise UserError(
+            f"{asked} begin at time {times[0]} of {most}, which is not noise alone: take fewer, or another "
+            "timestep_spacing"
+        )
 
 
 def begin_at(scheduler: Any, step: int) -> None:

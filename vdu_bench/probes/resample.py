@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.sampling import can_sample
 from vdu_bench.models.specs import SamplerSpec
 from vdu_bench.probes.attack import Attack, ask_for_concept, count_of
 from vdu_bench.probes.context import ProbeContext
@@ -57,10 +58,9 @@ class Resample(Attack):
         if self.settings.eta is not None:
             ways["stochastic"] = own.model_copy(update={"name": "ddim", "eta": self.settings.eta, "seed": context.seed})
         if self.settings.steps is not None:
-            more = round(own.steps * self.settings.steps)
-            # From half of the training times on, leading spacing takes every one of them, and begins far from the last.
-            if 2 * more < context.train_timesteps:
-                ways[f"{more} steps"] = own.model_copy(update={"steps": more})
+            more = own.model_copy(update={"steps": round(own.steps * self.settings.steps)})
+            if can_sample(more, context.train_timesteps):
+                ways[f"{more.steps} steps"] = more
         if context.prompts is not None:
             for times in self.settings.guidance:
                 scale = own.guidance_scale * times

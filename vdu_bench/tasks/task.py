@@ -42,7 +42,7 @@ UNMEASURED = ("settings_from", "tuning", "tuning_cost")
 
 ROUNDED = {
     "sampler": {"batch_size"},
-    "compute": {"gradient_checkpointing", "vae_slicing", "channels_last", "compile", "microbatch"},
+    "compute": {"gradient_checkpointing", "vae_slicing", "channels_last", "compile", "cuda_graphs", "microbatch"},
 }
 """Keys that trade memory against time, and move a number in its last bits alone."""
 

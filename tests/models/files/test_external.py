@@ -231,7 +231,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "inpainting": ({"in_channels": 9}, r"latents of \[9, 8, 8\], and the task's base \[4, 8, 8\]"),
     "larger": ({"sample_size": 16}, r"latents of \[4, 16, 16\], and the task's base \[4, 8, 8\]"),
     "another text encoder's": ({"cross_attention_dim": 64}, "conditions of 64, and the task's base 32"),
-    "of classes": ({"num_class_embeds": 10}, "a denoiser with num_class_embeds 10, and the task's base None"),
+    "of classes": ({"num_class_embeds": 10}, "num_class_embeds 10: a denoiser that takes a class label"),
 }
 
 

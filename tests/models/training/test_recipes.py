@@ -30,6 +30,7 @@ def test_recipes_that_are_right_pass_and_draw_nothing(
         ({"norm_eps": "small", "norm_num_groups": 7}, "these arguments make no UNet2D"),
         ({"down_block_types": ["NoBlock2D"]}, "these arguments make no UNet2D"),
         ({"sample_size": None}, "sample_size: it is None"),
+        ({"num_class_embeds": 10}, "num_class_embeds 10: a denoiser that takes a class label"),
     ],
 )
 def test_what_a_denoiser_does_not_take_is_named(
@@ -39,6 +40,13 @@ def test_what_a_denoiser_does_not_take_is_named(
         wrong = recipe.model_copy(update={"denoiser": {**recipe.denoiser, **changed}})
         with pytest.raises(UserError, match=rf"^mine: model\.denoiser.*{complaint}"):
             check_recipe(wrong, "mine")
+
+
+@pytest.mark.parametrize("changed", [{"prediction_type": "sample"}, {"rescale_betas_zero_snr": True}])
+def test_what_a_loss_of_the_noise_cannot_train_is_refused(changed: dict[str, Any], tiny_recipe: ModelRecipe) -> None:
+    wrong = tiny_recipe.model_copy(update={"noise_scheduler": {**tiny_recipe.noise_scheduler, **changed}})
+    with pytest.raises(UserError, match=rf"^mine: model\.noise_scheduler\.{next(iter(changed))}.* cannot be trained"):
+        check_recipe(wrong, "mine")
 
 
 def test_so_is_what_the_other_networks_do_not_take(tiny_latent_recipe: LatentRecipe) -> None:

@@ -68,18 +68,29 @@ def check_noise(folder: Path, component: str, source: str | Path) -> None:
 
 
 def check_denoiser(config: Mapping[str, Any], source: str | Path) -> None:
-    """Raise UserError for a denoiser that predicts a variance beside the noise, or that has no size."""
+    """Raise UserError for a denoiser that predicts a variance beside the noise, has no size, or takes a class label."""
     into, out = config.get("in_channels"), config.get("out_channels")
     if isinstance(into, int) and out == 2 * into:
         raise UserError(
             f"{source} has a denoiser of {into} channels that gives {out}: it predicts a variance beside the noise "
             "(learned variance, Nichol & Dhariwal 2021), which the suite does not sample"
         )
+    check_unlabelled(config, source)
     if "sample_size" in config and not config["sample_size"]:
         raise UserError(
             f"{source}: its denoiser's config.json has sample_size {json.dumps(config['sample_size'])}, so that "
             "nothing tells the size of its images; write the height and width of its latents there"
         )
+
+
+def check_unlabelled(config: Mapping[str, Any], source: str | Path) -> None:
+    """Raise UserError for a denoiser that takes a class label, of which the suite has none to give."""
+    for key in ("class_embed_type", "num_class_embeds"):
+        if config.get(key):
+            raise UserError(
+                f"{source}: {key} {json.dumps(config[key])}: a denoiser that takes a class label is neither asked by "
+                "prompts nor without a condition, and the suite has these two kinds"
+            )
 
 
 def _read(file: Path, source: str | Path) -> dict[str, Any]:

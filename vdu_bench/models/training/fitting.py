@@ -99,7 +99,10 @@ class Fit:
         """One step down `gradients`; at a window's end its steps that were taken, each with the loss that it tells.
 
         When it is the scale that makes a gradient overflow, no step is taken: the scale is halved, `step` stays, and
-        the same step is to be tried again. Raises as `read`, and ValueError where `gradients` leaves none.
+        that step is to be tried again. What draws by the step draws the same once more; what draws from a generator
+        that goes on, as methods do, draws and counts anew.
+
+        Raises as `read`, and ValueError where `gradients` leaves none.
         """
         self.optimizer.zero_grad(set_to_none=True)
         loss = gradients(self.step, self.backward).detach().reshape(()).clone()

@@ -11,6 +11,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel, UNet2DModel
 from transformers import CLIPTextConfig
 
 from vdu_bench.errors import UserError, did_you_mean, in_short
+from vdu_bench.models.pipelines.schedule import check_unlabelled
 from vdu_bench.models.specs import LatentRecipe, ModelRecipe
 
 OF_THE_TOKENIZER = ("vocab_size", "max_position_embeddings", "bos_token_id", "eos_token_id", "pad_token_id")
@@ -18,12 +19,14 @@ OF_THE_TOKENIZER = ("vocab_size", "max_position_embeddings", "bos_token_id", "eo
 
 
 def check_recipe(recipe: ModelRecipe, name: str) -> None:
-    """Raise UserError, naming the key, for arguments that a network does not take.
+    """Raise UserError, naming the key, for arguments that a network does not take, or that cannot be trained well.
 
     Args:
         recipe: a model's.
         name: the task's, for messages.
     """
+    check_unlabelled(recipe.denoiser, f"{name}: model.denoiser")
+    _check_target(recipe.noise_scheduler, f"{name}: model.noise_scheduler")
     if isinstance(recipe, LatentRecipe):
         _check(UNet2DConditionModel, recipe.denoiser, f"{name}: model.denoiser")
         _check(AutoencoderKL, recipe.autoencoder.network, f"{name}: model.autoencoder.network")
@@ -31,6 +34,21 @@ def check_recipe(recipe: ModelRecipe, name: str) -> None:
         _check_names(recipe.text_encoder.network, known, f"{name}: model.text_encoder.network")
     else:
         _check(UNet2DModel, recipe.denoiser, f"{name}: model.denoiser")
+
+
+def _check_target(schedule: Mapping[str, Any], key: str) -> None:
+    """Raise UserError for what a loss in epsilon cannot train.
+
+    Of an x0-network that loss has a weight of signal^2 / sigma^2, so that the first times decide everything; and where
+    the last time has no signal, it has a weight of 0 there for a v-network, and none for the others.
+    """
+    if schedule.get("prediction_type") == "sample":
+        raise UserError(f"{key}.prediction_type: sample cannot be trained, since losses are of the noise; take epsilon")
+    if schedule.get("rescale_betas_zero_snr"):
+        raise UserError(
+            f"{key}.rescale_betas_zero_snr cannot be trained, since losses are of the noise, and tell a network "
+            "nothing at a time without signal; leave it out"
+        )
 
 
 def check_images(recipe: ModelRecipe, shape: Sequence[int], name: str) -> None:

@@ -11,10 +11,10 @@ from vdu_bench.stats.mean import mean_with_t_interval
 numbers = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30).filter(lambda values: np.std(values) > 1e-3)
 
 
-@given(numbers, st.floats(0.5, 0.99))
-def test_equals_scipy_s(values: list[float], level: float) -> None:
-    estimate = mean_with_t_interval(np.array(values), level)
-    theirs = ttest_1samp(values, 0).confidence_interval(level)
+@given(numbers)
+def test_equals_scipy_s(values: list[float]) -> None:
+    estimate = mean_with_t_interval(np.array(values))
+    theirs = ttest_1samp(values, 0).confidence_interval(0.95)
     assert estimate.value == pytest.approx(np.mean(values), abs=1e-9)
     assert (estimate.low, estimate.high) == pytest.approx((theirs.low, theirs.high), rel=1e-9, abs=1e-9)
     assert estimate.n == len(values)
@@ -38,9 +38,3 @@ def test_equal_numbers_have_an_interval_of_no_width() -> None:
 def test_too_few_or_not_finite_is_refused(values: list[float]) -> None:
     with pytest.raises(ValueError, match="at least two finite numbers"):
         mean_with_t_interval(np.array(values))
-
-
-@pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
-def test_a_level_outside_0_and_1_is_refused(level: float) -> None:
-    with pytest.raises(ValueError, match="level"):
-        mean_with_t_interval(np.array([1.0, 2.0]), level)

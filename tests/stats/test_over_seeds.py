@@ -35,8 +35,8 @@ def test_one_seed_without_an_estimate_is_itself() -> None:
 
 def test_signed_seeds_without_intervals_agree_with_scipy() -> None:
     values = [80.0, 84.0, 91.0]
-    estimate = over_seeds(bare(*values), level=0.9)
-    interval = ttest_1samp(values, 0.0).confidence_interval(0.9)
+    estimate = over_seeds(bare(*values))
+    interval = ttest_1samp(values, 0.0).confidence_interval(0.95)
     assert estimate.value == pytest.approx(85.0)
     assert (estimate.low, estimate.high) == pytest.approx((interval.low, interval.high))
     assert estimate.n == 30

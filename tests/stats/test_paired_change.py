@@ -17,8 +17,8 @@ tables = st.lists(st.tuples(score, score, st.integers(0, 4)), min_size=2, max_si
 def test_a_prompt_for_each_image_is_student_s_paired_t() -> None:
     rng = np.random.default_rng(0)
     before, after = rng.normal(30, 5, 40), rng.normal(28, 5, 40)
-    estimate = paired_change(before, after, np.arange(40), level=0.9)
-    interval = ttest_rel(after, before).confidence_interval(0.9)
+    estimate = paired_change(before, after, np.arange(40))
+    interval = ttest_rel(after, before).confidence_interval(0.95)
     assert estimate.value == pytest.approx(np.mean(after - before))
     assert (estimate.low, estimate.high) == pytest.approx((interval.low, interval.high))
     assert estimate.n == 40

@@ -10,12 +10,12 @@ from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
 from vdu_bench.measured import Estimate
-from vdu_bench.stats._levels import tail
+from vdu_bench.stats._levels import TAIL
 
 Floats = NDArray[np.float64]
 
 
-def area_under_curve(positives: Floats, negatives: Floats, level: float = 0.95) -> Estimate:
+def area_under_curve(positives: Floats, negatives: Floats) -> Estimate:
     """The chance that a positive's score is above a negative's, a tie for half: Mann and Whitney's U over m n.
 
     Its variance is that of DeLong, DeLong & Clarke-Pearson ("Comparing the areas under two or more correlated
@@ -30,16 +30,15 @@ def area_under_curve(positives: Floats, negatives: Floats, level: float = 0.95) 
     Args:
         positives: float ``[m]``, independent scores, high ones where it is sure.
         negatives: float ``[n]``, likewise.
-        level: confidence level, strictly between 0 and 1.
 
     Returns:
         A plain number 0..1, n the scores of both; without an interval where the groups do not overlap, or neither's
         scores vary.
 
     Raises:
-        ValueError: fewer than two of either, one that is not finite, or a level outside (0, 1).
+        ValueError: fewer than two of either, or one that is not finite.
     """
-    z = float(norm.isf(tail(level)))
+    z = float(norm.isf(TAIL))
     if min(len(positives), len(negatives)) < 2 or not all(np.isfinite(one).all() for one in (positives, negatives)):
         raise ValueError("an area takes at least two finite scores of either group")
     m, n = len(positives), len(negatives)

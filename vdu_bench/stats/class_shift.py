@@ -1,4 +1,4 @@
-"""The retained balance: how far the shares of the retained classes moved."""
+"""Class shift: how far the shares of the retained classes moved."""
 
 from __future__ import annotations
 
@@ -8,32 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.measured import Estimate
-from vdu_bench.stats._levels import tail
+from vdu_bench.stats._levels import TAIL
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer]
-
-
-def total_variation(before: Labels, after: Labels, classes: Sequence[int]) -> float:
-    """``1/2 * sum_c |share_after(c) - share_before(c)|``, between 0 (same shares) and 1 (nothing in common).
-
-    Labels outside `classes` (the forget class, junk as -1) are dropped before the shares are taken.
-
-    Args:
-        before: int ``[n]`` labels.
-        after: int ``[m]`` labels.
-        classes: the retained classes.
-
-    Returns:
-        The distance; NaN when either side has no label of a retained class.
-
-    Raises:
-        ValueError: an array is not a one-dimensional int array, or `classes` is empty or repeats itself.
-    """
-    before_hits, after_hits = _one_hot(before, classes), _one_hot(after, classes)
-    if not before_hits.any() or not after_hits.any():
-        return float("nan")
-    return float(np.abs(_shares(after_hits) - _shares(before_hits)).sum() / 2.0)
 
 
 def class_shift(
@@ -42,9 +20,10 @@ def class_shift(
     classes: Sequence[int],
     rng: np.random.Generator,
     draws: int = 4000,
-    level: float = 0.95,
 ) -> Estimate:
-    """Total variation between the retained classes' shares before and after (0..1), with an interval.
+    """Total variation between the retained classes' shares before and after, with an interval.
+
+    It is ``1/2 * sum_c |share_after(c) - share_before(c)|``, between 0 (same shares) and 1 (nothing in common).
 
     The distance is biased upward: two samples of one distribution are never at distance 0. It also has a kink at
     every class whose share did not move, where a bootstrap of it is inconsistent. So the interval is built from
@@ -61,19 +40,17 @@ def class_shift(
         before: int ``[n]`` labels of the original's samples.
         after: int ``[m]`` labels of the unlearned model's. Where n = m, element i of both must belong to the same
             initial noise; where not, the two are taken to be independent.
-        classes: the retained classes; labels outside are dropped.
+        classes: the retained classes; labels outside (the forget class, junk as -1) are dropped before the shares are
+            taken.
         rng: source of the draws.
         draws: how many.
-        level: confidence level, strictly between 0 and 1.
 
     Returns:
         An estimate whose n is the number of retained labels after; NaN with a reason when a side has none.
 
     Raises:
-        ValueError: an array is not a one-dimensional int array, `classes` is empty or repeats itself, draws < 1, or
-            the level is outside (0, 1).
+        ValueError: an array is not a one-dimensional int array, `classes` is empty or repeats itself, or draws < 1.
     """
-    side = tail(level)
     if draws < 1:
         raise ValueError(f"an interval takes at least one draw, not {draws}")
     before_hits, after_hits = _one_hot(before, classes), _one_hot(after, classes)
@@ -88,8 +65,8 @@ def class_shift(
     smallest = min(retained, int(before_hits.sum()))
     threshold = np.sqrt(np.log(smallest) * np.diag(covariance))
     value = float(np.abs(difference).sum() / 2.0)
-    below = np.quantile(_derivative(difference, errors, threshold), 1.0 - side)
-    above = np.quantile(_derivative(difference, -errors, np.zeros_like(threshold)), 1.0 - side)
+    below = np.quantile(_derivative(difference, errors, threshold), 1.0 - TAIL)
+    above = np.quantile(_derivative(difference, -errors, np.zeros_like(threshold)), 1.0 - TAIL)
     return Estimate(
         value=value,
         low=max(0.0, value - float(below)),

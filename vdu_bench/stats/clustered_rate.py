@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.stats import beta, norm, t
 
 from vdu_bench.measured import Estimate
-from vdu_bench.stats._levels import tail
+from vdu_bench.stats._levels import TAIL
 
 
-def clustered_rate(hits: NDArray[np.bool_], level: float = 0.95) -> Estimate:
+def clustered_rate(hits: NDArray[np.bool_]) -> Estimate:
     """The share of hits in percent, over samples that are each looked at several times.
 
     Its interval is that of Korn & Graubard ("Confidence intervals for proportions with small expected number of
@@ -27,15 +27,13 @@ def clustered_rate(hits: NDArray[np.bool_], level: float = 0.95) -> Estimate:
 
     Args:
         hits: bool ``[N, L]``: N independent samples, L looks at each.
-        level: confidence level, strictly between 0 and 1.
 
     Returns:
         An estimate in percent, n the looks; without an interval for a single sample.
 
     Raises:
-        ValueError: not bool ``[N, L]`` with at least one of each, or the level is outside (0, 1).
+        ValueError: not bool ``[N, L]`` with at least one of each.
     """
-    side = tail(level)
     if hits.dtype != np.bool_ or hits.ndim != 2 or not hits.size:
         raise ValueError(f"hits are bool [N, L], not {hits.dtype} {list(hits.shape)}")
     rows, looks = hits.shape
@@ -49,10 +47,10 @@ def clustered_rate(hits: NDArray[np.bool_], level: float = 0.95) -> Estimate:
     if variance > 0 and looks > 1:
         rare = min(int(hits.any(1).sum()), int((~hits).any(1).sum()))
         variance += rate * (1 - rate) / (rows * (1 + rare))
-        few = (float(norm.isf(side)) / float(t.isf(side, rows - 1))) ** 2
+        few = (float(norm.isf(TAIL)) / float(t.isf(TAIL, rows - 1))) ** 2
         effective = min(rate * (1 - rate) / variance * few, float(hits.size))
     found = rate * effective
-    low = 0.0 if rate == 0 else float(beta.ppf(side, found, effective - found + 1))
-    high = 1.0 if rate == 1 else float(beta.isf(side, found + 1, effective - found))
+    low = 0.0 if rate == 0 else float(beta.ppf(TAIL, found, effective - found + 1))
+    high = 1.0 if rate == 1 else float(beta.isf(TAIL, found + 1, effective - found))
     method = "Clopper-Pearson" if looks == 1 else f"Korn-Graubard, {math.floor(effective)} independent samples"
     return Estimate(value=100.0 * rate, low=100.0 * low, high=100.0 * high, n=hits.size, method=method)

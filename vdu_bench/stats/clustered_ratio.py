@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, norm, t
 
 from vdu_bench.measured import Estimate
-from vdu_bench.stats._levels import tail
+from vdu_bench.stats._levels import TAIL
 
 Floats = NDArray[np.float64]
 
 
-def clustered_loss(before: NDArray[np.integer], after: NDArray[np.integer], level: float = 0.95) -> Estimate:
+def clustered_loss(before: NDArray[np.integer], after: NDArray[np.integer]) -> Estimate:
     """``100 (1 - r)`` in percent, with the ratio ``r = sum(after) / sum(before)`` of hits that come in clusters.
 
     With b_g hits before and a_g after in each of G clusters that have any, B = sum(b_g) and w = max(b_g) / B, the
@@ -37,16 +37,14 @@ def clustered_loss(before: NDArray[np.integer], after: NDArray[np.integer], leve
     Args:
         before: int ``[G]``, hits before in each cluster.
         after: int ``[G]``, hits after in the same.
-        level: confidence level, strictly between 0 and 1.
 
     Returns:
         An estimate in percent, n the clusters that have hits, total the hits before; without an interval where there is
         a single cluster, and NaN with a reason where nothing was hit before.
 
     Raises:
-        ValueError: not two int arrays of one length without negative counts, or the level is outside (0, 1).
+        ValueError: not two int arrays of one length without negative counts.
     """
-    side = tail(level)
     for counts in (before, after):
         if counts.ndim != 1 or not np.issubdtype(counts.dtype, np.integer) or (counts < 0).any():
             raise ValueError(f"hits are counts, int [G], not {counts.dtype} {list(counts.shape)}")
@@ -63,10 +61,10 @@ def clustered_loss(before: NDArray[np.integer], after: NDArray[np.integer], leve
         return Estimate(value=value, n=1, total=hits, method="no interval from a single image")
     heaviest = float(b.max()) / hits
     scattered = clusters / (clusters - 1) * float(np.square(a - ratio * b).sum()) / hits**2
-    few = (float(t.isf(side, clusters - 1)) / float(norm.isf(side))) ** 2
+    few = (float(t.isf(TAIL, clusters - 1)) / float(norm.isf(TAIL))) ** 2
     variance = few * (scattered + ratio * heaviest**2)
-    low = _gamma_limit(ratio, variance, side)
-    high = _gamma_limit(ratio + heaviest, variance + heaviest**2, 1.0 - side)
+    low = _gamma_limit(ratio, variance, TAIL)
+    high = _gamma_limit(ratio + heaviest, variance + heaviest**2, 1.0 - TAIL)
     return Estimate(
         value=value,
         low=100.0 * (1.0 - high),

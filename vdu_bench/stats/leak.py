@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.measured import Estimate
-from vdu_bench.stats._levels import tail
+from vdu_bench.stats._levels import TAIL
 from vdu_bench.stats.quantiles import t_isf
 
 Floats = NDArray[np.float64]
@@ -24,7 +24,7 @@ THE_WRONG_WAY = (
 TOO_FEW = "a leak takes two samples"
 
 
-def leak(method: Floats, retrained: Floats, original: Floats, level: float = 0.95) -> Estimate:
+def leak(method: Floats, retrained: Floats, original: Floats) -> Estimate:
     """``(m - r) / (o - r)``: 0 where a method's model gives as much as one that never knew, 1 as much as the original.
 
     m, r and o are the mean rates under one attack, over the same noise. The interval is Fieller's ("Some problems in
@@ -38,16 +38,14 @@ def leak(method: Floats, retrained: Floats, original: Floats, level: float = 0.9
         method: float ``[N]``, the share of looks at sample i that show the concept, 0..1; one of the method's model.
         retrained: the same of the model that never knew the concept, from the same noise.
         original: the same of the base.
-        level: confidence level, strictly between 0 and 1.
 
     Returns:
         A plain number, n samples. NaN with a reason where the denominator cannot be told from 0, as of a single sample,
         or is below 0: the scale would be upside down.
 
     Raises:
-        ValueError: not three arrays of one length of at least 1, a number outside 0..1, or a level outside (0, 1).
+        ValueError: not three arrays of one length of at least 1, or a number outside 0..1.
     """
-    side = tail(level)
     rates = [np.asarray(values, dtype=np.float64) for values in (method, retrained, original)]
     if len({values.shape for values in rates}) != 1 or rates[0].ndim != 1 or len(rates[0]) < 1:
         raise ValueError("rates are three arrays [N] of one length, at least 1")
@@ -58,7 +56,7 @@ def leak(method: Floats, retrained: Floats, original: Floats, level: float = 0.9
     if n < 2:
         return Estimate(n=n, reason=TOO_FEW)
     x, y = m - r, o - r
-    q = float(t_isf(side, n - 1)) ** 2
+    q = float(t_isf(TAIL, n - 1)) ** 2
     # One sample of each kind that moved by 1 either way: 2 / n^2 in the variance of a mean.
     added = 2.0 / n**2
     var_x, var_y = (float(values.var(ddof=1)) / n + added for values in (x, y))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vdu_bench.stats._levels import tail
+from vdu_bench.stats._levels import TAIL
 from vdu_bench.stats.quantiles import chi2_isf, t_isf, t_sf
 
 Floats = NDArray[np.float64]
@@ -165,11 +165,7 @@ def two_sided(losses: Losses) -> Floats:
     return np.minimum(1.0, 2.0 * np.minimum(forth, back))
 
 
-def margins(losses: Losses, level: float = 0.95) -> Floats:
-    """Half the width of each mean loss's two-sided interval, float64 ``[..., T]``; NaN where there is none.
-
-    Raises:
-        ValueError: the level is outside (0, 1).
-    """
+def margins(losses: Losses) -> Floats:
+    """Half the width of each mean loss's two-sided interval, float64 ``[..., T]``; NaN where there is none."""
     errors, freedom = standard_errors(losses)
-    return np.where(freedom > 0, t_isf(tail(level), np.maximum(freedom, 1.0)) * errors, np.nan)
+    return np.where(freedom > 0, t_isf(TAIL, np.maximum(freedom, 1.0)) * errors, np.nan)

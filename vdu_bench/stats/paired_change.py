@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from vdu_bench.measured import Estimate
-from vdu_bench.stats._levels import tail
+from vdu_bench.stats._levels import TAIL
 
 Floats = NDArray[np.float64]
 
 
-def paired_change(before: Floats, after: Floats, clusters: NDArray[np.integer], level: float = 0.95) -> Estimate:
+def paired_change(before: Floats, after: Floats, clusters: NDArray[np.integer]) -> Estimate:
     """The mean change of a score, with a t interval clustered by prompt.
 
     With the changes ``d_i = after_i - before_i`` of n images, their mean ``m``, and G prompts, the standard error is
@@ -32,16 +32,14 @@ def paired_change(before: Floats, after: Floats, clusters: NDArray[np.integer], 
         before: float ``[n]``; element i belongs to the same prompt and the same initial noise as element i of `after`.
         after: float ``[n]``.
         clusters: int ``[n]``, which prompt each belongs to; any numbers, in any order.
-        level: confidence level, strictly between 0 and 1.
 
     Returns:
         The change in the score's own unit, n images; without an interval where there is a single prompt.
 
     Raises:
-        ValueError: the arrays are not one-dimensional, of one length and at least 1, a score is not finite, `clusters`
-            are not int, or the level is outside (0, 1).
+        ValueError: the arrays are not one-dimensional, of one length and at least 1, a score is not finite, or
+            `clusters` are not int.
     """
-    side = tail(level)
     before, after = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
     if before.ndim != 1 or len(before) == 0 or not before.shape == after.shape == clusters.shape:
         raise ValueError(
@@ -60,5 +58,5 @@ def paired_change(before: Floats, after: Floats, clusters: NDArray[np.integer], 
     if prompts == 1:
         return Estimate(value=mean, n=n, method="no interval from a single prompt")
     error = math.sqrt(prompts / (prompts - 1) * float(np.square(sums).sum())) / n
-    margin = float(t.isf(side, prompts - 1)) * error
+    margin = float(t.isf(TAIL, prompts - 1)) * error
     return Estimate(value=mean, low=mean - margin, high=mean + margin, n=n, method=f"paired, t over {prompts} prompts")

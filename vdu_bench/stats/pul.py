@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta, norm
 
 from vdu_bench.measured import Estimate
-from vdu_bench.stats._levels import tail
+from vdu_bench.stats._levels import TAIL
 from vdu_bench.stats._pairs import count_pairs
 
 NO_HITS_BEFORE = "the model made none of the forget class before, so no share of it can go away"
@@ -15,7 +15,7 @@ NO_HITS_BEFORE = "the model made none of the forget class before, so no share of
 Floats = NDArray[np.float64]
 
 
-def pul(before: NDArray[np.bool_], after: NDArray[np.bool_], level: float = 0.95) -> Estimate:
+def pul(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Estimate:
     """``PUL = 100 * (1 - n_after / n_before)`` in percent, over the same initial noise before and after.
 
     At most 100; negative when the model makes more of the forget class than before. The interval is that of a ratio
@@ -35,19 +35,17 @@ def pul(before: NDArray[np.bool_], after: NDArray[np.bool_], level: float = 0.95
     Args:
         before: bool ``[n]``, whether the original's sample shows the forget class.
         after: bool ``[n]``, the same for the unlearned model's sample from the same initial noise.
-        level: confidence level, strictly between 0 and 1.
 
     Returns:
         An estimate in percent with n pairs; NaN with a reason when nothing was hit before.
 
     Raises:
-        ValueError: not two bool arrays of one length, no pairs, or the level is outside (0, 1).
+        ValueError: not two bool arrays of one length, or no pairs.
     """
-    side = tail(level)
     pairs = count_pairs(before, after)
     if pairs.before == 0:
         return Estimate(n=pairs.n, reason=NO_HITS_BEFORE)
-    low, high = _ratio_limits(pairs.both, pairs.only_before, pairs.only_after, side)
+    low, high = _ratio_limits(pairs.both, pairs.only_before, pairs.only_after)
     exact = pairs.after == 0
     return Estimate(
         value=100.0 * (1.0 - pairs.after / pairs.before),
@@ -59,7 +57,7 @@ def pul(before: NDArray[np.bool_], after: NDArray[np.bool_], level: float = 0.95
     )
 
 
-def _ratio_limits(both: ArrayLike, only_before: ArrayLike, only_after: ArrayLike, side: float) -> tuple[Floats, Floats]:
+def _ratio_limits(both: ArrayLike, only_before: ArrayLike, only_after: ArrayLike) -> tuple[Floats, Floats]:
     """Lower and upper limit of p_after / p_before; int counts that broadcast, with at least one hit before."""
     both, only_before, only_after = (np.asarray(count, dtype=np.float64) for count in (both, only_before, only_after))
     n_before, n_after = both + only_before, both + only_after
@@ -70,10 +68,10 @@ def _ratio_limits(both: ArrayLike, only_before: ArrayLike, only_after: ArrayLike
         np.sqrt((1 - (hits + 1) / (informative + 2)) / (hits + 1)) for hits in (n_before, n_after)
     )
     # Were both one-sample intervals taken at the nominal level, their combination would be far too wide.
-    adjusted = norm.sf(norm.isf(side) * ratio_error / (before_error + after_error))
+    adjusted = norm.sf(norm.isf(TAIL) * ratio_error / (before_error + after_error))
     before_low, before_high = _clopper_pearson(n_before, informative, adjusted)
     after_low, after_high = _clopper_pearson(n_after, informative, adjusted)
-    _, survivors_high = _clopper_pearson(n_after, n_before, np.full_like(n_before, side))
+    _, survivors_high = _clopper_pearson(n_after, n_before, np.full_like(n_before, TAIL))
     return after_low / before_high, np.where(n_after == 0, survivors_high, after_high / before_low)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vdu_bench.stats._levels import tail
+from vdu_bench.stats._levels import TAIL
 from vdu_bench.stats.quantiles import chi2_isf, chi2_ppf, normal_isf, t_isf
 from vdu_bench.stats.scales import SeedScale
 
@@ -124,7 +124,7 @@ def scatters_alone(row: SeedMeans, pool: Pool) -> NDArray[np.bool_]:
     return np.asarray(more | (less & (row.own > 0.0)))
 
 
-def interval(row: SeedMeans, pool: Pool | None, level: float = 0.95) -> tuple[Floats, Floats]:
+def interval(row: SeedMeans, pool: Pool | None) -> tuple[Floats, Floats]:
     """Lower and upper end, float64 ``[...]`` each, around the place of the mean on its scale.
 
     Without a pool, Student's t of the row's own scatter decides, or the normal distribution of what its samples explain
@@ -133,20 +133,16 @@ def interval(row: SeedMeans, pool: Pool | None, level: float = 0.95) -> tuple[Fl
     degrees of freedom: a few seeds cannot tell their own scatter, and agree by chance. The rule is this project's; its
     coverage is simulated in the tests and stated in ``docs/protocol/uncertainty.md``. What is common to all seeds is
     added to any of these as an independent chance.
-
-    Raises:
-        ValueError: the level is outside (0, 1).
     """
-    side = tail(level)
     freedom = max(1, row.seeds - 1)
-    sampled = normal_isf(side) * np.sqrt(row.sampling_of_mean)
+    sampled = normal_isf(TAIL) * np.sqrt(row.sampling_of_mean)
     own = row.own / row.seeds
-    reach = np.maximum(sampled, t_isf(side, freedom) * np.sqrt(own))
+    reach = np.maximum(sampled, t_isf(TAIL, freedom) * np.sqrt(own))
     if pool is not None:
         variance = np.maximum(own, row.sampling_of_mean + pool.variance / row.seeds)
-        shared = t_isf(side, max(freedom, pool.freedom)) * np.sqrt(variance)
+        shared = t_isf(TAIL, max(freedom, pool.freedom)) * np.sqrt(variance)
         reach = np.where(scatters_alone(row, pool), reach, shared)
-    reach = np.hypot(reach, normal_isf(side) * np.sqrt(row.common))
+    reach = np.hypot(reach, normal_isf(TAIL) * np.sqrt(row.common))
     centre = row.scale.forward(row.mean, row.total)
     one, other = (row.scale.back(centre + sign * reach, row.total) for sign in (-1.0, 1.0))
     one, other = np.where(reach == 0.0, row.mean, one), np.where(reach == 0.0, row.mean, other)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.measured import Estimate, Scale
-from vdu_bench.stats._levels import tail
+from vdu_bench.stats._levels import TAIL
 from vdu_bench.stats.quantiles import normal_isf
 from vdu_bench.stats.scales import SCALES, SeedScale
 from vdu_bench.stats.scatter import (
@@ -23,7 +23,6 @@ from vdu_bench.stats.scatter import (
     seed_means,
 )
 
-_OWN_TAIL = tail(0.95)  # of the estimates' own intervals
 _UNCOUNTED = 100
 """The count taken where an estimate does not say its own: half a count is then half a percent."""
 _FEWEST_ROWS = 3
@@ -33,7 +32,6 @@ def over_seeds(
     estimates: Sequence[Estimate],
     scale: Scale = "signed",
     pooled: Pool | None = None,
-    level: float = 0.95,
     same_units: bool = False,
 ) -> Estimate:
     """The mean over seeds, with an interval that stays inside the metric's range and contains it.
@@ -48,7 +46,6 @@ def over_seeds(
         scale: `MetricFacts.scale`. Of ``range``, whose ends are no interval, value and ends are averaged.
         pooled: what the table's rows say of the metric's scatter, as from `pooled_scatter`; None for nothing;
             `SAMPLES_ONLY` where seeds differ in their samples alone.
-        level: confidence level, strictly between 0 and 1.
         same_units: whether all seeds are measured on the same images or prompts (`MetricFacts.same_units`).
 
     Returns:
@@ -59,16 +56,15 @@ def over_seeds(
         Where some are 0, they have no place on its scale: Student's t of the numbers themselves, cut off at 0.
 
     Raises:
-        ValueError: there are no estimates, or the level is outside (0, 1).
+        ValueError: there are no estimates.
     """
-    return over_seeds_of_rows([estimates], scale, [pooled], level, same_units)[0]
+    return over_seeds_of_rows([estimates], scale, [pooled], same_units)[0]
 
 
 def over_seeds_of_rows(
     rows: Sequence[Sequence[Estimate]],
     scale: Scale = "signed",
     pools: Sequence[Pool | None] | None = None,
-    level: float = 0.95,
     same_units: bool = False,
 ) -> list[Estimate]:
     """`over_seeds` of each row of a table, at the price of one: rows of equally many seeds are computed together.
@@ -77,13 +73,11 @@ def over_seeds_of_rows(
         rows: of each the estimates of its seeds, all of one metric.
         scale: as `over_seeds`.
         pools: what each row's `over_seeds` is given as `pooled`; None for nothing of any.
-        level: as `over_seeds`.
         same_units: as `over_seeds`.
 
     Raises:
-        ValueError: a row has no estimates, or the level is outside (0, 1).
+        ValueError: a row has no estimates.
     """
-    tail(level)
     if not all(rows):
         raise ValueError("there is no seed to summarise")
     found: list[Estimate | None] = [None] * len(rows)
@@ -102,7 +96,7 @@ def over_seeds_of_rows(
             alike.setdefault((len(row), id(pool)), []).append(index)
     for indices in alike.values():
         pool = pools[indices[0]] if pools else None
-        together = _together([rows[index] for index in indices], SCALES[scale], pool, level, same_units)
+        together = _together([rows[index] for index in indices], SCALES[scale], pool, same_units)
         for index, estimate in zip(indices, together, strict=True):
             found[index] = estimate
     return [estimate for estimate in found if estimate is not None]
@@ -114,12 +108,12 @@ def _counts(row: Sequence[Estimate], same_units: bool) -> dict[str, int]:
 
 
 def _together(
-    rows: Sequence[Sequence[Estimate]], scale: SeedScale, pool: Pool | None, level: float, same_units: bool
+    rows: Sequence[Sequence[Estimate]], scale: SeedScale, pool: Pool | None, same_units: bool
 ) -> list[Estimate]:
     """Of rows with equally many finite estimates each, two or more."""
     means = np.array([[estimate.value for estimate in row] for row in rows], dtype=np.float64).mean(axis=-1)
     placed, summary = _summary(rows, scale, same_units)
-    low, high = interval(summary, pool, level)
+    low, high = interval(summary, pool)
     own = np.ones(len(low), dtype=bool) if pool is None else scatters_alone(summary, pool)
     shared = "noise of the samples" if pool is SAMPLES_ONLY else "scatter pooled over rows"
     seeds = len(rows[0])
@@ -127,7 +121,7 @@ def _together(
     found = []
     for row, mean, known in zip(rows, means.tolist(), placed.tolist(), strict=True):
         if not known:
-            found.append(_with_zeros(row, mean, level, same_units))
+            found.append(_with_zeros(row, mean, same_units))
             continue
         lower, upper, alone = next(made)
         how = "own scatter" if alone else shared
@@ -138,11 +132,11 @@ def _together(
     return found
 
 
-def _with_zeros(row: Sequence[Estimate], mean: float, level: float, same_units: bool) -> Estimate:
+def _with_zeros(row: Sequence[Estimate], mean: float, same_units: bool) -> Estimate:
     """Of a positive metric that is 0 with some seeds, or with all: a zero has no logarithm."""
     if not mean:
         return Estimate(value=mean, **_counts(row, same_units), method="no interval: no seed is above 0")
-    (found,) = _together([row], SCALES["signed"], None, level, same_units)
+    (found,) = _together([row], SCALES["signed"], None, same_units)
     return found.model_copy(update={"low": max(0.0, found.low), "method": f"{found.method}; some are 0"})
 
 
@@ -198,6 +192,6 @@ def _sampling(ends: Floats, values: Floats, totals: Floats, scale: SeedScale) ->
     places, counts = values[..., None], totals[..., None]
     lengths = np.abs(scale.forward(np.where(there, ends, places), counts) - scale.forward(places, counts))
     known = there.any(axis=-1)
-    variances = (np.where(there, lengths, 0.0).max(axis=-1) / normal_isf(_OWN_TAIL)) ** 2
+    variances = (np.where(there, lengths, 0.0).max(axis=-1) / normal_isf(TAIL)) ** 2
     usual = variances.sum(axis=-1, keepdims=True) / np.maximum(1, known.sum(axis=-1, keepdims=True))
     return np.where(known, variances, usual)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from autoencoding import reconstruction_error
 
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.shipped import ASSETS, shipped_artifacts
@@ -19,7 +20,6 @@ from vdu_bench.engine.weights import ready_model
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.posterior.gaussian import WeightPosterior
-from vdu_bench.models.training.autoencoder import reconstruction_error
 from vdu_bench.tasks.loading import catalog
 from vdu_bench.tasks.task import Task
 

@@ -19,7 +19,6 @@ from vdu_bench.tasks.loading import find_task
 
 ROOT = Path(__file__).parent.parent
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
-OWN_DATA = (ROOT / "docs" / "own_data.md").read_text()
 
 
 def blocks(page: str, language: str) -> list[str]:

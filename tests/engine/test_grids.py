@@ -11,6 +11,7 @@ from cells import cells
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from vdu_bench.engine import grids
 from vdu_bench.engine.grids import IMAGES, READINGS, first_samples, samples_at, samples_digest
 from vdu_bench.engine.store import Store
 from vdu_bench.measured import Outcomes
@@ -65,7 +66,7 @@ def records_of(*methods: str, prompts: dict[str, Any] | None = None, seeds: tupl
     return found
 
 
-def test_half_of_the_columns_show_the_concept(planted: Planted) -> None:
+def test_half_of_the_columns_show_the_concept(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     records = records_of("original", "vdu")
     for record in records:
         if record.method == "original":
@@ -73,7 +74,9 @@ def test_half_of_the_columns_show_the_concept(planted: Planted) -> None:
         else:
             planted.add(record, {"forget": [0, 2, 2, 0, 1, 0, None]}, {"forget": [4, 5]})
     said: list[str] = []
-    grid = first_samples(records, planted.store, said.append, count=4)["digits_1"]
+    with monkeypatch.context() as patch:
+        patch.setattr(grids, "COLUMNS", 4)
+        grid = first_samples(records, planted.store, said.append)["digits_1"]
     assert said == []
     assert [(column.index, column.shows) for column in grid.columns] == [(1, True), (4, True), (0, False), (2, False)]
     original, vdu = grid.rows["original"], grid.rows["vdu"]
@@ -84,17 +87,18 @@ def test_half_of_the_columns_show_the_concept(planted: Planted) -> None:
     assert vdu.words == ("2", "1", "0", "2")
     assert vdu.shows == (False, True, False, False)
     assert vdu.junk == (False, True, False, False)
-    whole = first_samples(records, planted.store, said.append, count=12)["digits_1"]
+    whole = first_samples(records, planted.store, said.append)["digits_1"]
     assert [column.index for column in whole.columns] == [1, 4, 5, 0, 2, 3, 6]
     assert whole.rows["original"].words[5] == "junk"
     assert whole.rows["vdu"].words[2] == "junk"
     assert whole.rows["vdu"].words[6] == "none"
 
 
-def test_prompts_stand_over_the_columns(planted: Planted) -> None:
+def test_prompts_stand_over_the_columns(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     records = records_of("original", prompts=PROMPTS)
     planted.add(records[0], {"forget": [0, 1, 1, None], "retain": [1, None, 0, 2]}, {"retain": [3]})
-    grid = first_samples(records, planted.store, count=6)["digits_1"]
+    monkeypatch.setattr(grids, "COLUMNS", 6)
+    grid = first_samples(records, planted.store)["digits_1"]
     assert [(column.index, column.shows, column.prompt) for column in grid.columns] == [
         (1, True, "a hat and a beard"),
         (2, True, "a hat"),
@@ -113,8 +117,8 @@ def test_what_the_store_lacks_is_said(planted: Planted, tmp_path: Path) -> None:
         if record.method != "esd":
             planted.add(record, {"forget": [0, 1, 2]})
     said: list[str] = []
-    grids = first_samples(records, planted.store, said.append)
-    assert set(grids["digits_1"].rows) == {"original", "vdu"}
+    found = first_samples(records, planted.store, said.append)
+    assert set(found["digits_1"].rows) == {"original", "vdu"}
     # The cells of this maker tell of no samples; those that do and have none are named.
     assert said == []
     for record in records:

@@ -52,7 +52,6 @@ def task(tiny_faces_task: Task) -> Task:
 
 
 ORIGINAL = drawn("relearn", before="xx..", n5__10="xxx.", n5__40="xxxx")
-RETRAINED = drawn("relearn", before="....", n5__10="....", n5__40="x...")
 METHOD = drawn("relearn", before="....", n5__10="x...", n5__40="xx..")
 
 

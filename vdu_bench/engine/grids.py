@@ -19,15 +19,16 @@ from vdu_bench.spec import digest_of
 
 IMAGES = "images.safetensors"
 READINGS = "readings.safetensors"
+COLUMNS = 12
 
 _Place = tuple[str, int]
 """What a probe calls some images (``forget``, ``retain``), and the number of one of them."""
 
 
 def first_samples(
-    records: Sequence[Record], store: Store, say: Callable[[str], None] = lambda _: None, count: int = 12
+    records: Sequence[Record], store: Store, say: Callable[[str], None] = lambda _: None
 ) -> dict[str, SampleGrid]:
-    """By variant, `count` columns: the original shows the concept in one half, and does not in the other.
+    """By variant, `COLUMNS` columns: the original shows the concept in one half, and does not in the other.
 
     Each half has the first samples that are so, or as many as there are. Of a text-to-image model the first are samples
     of the forget prompts, the others of the retain prompts. All are of one sample seed, the first one of the original.
@@ -36,7 +37,6 @@ def first_samples(
         records: of any number of tasks.
         store: with the samples and what the judge read in them.
         say: called with a warning for each variant of which the store lacks samples that the records tell of.
-        count: of columns, at least 2.
     """
     by_variant: dict[str, list[Record]] = {}
     for record in records:
@@ -56,7 +56,7 @@ def first_samples(
             continue
         if lacking:
             say(f"warning: {variant}: the sample grid lacks {', '.join(lacking)}: not in the store {store.root}")
-        grids[variant] = _grid(kept, count)
+        grids[variant] = _grid(kept)
     return grids
 
 
@@ -145,12 +145,12 @@ def _kept(record: Record, store: Store, readings: Mapping[str, Sequence[Path]]) 
     return None
 
 
-def _grid(kept: Mapping[str, _Kept], count: int) -> SampleGrid:
+def _grid(kept: Mapping[str, _Kept]) -> SampleGrid:
     original = kept["original"]
     shows = {name: shown[:, _concept(original.record)] for name, shown in original.shown.items()}
     others = "retain" if "retain" in shows else "forget"
-    places: list[_Place] = [("forget", int(index)) for index in np.flatnonzero(shows["forget"])[: count // 2]]
-    places += [(others, int(index)) for index in np.flatnonzero(~shows[others])[: count - count // 2]]
+    places: list[_Place] = [("forget", int(index)) for index in np.flatnonzero(shows["forget"])[: COLUMNS // 2]]
+    places += [(others, int(index)) for index in np.flatnonzero(~shows[others])[: COLUMNS - COLUMNS // 2]]
     columns = [
         GridColumn(index, bool(shows[name][index]), _prompt(original.record, name, index)) for name, index in places
     ]

@@ -1,4 +1,4 @@
-"""How data become noise, and what a network's prediction says of the noise and of the data. All in closed form."""
+"""How data become noise, and what a network's prediction says of the noise. All in closed form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NoiseProcess:
     """x_t = signal(t) x_0 + sigma(t) eps at T discrete times, with signal^2 + sigma^2 = 1 (Ho et al. 2020, eq. 4).
 
     Times are int64, ``[N]`` or a scalar; latents are ``[N, ...]`` on this process's device. What is not determined
-    (x_0 from the noise where nothing of the data is left) comes out as infinite or NaN.
+    (the noise from x_0 where there is none in x_t) comes out as infinite or NaN.
 
     Attributes:
         alphas_cumprod: alphabar_t, ``[T]``.
@@ -70,34 +70,8 @@ class NoiseProcess:
             return sigma * x_t + signal * output
         if kind == "sample":
             return (x_t - signal * output) / sigma
-        raise _unknown(kind)
-
-    def x0_from(self, output: Tensor, x_t: Tensor, t: Tensor, kind: Prediction) -> Tensor:
-        """x_0: (x_t - sigma eps) / signal, or signal x_t - sigma v."""
-        if kind == "sample":
-            return output
-        signal, sigma = self._at(t, x_t)
-        if kind == "epsilon":
-            return (x_t - sigma * output) / signal
-        if kind == "v_prediction":
-            return signal * x_t - sigma * output
-        raise _unknown(kind)
-
-    def v_from(self, output: Tensor, x_t: Tensor, t: Tensor, kind: Prediction) -> Tensor:
-        """v: (eps - sigma x_t) / signal, or (signal x_t - x_0) / sigma."""
-        if kind == "v_prediction":
-            return output
-        signal, sigma = self._at(t, x_t)
-        if kind == "epsilon":
-            return (output - sigma * x_t) / signal
-        if kind == "sample":
-            return (signal * x_t - output) / sigma
-        raise _unknown(kind)
+        raise ValueError(f"unknown prediction type {kind!r}")
 
     def _at(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         shape = (-1, *[1] * (like.dim() - 1))
         return self.signal(t).reshape(shape), self.sigma(t).reshape(shape)
-
-
-def _unknown(kind: str) -> ValueError:
-    return ValueError(f"unknown prediction type {kind!r}")

@@ -23,6 +23,8 @@ from vdu_bench.reports.tables.text import header, seeds_text, value_text
 from vdu_bench.variants import row_name
 
 EVALUATIONS = "nfe_forward"
+MARKED = 4
+"""Numbers of evaluations that are marked at most."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def frontiers(records: Iterable[Record], swept: Mapping[str, str]) -> list[Front
     return [one for one in found if one is not None]
 
 
-def budgets(curves: Sequence[Curve], most: int = 4) -> list[float]:
+def budgets(curves: Sequence[Curve]) -> list[float]:
     """Numbers of evaluations to mark: round ones (1, 2, 5 times a power of ten) that at least two curves span.
 
     A single curve is marked at what it spans alone.
@@ -120,9 +122,9 @@ def budgets(curves: Sequence[Curve], most: int = 4) -> list[float]:
     needed = min(2, len(curves))
     ladder = [factor * 10.0**power for power in range(1, 12) for factor in (1, 2, 5)]
     spanned = [count for count in ladder if sum(curve.at(count) is not None for curve in curves) >= needed]
-    if len(spanned) <= most:
+    if len(spanned) <= MARKED:
         return spanned
-    return [spanned[round(index)] for index in np.linspace(0, len(spanned) - 1, most)]
+    return [spanned[round(index)] for index in np.linspace(0, len(spanned) - 1, MARKED)]
 
 
 def frontier_csv(frontier: Frontier) -> str:

@@ -24,9 +24,6 @@ def styles(board: Leaderboard) -> dict[str, MethodStyle]:
     return method_styles(row.method for row in board.rows)
 
 
-ANYWHERE = Window(-math.inf, math.inf)
-
-
 @pytest.fixture
 def axes() -> Axes:
     return Figure().add_subplot()

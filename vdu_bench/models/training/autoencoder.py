@@ -73,16 +73,6 @@ def train_autoencoder(
     return vae
 
 
-def reconstruction_error(vae: AutoencoderKL, images: Tensor) -> float:
-    """Mean squared error of decoded latents to uint8 images ``[N, C, H, W]``, both in [-1, 1]."""
-    with torch.inference_mode():
-        parts = [
-            (vae.decode(vae.encode(x).latent_dist.mode()).sample.clamp(-1, 1) - x).square().flatten(1).mean(1)
-            for x in (_pixels(part, vae) for part in images.split(BATCH))
-        ]
-    return float(torch.cat(parts).mean())
-
-
 @torch.inference_mode()
 def _latents(vae: AutoencoderKL, images: Tensor) -> Tensor:
     return torch.cat([vae.encode(_pixels(part, vae)).latent_dist.mode() for part in images.split(BATCH)])

@@ -35,7 +35,7 @@ def with_columns(board: Leaderboard, columns: Sequence[Column]) -> Leaderboard:
     )
 
 
-def headlines(board: Leaderboard, most: int = HEADLINES) -> Leaderboard:
+def headlines(board: Leaderboard) -> Leaderboard:
     """The board with its most important columns: the first headline metric of each group, then each one's second...
 
     They stand in their usual order.
@@ -44,7 +44,7 @@ def headlines(board: Leaderboard, most: int = HEADLINES) -> Leaderboard:
     for column in board.main_columns:
         groups.setdefault(column.group, []).append(column)
     ranked = [column for turn in zip_longest(*groups.values()) for column in turn if column is not None]
-    chosen = {column.name for column in ranked[:most]}
+    chosen = {column.name for column in ranked[:HEADLINES]}
     return with_columns(board, [column for column in board.main_columns if column.name in chosen])
 
 

@@ -1,7 +1,11 @@
-"""JSON that somebody else wrote, fit to be printed: no sign in it moves a terminal's cursor or turns text around."""
+"""JSON for people to read: a value in a message, and what somebody else wrote without its control characters.
+
+Those could move a terminal's cursor, or turn text around.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -16,18 +20,28 @@ _SUSPECT = re.compile(
     re.IGNORECASE,
 )
 INSTEAD = "?"
-"""What stands in the place of a control sign."""
+"""What stands in the place of a control character."""
 
 
 def is_suspect(content: bytes) -> bool:
-    """Whether JSON may have control signs. A look at the text takes no time beside that of reading it."""
+    """Whether JSON may have control characters. A look at the text takes no time beside that of reading it."""
     return _SUSPECT.search(content) is not None
 
 
 def read_json(content: bytes) -> Any:
-    """The plain data, `INSTEAD` in the place of each control sign. Raises ValueError for what is not JSON."""
+    """The plain data, `INSTEAD` in the place of each control character. Raises ValueError for what is not JSON."""
     plain = from_json(content)
     return _printable(plain) if is_suspect(content) else plain
+
+
+def in_json(value: Any, most: int = 60) -> str:
+    """A value as JSON, in at most `most` characters."""
+    return shortened(json.dumps(value, sort_keys=True, default=str), most)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text in at most `most` characters, three of which are dots where it was longer."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _printable(plain: Any) -> Any:

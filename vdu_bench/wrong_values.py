@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vdu_bench.plain_json import shortened
+
 NAME = r"^[a-z0-9][a-z0-9_]*$"
 """What names of tasks and families are made of."""
 PATTERNS = {
@@ -32,8 +34,7 @@ def in_words(mistake: Mapping[str, Any], what: str = "") -> str:
         what: what the value is called in it; the value itself if empty.
     """
     kind, message = str(mistake["type"]), str(mistake["msg"])
-    text = repr(mistake.get("input"))
-    what = what or (text if len(text) <= SHOWN else text[: SHOWN - 3] + "...")
+    what = what or shortened(repr(mistake.get("input")), SHOWN)
     if kind == "missing":
         return "it must be given"
     if kind == "string_pattern_mismatch" and (told := PATTERNS.get(mistake["ctx"]["pattern"])):

@@ -14,6 +14,7 @@ from vdu_bench.engine.plugins import load_plugin
 from vdu_bench.errors import UserError, did_you_mean, flat
 from vdu_bench.methods.regime import REGIMES, Regime
 from vdu_bench.methods.settings import Configured
+from vdu_bench.plain_json import shortened
 from vdu_bench.tasks.loading import find_task, with_overrides
 from vdu_bench.tasks.task import Task
 from vdu_bench.wrong_values import SHOWN
@@ -32,8 +33,7 @@ Variants = dict[str, list[dict[str, Any]]]
 
 def shown(value: object) -> str:
     """A value in a message: on one line, and no longer than a line has room for."""
-    text = flat(repr(value))
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    return shortened(flat(repr(value)), SHOWN)
 
 
 def several(given: Any, kinds: Any, called: str, what: str) -> list[Any]:

@@ -16,7 +16,7 @@ from typing import cast
 from vdu_bench.data.catalog import data_stamp
 from vdu_bench.engine.cells import Cell, External, models_stamp
 from vdu_bench.engine.executors import LocalExecutor
-from vdu_bench.engine.names import differences, in_few_words
+from vdu_bench.engine.names import LONG, differences
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import Outcome, run_cells
 from vdu_bench.engine.store import Store
@@ -24,6 +24,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.regime import Regime
 from vdu_bench.models.files.external_files import ExternalFiles, find_external
+from vdu_bench.plain_json import in_json
 from vdu_bench.probes.catalog import check_probe_settings
 from vdu_bench.record_files import run_files
 from vdu_bench.records import Record, records_by_file
@@ -187,11 +188,11 @@ def _check_beside(cells: Sequence[Cell], there: Iterable[Record], out: Path) -> 
             raise UserError(f"{out} has records of a method {name!r}; give the checkpoint another name by --name")
         if record.method == name and external is not None and record.settings.get("sha256") != external.sha256:
             raise UserError(
-                f"{out} has {record.cell_name}, of another checkpoint ({in_few_words(record.settings)}); give this one "
-                "another name by --name"
+                f"{out} has {record.cell_name}, of another checkpoint ({in_json(record.settings, LONG)}); give this "
+                "one another name by --name"
             )
         for field, found, wanted in differences(record, task):
             raise UserError(
-                f"{record.cell_name} in {out} was measured with {field} {in_few_words(found)}, and this would be with "
-                f"{in_few_words(wanted)}: measure both alike, or name another --out"
+                f"{record.cell_name} in {out} was measured with {field} {in_json(found, LONG)}, and this would be with "
+                f"{in_json(wanted, LONG)}: measure both alike, or name another --out"
             )

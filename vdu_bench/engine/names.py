@@ -17,6 +17,7 @@ from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.models.specs import LaplacePosterior, SnapshotPosterior
 from vdu_bench.packed import PACKED
+from vdu_bench.plain_json import in_json
 from vdu_bench.records import Record, read_record
 from vdu_bench.spec import Spec, digest_of
 from vdu_bench.tasks.task import ROUNDED, Task
@@ -52,6 +53,8 @@ def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record], s
             _check_same(file, read_record(file), cell, found.get(cell.name), recipes)
 
 
+LONG = 120
+"""Characters of a value that a message shows."""
 _CALLED = {"images": "set of images", "base": "base"}
 
 RestsOn = Mapping[str, str]
@@ -195,13 +198,13 @@ def _check_same(file: Path, there: Record, cell: Cell, found: Record | None, rec
         raise UserError(f"{file} is of {changes}, and this run of {_changes(cell)}: {mend}")
     for name, before, now in differences(there, cell.task):
         raise UserError(
-            f"{file} was measured with {name} {in_few_words(before)}, and this run would be with {in_few_words(now)}: "
-            f"give the task a name of its own, or {mend}"
+            f"{file} was measured with {name} {in_json(before, LONG)}, and this run would be with "
+            f"{in_json(now, LONG)}: give the task a name of its own, or {mend}"
         )
     for name, before, now in recipes.differences(there, cell.task):
         raise UserError(
-            f"{file} rests on a model trained with {name}={in_few_words(before)}, and this run would be with "
-            f"{in_few_words(now)}: give the task a name of its own, or {mend}"
+            f"{file} rests on a model trained with {name}={in_json(before, LONG)}, and this run would be with "
+            f"{in_json(now, LONG)}: give the task a name of its own, or {mend}"
         )
     if cell.needs_posterior and recipes.other_posterior(there, cell.task):
         raise UserError(
@@ -215,8 +218,8 @@ def _check_same(file: Path, there: Record, cell: Cell, found: Record | None, rec
     if cell.external is None:
         for name, before, now in _settings(there, cell, found):
             raise UserError(
-                f"{file} was made with {cell.method}.{name}={in_few_words(before)}, and this run would be with "
-                f"{in_few_words(now)}: give the task a name of its own, or {mend}"
+                f"{file} was made with {cell.method}.{name}={in_json(before, LONG)}, and this run would be with "
+                f"{in_json(now, LONG)}: give the task a name of its own, or {mend}"
             )
 
 
@@ -249,9 +252,3 @@ def _sampler(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _changes(cell: Cell) -> dict[str, Any]:
     return cell.task.changes | dict(cell.changes)
-
-
-def in_few_words(value: object) -> str:
-    """A value as JSON, in at most 120 characters."""
-    text = json.dumps(value, sort_keys=True)
-    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from vdu_bench.errors import UserError
+from vdu_bench.plain_json import shortened
 from vdu_bench.records import Protocol, Record
 from vdu_bench.variants import changed, variant_name
 
@@ -152,7 +153,7 @@ def _agree(where: str, what: str, values: Sequence[tuple[Record, Any]]) -> None:
     for record, value in _differing(values):
         cells.setdefault(json.dumps(value, sort_keys=True, default=str), []).append(record.cell_name)
     if len(cells) > 1:
-        sides = "; ".join(f"{_shortened(text, 60)} in {_listing(names)}" for text, names in cells.items())
+        sides = "; ".join(f"{shortened(text, 60)} in {_listing(names)}" for text, names in cells.items())
         raise UserError(f"{where}: {what} of the records differ, and one table or curve cannot hold both: {sides}")
 
 
@@ -173,10 +174,6 @@ def _inside(value: Mapping[str, Any], key: str) -> Any:
     first, _, rest = key.partition(".")
     inner = value.get(first)
     return _inside(inner, rest) if rest and isinstance(inner, Mapping) else None
-
-
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def _listing(names: Sequence[str]) -> str:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from vdu_bench.errors import flat
 from vdu_bench.measured import Estimate, MetricResult
+from vdu_bench.plain_json import in_json
 from vdu_bench.records import Record
-from vdu_bench.reports.compare.rows import RowPair, pair_rows, plain
+from vdu_bench.reports.compare.rows import RowPair, pair_rows
 from vdu_bench.reports.outcomes import Originals, originals, paired_counts
 from vdu_bench.reports.tables.leaderboard import Column, device_of
 from vdu_bench.stats.losses import Losses, margins, summarise
@@ -92,7 +93,7 @@ def _compared(pair: RowPair, bases: Sides) -> Compared:
 
 
 def _notes(pair: RowPair) -> list[str]:
-    settings = [f"{name} {plain(one)} in A, {plain(other)} in B" for name, (one, other) in pair.settings.items()]
+    settings = [f"{name} {in_json(one)} in A, {in_json(other)} in B" for name, (one, other) in pair.settings.items()]
     notes = [f"settings: {'; '.join(settings)}"] if settings else []
     if pair.alone:
         notes.append(f"left out, as one of the two alone has them: seeds {', '.join(map(str, pair.alone))}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vdu_bench.errors import UserError, did_you_mean
+from vdu_bench.plain_json import in_json
 from vdu_bench.records import Protocol, Record
 from vdu_bench.reports.comparable import by_variant, check_comparable, compared, protocol_of
 from vdu_bench.variants import changed
@@ -123,8 +123,8 @@ def _check_sides(variant: str, left: Sequence[Record], right: Sequence[Record]) 
                 key = next(iter(back | forth), "")
                 name, one, other = f"{name}.{key}", back.get(key), forth.get(key)
             raise UserError(
-                f"{variant}: A and B do not compare: {name} is {plain(one)} in A and "
-                f"{plain(other)} in B; measure both alike"
+                f"{variant}: A and B do not compare: {name} is {in_json(one)} in A and "
+                f"{in_json(other)} in B; measure both alike"
             )
 
 
@@ -144,9 +144,3 @@ def _facts(records: Sequence[Record]) -> dict[str, Any]:
         for name, result in record.metrics.items():
             facts |= {f"{name}'s {field}": getattr(result, field) for field in ("label", "unit", "better")}
     return facts
-
-
-def plain(value: Any) -> str:
-    """A value as JSON, in at most 60 characters."""
-    text = json.dumps(value, sort_keys=True, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vdu_bench.errors import UserError, flat
+from vdu_bench.plain_json import in_json
 from vdu_bench.records import Protocol, Record, records_by_file
 from vdu_bench.reports.comparable import by_variant, check_comparable, compared, protocol_of
 from vdu_bench.reports.tables.text import seeds_text
@@ -129,8 +129,8 @@ def _key(record: Record) -> Key:
 def _check_pair(pair: Pair) -> None:
     for field, before, now in differences(_facts(pair.old), _facts(pair.new)):
         raise UserError(
-            f"{pair.new.cell_name} does not compare with the reference: {field} is {_plain(now)}, in the reference "
-            f"{_plain(before)}; measure both alike, or bless a new reference"
+            f"{pair.new.cell_name} does not compare with the reference: {field} is {in_json(now)}, in the reference "
+            f"{in_json(before)}; measure both alike, or bless a new reference"
         )
 
 
@@ -209,7 +209,7 @@ def _settings(pairs: Iterable[Pair]) -> list[Notice]:
         pair = next(group)
         names = sorted(pair.old.settings.keys() | pair.new.settings.keys())
         sides = [(name, pair.old.settings.get(name), pair.new.settings.get(name)) for name in names]
-        changes = [f"{name} {_plain(old)} -> {_plain(new)}" for name, old, new in sides if old != new]
+        changes = [f"{name} {in_json(old)} -> {in_json(new)}" for name, old, new in sides if old != new]
         if changes:
             notices.append(Notice(where, "settings", f"settings changed: {', '.join(changes)}"))
     return notices
@@ -236,8 +236,3 @@ def _made_with(record: Record) -> str:
 def _by_method(records: Iterable[Record]) -> list[tuple[str, str]]:
     groups = groupby(records, key=lambda record: f"{record.variant}/{record.row}")
     return [(where, seeds_words([record.seeds.sample for record in group])) for where, group in groups]
-
-
-def _plain(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -9,14 +9,10 @@ from vdu_bench.reports.by_data.cells import images_text, numbers
 from vdu_bench.reports.by_data.notes import cells_caption, data_caption, data_notes
 from vdu_bench.reports.by_data.parts import parts
 from vdu_bench.reports.by_data.table import Amount, DataTable
+from vdu_bench.reports.tables.fitting import GAP, NARROW, SMALL
 from vdu_bench.reports.tables.floats import floats, latex_row, latex_spans
 from vdu_bench.reports.tables.render import latex_escape, latex_lines, latex_notes
 from vdu_bench.reports.tables.text import Cell
-
-_WIDTH, _GAP = 100, 2
-"""Characters that stand beside each other in footnotesize on 410 pt, and between two columns."""
-_SMALL = 7 / 8
-"""The width of scriptsize in footnotesize's."""
 
 
 def to_latex(tables: Iterable[DataTable], settings: bool = False) -> str:
@@ -28,7 +24,7 @@ def to_latex(tables: Iterable[DataTable], settings: bool = False) -> str:
 
 
 def _table(table: DataTable, settings: bool) -> str:
-    blocks = [_tabular(table, amounts) for amounts in parts(table, _WIDTH, _width, _GAP)]
+    blocks = [_tabular(table, amounts) for amounts in parts(table, NARROW, _width, GAP)]
     notes = latex_notes(data_notes(table, settings))
     title = f"{table.setup}, by how much data"
     return floats(
@@ -40,7 +36,7 @@ def _table(table: DataTable, settings: bool) -> str:
 
 
 def _width(cell: Cell) -> float:
-    return len(cell.value) + len(cell.mark) + (_SMALL * len(cell.spread) + 1 if cell.spread else 0)
+    return len(cell.value) + len(cell.mark) + (SMALL * len(cell.spread) + 1 if cell.spread else 0)
 
 
 def _tabular(table: DataTable, amounts: Sequence[Amount]) -> tuple[int, list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from vdu_bench.reports.by_data.cells import images_text, numbers
 from vdu_bench.reports.by_data.table import Amount, DataTable
+from vdu_bench.reports.tables.fitting import fitted
 from vdu_bench.reports.tables.text import Cell
 
 
@@ -19,16 +20,12 @@ def parts(table: DataTable, room: float, width: Callable[[Cell], float], gap: fl
         gap: what stands between two columns, in characters.
     """
     left = room - max(len(row.name) for row in table.rows)
-    found: list[tuple[float, list[Amount]]] = []
+    blocks: list[tuple[float, list[Amount]]] = []
     for _, amounts in table.by_regime():
         widths = {amount: gap + _width(table, amount, width) for amount in amounts}
-        for block in [amounts] if sum(widths.values()) <= left else [[amount] for amount in amounts]:
-            needed = sum(widths[amount] for amount in block)
-            if found and found[-1][0] + needed <= left:
-                found[-1] = found[-1][0] + needed, [*found[-1][1], *block]
-            else:
-                found.append((needed, block))
-    return [amounts for _, amounts in found]
+        whole = sum(widths.values())
+        blocks += [(whole, amounts)] if whole <= left else [(widths[amount], [amount]) for amount in amounts]
+    return [[amount for block in group for amount in block] for group in fitted(blocks, left)]
 
 
 def _width(table: DataTable, amount: Amount, width: Callable[[Cell], float]) -> float:

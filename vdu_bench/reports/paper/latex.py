@@ -9,16 +9,13 @@ from itertools import groupby
 
 from vdu_bench.reports.paper.cells import measured, published, row_title
 from vdu_bench.reports.paper.table import PaperClass, PaperTable
+from vdu_bench.reports.tables.fitting import GAP, NARROW, fitted
 from vdu_bench.reports.tables.floats import floats, latex_row, latex_spans
 from vdu_bench.reports.tables.render import header_lines, latex_escape, latex_header, latex_notes
 from vdu_bench.reports.tables.text import ABSENT, Cell, header
 
-_WIDTH = 100
-"""Characters that stand beside each other in footnotesize on 410 pt, the narrowest page in common use."""
 _HEADER = 10
 """Characters in a line of a column's header."""
-_GAP = 2
-"""What stands between two columns, in characters."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class _Printed:
     def width(self) -> int:
         """In characters, with the gap beside it."""
         cells = [len(cell.plain) for cell in self.cells]
-        return max(*map(len, self.lines), *cells) + _GAP
+        return max(*map(len, self.lines), *cells) + GAP
 
 
 def to_latex(tables: Iterable[PaperTable]) -> str:
@@ -77,21 +74,17 @@ def _columns(table: PaperTable) -> list[_Printed]:
 
 def _parts(columns: Sequence[_Printed], first: int) -> list[list[_Printed]]:
     """The columns in groups that fit the page beside the methods; a data set is cut only where it alone is too wide."""
-    parts: list[list[_Printed]] = []
-    room = _WIDTH - first
-    left = 0
+    blocks: list[tuple[int, list[_Printed]]] = []
+    room = NARROW - first
     for _, in_family in groupby(columns, key=lambda column: column.family):
         family = list(in_family)
-        whole = sum(column.width for column in family)
         classes = [list(group) for _, group in groupby(family, key=lambda column: column.found.title)]
-        for block in [family] if whole <= room else classes:
-            width = sum(column.width for column in block)
-            if not parts or width > left:
-                parts.append([])
-                left = room
-            parts[-1] += block
-            left -= width
-    return parts
+        blocks += map(_wide, [family] if _wide(family)[0] <= room else classes)
+    return [[column for block in group for column in block] for group in fitted(blocks, room)]
+
+
+def _wide(block: list[_Printed]) -> tuple[int, list[_Printed]]:
+    return sum(column.width for column in block), block
 
 
 def _tabular(table: PaperTable, columns: Sequence[_Printed]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from vdu_bench.reports.tables.fitting import fitted
 from vdu_bench.reports.tables.render import latex_escape
 
 _HEIGHT = 40
@@ -19,17 +20,9 @@ def floats(blocks: Iterable[tuple[int, Sequence[str]]], caption: str, continued:
         continued: the caption of the others.
         label: of the first one; the others' have a number behind it.
     """
-    found: list[list[Sequence[str]]] = []
-    room = 0
-    for height, block in blocks:
-        if not found or height > room:
-            found.append([])
-            room = _HEIGHT
-        found[-1].append(block)
-        room -= height
     return "\n".join(
         _float(continued if index else caption, f"{label}-{index + 1}" if index else label, part)
-        for index, part in enumerate(found)
+        for index, part in enumerate(fitted(blocks, _HEIGHT))
     )
 
 

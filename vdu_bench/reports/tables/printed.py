@@ -10,6 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from vdu_bench.reports.tables.fitting import fitted
+
 _GAPS = (2, 1)  # blank characters between columns: the narrow one where it saves a table from being cut
 
 
@@ -32,16 +34,8 @@ def packed(columns: Sequence[Printed], width: int) -> list[tuple[int, list[Print
     for gap in _GAPS:
         if sum(column.width + gap for column in columns) <= width:
             return [(gap, list(columns))]
-    groups: list[tuple[int, list[Printed]]] = []
-    left = 0
-    for column in columns:
-        needed = column.width + _GAPS[0]
-        if not groups or needed > left:
-            groups.append((_GAPS[0], []))
-            left = width
-        groups[-1][1].append(column)
-        left -= needed
-    return groups
+    widest = _GAPS[0]
+    return [(widest, group) for group in fitted(((column.width + widest, column) for column in columns), width)]
 
 
 def printed_table(columns: Sequence[Printed], gap: int) -> Table:

@@ -14,6 +14,7 @@ from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.measured import Estimate
 from vdu_bench.records import TUNING, Record
 from vdu_bench.reports.limits import Excess
+from vdu_bench.reports.tables.fitting import A4, GAP, SMALL, fitted
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, leaderboards
 from vdu_bench.reports.tables.notes import table_notes
 from vdu_bench.reports.tables.of_rows import of_rows
@@ -51,17 +52,8 @@ _LATEX = str.maketrans(
     }
 )
 
-_WIDTH = 120
-"""Characters that stand beside each other in footnotesize on A4 paper with margins of an inch."""
-
 _COLUMN = ("name", "label", "unit", "better")
 """What JSON says of a column."""
-
-_GAP = 2
-"""What stands between two columns, in characters."""
-
-_SMALL = 7 / 8
-"""The width of scriptsize in footnotesize's."""
 
 _LATEX_SIZES: Any = [
     {"selector": "footnotesize", "props": ":"},
@@ -207,16 +199,11 @@ def _page_wide(frame: pd.DataFrame) -> list[pd.DataFrame]:
         lines = [*header_lines(name), *(line for cell in frame[name] for line in cell.value.split("\n"))]
         small = [cell.spread for cell in frame[name]]
         marks = max(len(cell.mark) for cell in frame[name])
-        return max([len(line) for line in lines] + [_SMALL * len(line) for line in small]) + marks + _GAP
+        return max([len(line) for line in lines] + [SMALL * len(line) for line in small]) + marks + GAP
 
     methods, *names = frame.columns
-    room = _WIDTH - width(methods)
-    parts: list[list[str]] = [[]]
-    for name in names:
-        if parts[-1] and sum(map(width, [*parts[-1], name])) > room:
-            parts.append([])
-        parts[-1].append(name)
-    return [frame[[methods, *part]] for part in parts]
+    parts = fitted(((width(name), name) for name in names), A4 - width(methods))
+    return [frame[[methods, *part]] for part in parts or [[]]]
 
 
 def latex_escape(text: str) -> str:

@@ -9,12 +9,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from vdu_baselines.steps_in_common import denoised_on_the_way
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
 from vdu_bench.methods.search import Range, Space
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.specs import FitSpec, ModelKind, SamplerSpec, takes_prompts
+from vdu_bench.models.specs import FitSpec, ModelKind, takes_prompts
 from vdu_bench.models.training.base_model import denoising_loss
 from vdu_bench.models.training.dropout import seeded_dropout
 from vdu_bench.models.training.fitting import fit
@@ -115,11 +116,8 @@ class ESD(LossMethod):
             x0 = context.forget.batch(self.settings.batch_size).x0
             t = context.timesteps(len(x0))
             return model.add_noise(x0, context.noise_like(x0), t), t
-        sampler = SamplerSpec(name="ddim", steps=self.settings.x_t_steps, guidance_scale=self.settings.x_t_guidance)
-        stop = int(torch.randint(sampler.steps, (1,), generator=context.generator))
-        noise = torch.randn(self.settings.batch_size, *model.latent_shape, generator=context.generator)
-        source = model if self._x_t == "student" else context.base
-        return source.denoised_until(stop, prompts, noise, sampler)
+        source, own = model if self._x_t == "student" else context.base, self.settings
+        return denoised_on_the_way(source, context, prompts, own.batch_size, own.x_t_steps, own.x_t_guidance)
 
     def _from(self, context: UnlearningContext, concept: list[str] | None) -> list[str] | None:
         """What x_t is drawn and the model trained under: the concept's own prompts, or `from_concept`."""

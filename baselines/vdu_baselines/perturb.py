@@ -12,7 +12,7 @@ from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import Method
 from vdu_bench.methods.search import Choice, Range
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.selection import Weights, selected_parameters
+from vdu_bench.models.selection import Weights, automatic, selected_parameters
 from vdu_bench.spec import Spec
 
 
@@ -64,7 +64,4 @@ class Perturb(Method):
         return perturbed.freeze()
 
     def _names(self, model: DiffusionModel) -> list[str]:
-        weights = self.settings.weights
-        if weights == "auto":
-            weights = "cross_attention" if model.prompted else "all"
-        return list(selected_parameters(model.denoiser, weights))
+        return list(selected_parameters(model.denoiser, automatic(self.settings.weights, model.prompted)))

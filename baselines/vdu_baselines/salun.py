@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from vdu_baselines.steps_in_common import missed_by
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
@@ -109,15 +110,12 @@ class SalUn(LossMethod):
     def _relabelled(self, model: DiffusionModel, context: UnlearningContext, forget: Batch, other: Batch) -> Tensor:
         t = context.timesteps(len(forget.x0))
         x_t = model.add_noise(forget.x0, context.noise_like(forget.x0), t)
+        if not model.prompted:
+            return missed_by(model, x_t, t, other.x0).square().mean()
         predicted = model.predict_noise(x_t, t, forget.condition)
-        if model.prompted:
-            with torch.no_grad():
-                target = model.predict_noise(x_t, t, other.condition)
-            return nn.functional.mse_loss(predicted, target)
-        process = model.process
-        target = process.noise_from(other.x0, x_t, t, "sample")
-        sigma = process.sigma(t).reshape(-1, *[1] * (x_t.dim() - 1))
-        return (sigma * (predicted - target)).square().mean()
+        with torch.no_grad():
+            target = model.predict_noise(x_t, t, other.condition)
+        return nn.functional.mse_loss(predicted, target)
 
 
 def salient(slopes: Sequence[Tensor], share: float) -> list[Tensor]:

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from vdu_baselines.steps_in_common import missed_by
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import Replay, UnlearningContext
 from vdu_bench.methods.distances import farthest
@@ -154,9 +155,8 @@ class SelectiveAmnesia(LossMethod):
         if model.prompted:
             return squared_error(model, context, u, model.condition(context.concept.draws(n)))
         x0, t = context.forget.batch(n).x0, context.timesteps(n)
-        x_t, sigma = model.add_noise(x0, context.noise_like(x0), t), model.process.sigma(t).reshape(-1, 1, 1, 1)
-        target = model.process.noise_from(u, x_t, t, "sample")
-        return (sigma * (model.predict_noise(x_t, t) - target)).square().sum() / n
+        x_t = model.add_noise(x0, context.noise_like(x0), t)
+        return missed_by(model, x_t, t, u).square().sum() / n
 
 
 def squared_error(model: DiffusionModel, context: UnlearningContext, x0: Tensor, condition: Tensor | None) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.nn.utils import parametrize
 
+from vdu_baselines.steps_in_common import denoised_on_the_way
 from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.method import LossMethod
@@ -18,7 +19,7 @@ from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.selection import Weights
-from vdu_bench.models.specs import ModelKind, SamplerSpec
+from vdu_bench.models.specs import ModelKind
 
 
 class OneDimensional(nn.Module):
@@ -139,11 +140,9 @@ class SPM(LossMethod):
         return [parameter for adapter in self._adapters for parameter in adapter.parameters()]
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
-        prompts, base, n = context.concept.draws(self.settings.batch_size), context.base, self.settings.batch_size
-        way = SamplerSpec(name="ddim", steps=self.settings.x_t_steps, guidance_scale=self.settings.x_t_guidance)
-        stop = int(torch.randint(way.steps, (1,), generator=context.generator))
-        initial = torch.randn(n, *model.latent_shape, generator=context.generator)
-        x_t, t = model.denoised_until(stop, prompts, initial, way)
+        own, base, n = self.settings, context.base, self.settings.batch_size
+        prompts = context.concept.draws(n)
+        x_t, t = denoised_on_the_way(model, context, prompts, n, own.x_t_steps, own.x_t_guidance)
         erased, kept = model.condition(prompts), self._kept(model, context)
         left = context.concept.anchor if self.settings.surrogate == "anchor" else ""
         with torch.no_grad():

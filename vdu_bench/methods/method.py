@@ -13,7 +13,7 @@ from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.methods.regime import Need
 from vdu_bench.methods.settings import Configured, check_words
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.selection import Weights, selected_parameters
+from vdu_bench.models.selection import Weights, automatic, selected_parameters
 from vdu_bench.models.specs import FitSpec, ModelKind
 from vdu_bench.models.training.dropout import seeded_dropout
 from vdu_bench.models.training.fitting import Backward, Fit
@@ -129,10 +129,7 @@ class LossMethod(Method):
 
     def selection(self, model: DiffusionModel) -> dict[str, nn.Parameter]:
         """The weights that the settings name, by name. Raises UserError where the model has none of them."""
-        weights = self.settings.weights
-        if weights == "auto":
-            weights = "cross_attention" if model.prompted else "all"
-        return selected_parameters(model.denoiser, weights)
+        return selected_parameters(model.denoiser, automatic(self.settings.weights, model.prompted))
 
     def parameters(self, model: DiffusionModel) -> Iterable[nn.Parameter]:
         """What the optimiser moves: the selection, a part of it, or coordinates in its place."""

@@ -43,6 +43,13 @@ Weights = Annotated[str | tuple[str, ...], AfterValidator(_checked)]
 """``auto``, a `Selection`, a pattern, or several of the latter two: what a misspelt word is told apart from at once."""
 
 
+def automatic(weights: Weights, prompted: bool) -> Weights:
+    """What ``auto`` stands for: all of an unconditional model, ``cross_attention`` of one that takes prompts."""
+    if weights != "auto":
+        return weights
+    return "cross_attention" if prompted else "all"
+
+
 def selected_parameters(denoiser: nn.Module, weights: str | Sequence[str]) -> dict[str, nn.Parameter]:
     """The parameters that selections or patterns name, in the denoiser's order.
 
@@ -70,7 +77,7 @@ def selected_parameters(denoiser: nn.Module, weights: str | Sequence[str]) -> di
 
 
 def _is_pattern(name: str) -> bool:
-    return any(sign in name for sign in "*?[.")
+    return any(character in name for character in "*?[.")
 
 
 def _fitting(pattern: str, parameters: dict[str, nn.Parameter]) -> set[str]:

@@ -7,10 +7,10 @@ from typing import Any
 
 from vdu_bench.plain_json import shortened
 
-NAME = r"^[a-z0-9][a-z0-9_]*$"
-"""What names of tasks and families are made of."""
+PLAIN_NAME = r"^[a-z0-9][a-z0-9_]*$"
+"""What names of tasks and families are made of, and those of plug-ins that `vdu-bench new` writes."""
 PATTERNS = {
-    NAME: "has other signs than small letters, digits and underscores, or begins with an underscore",
+    PLAIN_NAME: "has other characters than small letters, digits and underscores, or begins with an underscore",
     r"^clip_[a-z0-9_]+$": "is not clip_ and a word of small letters, digits and underscores",
     r"^\w[\w.-]*/\w[\w.-]*$": "is no id of the hub, which is OWNER/NAME",
 }

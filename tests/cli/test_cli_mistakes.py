@@ -173,7 +173,7 @@ def test_an_out_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFix
         (["run", "--task", "digits_1", "--samples", "x"], "'x' is not a "),
         (["run", "--task", "digits_1", "--seeds", ""], "--seeds '': no seed is given"),
         (["run", "--task", "digits_1", "--seeds", "1,,2"], "a seed is empty; give seeds with commas between"),
-        (["run", "--task", "digits_1", "--set", "task.name=Ab c"], "task.name: 'Ab c' has other signs than small"),
+        (["run", "--task", "digits_1", "--set", "task.name=Ab c"], "task.name: 'Ab c' has other characters than small"),
         (["new", "task", "mine", "--data", "nowhere"], "--data nowhere: there is no such folder"),
         (["run"], "--task"),
         (["runn"], "runn"),

@@ -69,7 +69,7 @@ def test_a_method_a_metric_and_a_probe_of_one_s_own_run(tiny_file: Path) -> None
     [
         (["method", "vdu"], "there is a method 'vdu' already"),
         (["metric", "samples"], "there is a probe 'samples' already"),
-        (["method", "My-Method"], "other signs than small letters"),
+        (["method", "My-Method"], "other characters than small letters"),
         (["method", "2nd"], "begin with a letter"),
         (["method", "class"], "cannot be the name of a Python class"),
         (["metric", "measurement"], "a class Measurement is what the file imports; take another name"),

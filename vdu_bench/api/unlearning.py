@@ -20,8 +20,8 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.method import Method
 from vdu_bench.methods.settings import checked_settings
 from vdu_bench.models.diffusion import DiffusionModel
-from vdu_bench.models.precision import Precision, arithmetic
-from vdu_bench.models.specs import ComputeSpec, SamplerSpec
+from vdu_bench.models.precision import arithmetic
+from vdu_bench.models.specs import ComputeSpec, Precision, SamplerSpec
 
 Images = str | Path | Image.Image | Tensor | Sequence[str | Path | Image.Image | Tensor]
 """A folder, a file, a PIL image, a tensor (uint8, or floating point in 0..1, ``[N, C, H, W]``), or several of these."""

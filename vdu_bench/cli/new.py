@@ -16,7 +16,7 @@ import typer
 from vdu_bench.cli.options import names_in
 from vdu_bench.errors import UserError, warn
 from vdu_bench.files import write_atomically
-from vdu_bench.wrong_values import in_words
+from vdu_bench.wrong_values import PATTERNS, PLAIN_NAME, in_words
 
 creating = typer.Typer()
 new = typer.Typer(no_args_is_help=True, help="Write a file of your own to start from: a task, method, metric or probe.")
@@ -197,8 +197,8 @@ def _class_name(name: str) -> str:
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
-        raise UserError(f"the name {name!r} has other signs than small letters, digits and underscores")
+    if not re.fullmatch(PLAIN_NAME, name):
+        raise UserError(f"the name {name!r} {PATTERNS[PLAIN_NAME]}")
 
 
 def _free(file: Path, force: bool) -> Path:

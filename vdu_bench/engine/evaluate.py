@@ -30,7 +30,8 @@ from vdu_bench.record_files import run_files
 from vdu_bench.records import Record, records_by_file
 from vdu_bench.tasks.task import Task
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+CALLED = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""What a checkpoint may be called in a record: as a method is, or with dashes."""
 
 UNTOLD = ("unet", "diffusion_pytorch_model", "pytorch_lora_weights", "pytorch_model", "model")
 """Names of files and folders that do not tell one checkpoint from another."""
@@ -153,7 +154,7 @@ def _is_done(record: Record | None, task: Task) -> bool:
 
 def check_name(name: str) -> None:
     """Raise UserError for what no checkpoint can be called."""
-    if not NAME.fullmatch(name):
+    if not CALLED.fullmatch(name):
         raise UserError(f"--name {name!r}: use small letters, digits, - and _, and begin with a letter or digit")
     if name in METHODS.entries():
         raise UserError(f"{name!r} is the name of a method of the suite; give the checkpoint another one by --name")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
 from vdu_bench.errors import UserError, in_short
 from vdu_bench.fetching import may_fetch, not_fetched
+from vdu_bench.files import digest_of_file
 
 EXTRACTOR = "inception-v3-compat"
 FEATURES = 2048
@@ -23,6 +23,8 @@ MEND = (
     f"get the 91 MB of {URL_INCEPTION_V3} (Apache 2.0) where there is a network, and name the file by --set "
     "task.inception.file=FILE; or measure without it, by --set task.inception=null"
 )
+
+_digest = cache(digest_of_file)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Inception:
 
     def digest(self) -> str:
         """sha256 of the file of weights."""
-        return _sha256(self.weights)
+        return _digest(self.weights)
 
     def as_input(self, images: Tensor) -> Tensor:
         """uint8 ``[N, 3, H, W]``: grey images in three equal channels."""
@@ -85,9 +87,3 @@ def _fetched() -> Path:
         except Exception as error:  # of half a dozen unrelated kinds, and the mend is the same for all
             raise UserError(f"Inception's weights cannot be fetched ({in_short(error)}): {MEND}") from error
     return place
-
-
-@cache
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

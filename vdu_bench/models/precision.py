@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 
-Precision = Literal["off", "tf32", "bfloat16", "float16"]
-"""As in a task: float32 proper; its matrix products with ten bits after the point, on GPUs that can; or by autocast."""
+from vdu_bench.models.specs import Precision
 
 
 def set_arithmetic(precision: Precision) -> None:

@@ -16,6 +16,9 @@ from vdu_bench.spec import PositiveInt, Spec
 ModelKind = Literal["unconditional", "text_to_image"]
 KINDS: tuple[ModelKind, ...] = get_args(ModelKind)
 
+Precision = Literal["off", "tf32", "bfloat16", "float16"]
+"""Arithmetic: float32 proper; TF32, with ten bits after the point, on GPUs that can; or 16 bits by autocast."""
+
 NOISE = (
     *("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas"),
     *("prediction_type", "rescale_betas_zero_snr"),
@@ -59,7 +62,7 @@ class TrainingRecipe(FitSpec):
     later: ClassVar[tuple[str, ...]] = ("autocast",)
 
     seed: int = Field(0, ge=0, description="the train seed: initial weights, batches, noise")
-    autocast: Literal["off", "tf32", "bfloat16", "float16"] = Field(
+    autocast: Precision = Field(
         "off",
         description="precision of the denoiser's arithmetic in training, tf32 on a GPU alone; its weights stay float32",
     )
@@ -171,7 +174,7 @@ class ComputeSpec(Spec):
 
     later: ClassVar[tuple[str, ...]] = ("channels_last", "compile", "cuda_graphs", "microbatch")
 
-    autocast: Literal["off", "tf32", "bfloat16", "float16"] = Field(
+    autocast: Precision = Field(
         "off", description="precision of the denoiser's arithmetic, tf32 on a GPU alone; its weights stay float32"
     )
     gradient_checkpointing: bool = Field(False, description="compute activations twice and keep few of them")
@@ -205,7 +208,8 @@ class SamplerSpec(Spec):
     later: ClassVar[tuple[str, ...]] = ("eta", "seed")
 
     name: Literal["dpmsolver++", "ddim"] = Field(
-        "dpmsolver++", description="deterministic diffusers scheduler, so that noise alone decides the image"
+        "dpmsolver++",
+        description="diffusers scheduler; the initial noise alone decides the image, unless eta is above 0",
     )
     steps: PositiveInt = Field(20, description="denoiser evaluations an image")
     timestep_spacing: Literal["leading", "linspace", "trailing"] = Field(

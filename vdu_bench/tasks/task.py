@@ -26,7 +26,7 @@ from vdu_bench.spec import WHOLE, PositiveInt, Spec, digest_of
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.tuning import Tuning, TuningCost
 from vdu_bench.variants import changed
-from vdu_bench.wrong_values import NAME
+from vdu_bench.wrong_values import PLAIN_NAME
 
 
 class QualityLimit(Spec):
@@ -55,8 +55,8 @@ class Task(Spec):
         *("attacks", "probes", "tuning", "tuning_cost"),
     )
 
-    name: str = Field(pattern=NAME, description="how the task is asked for")
-    family: str = Field(pattern=NAME, description="tasks that share data, model and judge")
+    name: str = Field(pattern=PLAIN_NAME, description="how the task is asked for")
+    family: str = Field(pattern=PLAIN_NAME, description="tasks that share data, model and judge")
     title: str = Field(description="one line for listings")
     scale: Literal["embedded", "small", "full"] = Field(description="no table mixes scales")
     protocol: PositiveInt = Field(2, description="raised whenever numbers stop being comparable")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vdu_bench.judges.classifier.augmentation import NOISE_LEVELS, jitter, off_manifold
+from vdu_bench.judges.classifier.augmentation import NOISE_LEVELS, jitter, off_manifold, sometimes_jittered
 
 
 def pictures(*shape: int) -> Tensor:
@@ -51,6 +51,16 @@ def test_pictures_are_the_same_to_the_bit(shape: tuple[int, ...]) -> None:
     x = pictures(*shape)
     assert torch.equal(jitter(x, 2, 10.0, seeded()), jittered_on_the_cpu(x, 2, 10.0, seeded()))
     assert torch.equal(off_manifold(x, seeded()), off_manifold_on_the_cpu(x, seeded()))
+
+
+def test_some_are_jittered_and_the_others_as_they_were() -> None:
+    x = pictures(200, 1, 8, 8)
+    found = sometimes_jittered(x, 2, 10.0, seeded())
+    generator = seeded()
+    untouched = torch.rand(len(x), 1, 1, 1, generator=generator).flatten() < 0.5
+    assert torch.equal(found[untouched], x[untouched])
+    assert torch.equal(found[~untouched], jittered_on_the_cpu(x, 2, 10.0, generator)[~untouched])
+    assert 80 < int(untouched.sum()) < 120
 
 
 def test_they_are_made_where_the_images_are() -> None:

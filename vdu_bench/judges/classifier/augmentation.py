@@ -10,6 +10,14 @@ from torch import Tensor
 from vdu_bench.models.upload import upload
 
 NOISE_LEVELS = (0.3, 1.0)
+UNTOUCHED = 0.5
+"""Share of the training images that are shown as they are, without jitter."""
+
+
+def sometimes_jittered(x: Tensor, max_shift: int, max_rotation: float, generator: torch.Generator) -> Tensor:
+    """The images, each by `jitter` or, with the chance `UNTOUCHED`, as it is."""
+    untouched = torch.rand(len(x), 1, 1, 1, generator=generator) < UNTOUCHED
+    return torch.where(untouched.to(x.device), x, jitter(x, max_shift, max_rotation, generator))
 
 
 def jitter(x: Tensor, max_shift: int, max_rotation: float, generator: torch.Generator) -> Tensor:

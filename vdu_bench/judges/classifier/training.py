@@ -10,7 +10,7 @@ from torch.optim.swa_utils import update_bn
 
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.data.splits import DataSplits
-from vdu_bench.judges.classifier.augmentation import jitter, mirror, off_manifold
+from vdu_bench.judges.classifier.augmentation import mirror, off_manifold, sometimes_jittered
 from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.judges.classifier.network import JudgeNetwork
 from vdu_bench.judges.classifier.networks import make_network
@@ -21,8 +21,6 @@ from vdu_bench.models.training.fitting import fit
 
 NORMALISED = 100
 """Of so many steps' batches batch normalisation has its means and variances, where weights are averaged."""
-UNTOUCHED = 0.5
-"""Share of the training images that are shown as they are, without jitter."""
 
 
 def train_judge(
@@ -73,9 +71,9 @@ def _train_network(
         batch = epoch_indices(len(images), step * size, size, recipe.seed)
         batch = batch.to(device)
         x = pixels[batch].float() / 127.5 - 1
-        # Interpolation blurs, so both kinds are jittered, and not always: sharpness must not give the answer away.
-        untouched = torch.rand(len(x), 1, 1, 1, generator=generator) < UNTOUCHED
-        x = torch.where(untouched.to(device), x, jitter(x, recipe.max_shift, recipe.max_rotation, generator))
+        # Interpolation blurs. So what lies off the manifold is made of jittered images too, and some of either kind are
+        # not jittered: sharpness must not give the answer away.
+        x = sometimes_jittered(x, recipe.max_shift, recipe.max_rotation, generator)
         if isinstance(recipe, TimmRecipe) and recipe.mirror:
             x = mirror(x, generator)
         return torch.cat([off_manifold(x[:n_outliers], generator), x[n_outliers:]]), concepts[batch[n_outliers:]]

@@ -9,15 +9,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from vdu_bench.data.image_set import ImageSet
-from vdu_bench.judges.classifier.augmentation import jitter
+from vdu_bench.judges.classifier.augmentation import sometimes_jittered
 from vdu_bench.judges.clip.in_domain import InDomainClip
 from vdu_bench.judges.clip.specs import ClipRecipe
 from vdu_bench.judges.clip.words import word_merges
 from vdu_bench.models.training.batches import epoch_indices, step_generator
 from vdu_bench.models.training.fitting import fit
-
-UNTOUCHED = 0.5
-"""Share of the training images that are shown as they are, without jitter."""
 
 MAX_SCALE = 100.0
 """Bound on the learnt inverse temperature, as in CLIP (Radford et al. 2021, section 2.5)."""
@@ -68,9 +65,7 @@ def train_clip(
         generator = step_generator(recipe.seed, step)
         batch = epoch_indices(len(images), step * size, size, recipe.seed)
         concepts = images.concepts[batch]
-        x = pixels[batch.to(device)]
-        untouched = torch.rand(len(x), 1, 1, 1, generator=generator) < UNTOUCHED
-        x = torch.where(untouched.to(device), x, jitter(x, recipe.max_shift, recipe.max_rotation, generator))
+        x = sometimes_jittered(pixels[batch.to(device)], recipe.max_shift, recipe.max_rotation, generator)
         seen = normalize(scorer.encode_images(x), dim=1)
         told = normalize(scorer.encode_prompts(captions(concepts, generator)), dim=1)
         return contrast(seen, told, model.logit_scale.exp().clamp(max=MAX_SCALE))

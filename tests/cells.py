@@ -93,7 +93,7 @@ def _record(
         metrics={name: result(name, value) for name, value in values.items()},
         outcomes={name: Outcomes.of(flags) for name, flags in outcomes.items()},
     )
-    # No file has a name with such signs as tests of escapes want, and none is read.
+    # No file has a name with such characters as tests of escapes want, and none is read.
     made.method = method
     return made
 

@@ -50,7 +50,7 @@ def one_line(error: BaseException) -> str:
 
 
 def in_short(error: BaseException) -> str:
-    """Another library's error on one line: its type, and the first 200 signs of its message."""
+    """Another library's error on one line: its type, and the first 200 characters of its message."""
     return f"{type(error).__name__}: {flat(error)[:200]}"
 
 

@@ -25,7 +25,7 @@ def pack(records: Iterable[str]) -> bytes:
 def unpack(file: Path) -> list[Any]:
     """The plain JSON of each line. Raises UserError, naming file and line, or that it is empty."""
     try:
-        # Not splitlines: a text in a record may have signs that end a line elsewhere.
+        # Not splitlines: a text in a record may have characters that end a line elsewhere.
         lines = gzip.decompress(file.read_bytes()).removesuffix(b"\n").split(b"\n")
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {file}: {error}") from error

@@ -15,11 +15,11 @@ CALLED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 """What a command may call a variant: no name of this kind is one of changes, which have an equals sign."""
 
 NAME = r"^\w[\w.+=,\[\]() -]{0,99}$"
-"""Of what becomes a part of file names: no way leads from it to another folder, and no sign moves a cursor."""
+"""Of what becomes a part of file names: no way leads from it to another folder, and no character moves a cursor."""
 IN_FILES = "it is a part of file names, and may have letters, digits, blanks and _.+=,[]()- alone, a letter first"
 
 UNFIT = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
-"""Signs that no file name has."""
+"""Characters that no file name has."""
 
 LONGEST = 100
 """Characters of all changes in a name of a file; more of them become a digest."""

@@ -36,13 +36,15 @@ def test_a_stream_of_another_encoding_takes_everything(monkeypatch: pytest.Monke
 
 
 def test_every_sign_that_the_suite_prints_has_a_plain_one() -> None:
-    signs = set()
+    found = set()
     for file in (ROOT / "vdu_bench").rglob("*.py"):
         if file.name == "formats.py" and file.parent.name == "gate":
             continue  # it has the limits of what XML may hold
         strings = (node.value for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.Constant))
-        signs |= {sign for text in strings if isinstance(text, str) for sign in text if not sign.isascii()}
-    lost = {sign for sign in signs if plain_output._plain(sign) == "?"}
+        found |= {
+            character for text in strings if isinstance(text, str) for character in text if not character.isascii()
+        }
+    lost = {character for character in found if plain_output._plain(character) == "?"}
     assert lost == set()
     assert all(text.isascii() for text in PLAIN.values())
 

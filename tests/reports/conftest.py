@@ -82,7 +82,7 @@ def record(
         reason="" if status == "ok" else "the loss is not finite at step 7",
         metrics={name: _result(name, value) for name, value in values.items()} if status == "ok" else {},
     )
-    # No file has a name with such signs as tests of escapes want, and none is read.
+    # No file has a name with such characters as tests of escapes want, and none is read.
     made.method = method
     return made
 

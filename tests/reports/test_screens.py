@@ -63,7 +63,7 @@ def shown(screen: str, records: list[Record], width: int) -> str:
 def test_lines_fit_and_no_word_is_torn(name: str, width: int, records: list[Record]) -> None:
     text = shown(name, records, width)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
-    # A title that is cut loses the sign behind its last word, and has an ellipsis there.
+    # A title that is cut loses the character behind its last word, and has an ellipsis there.
     whole, kept = (
         {word.strip(",;:.") for word in one.replace("…", " ").split() if set(word) != {"─"}}
         for one in (shown(name, records, UNFOLDED), text)

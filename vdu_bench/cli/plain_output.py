@@ -49,14 +49,14 @@ def plain(error: UnicodeError) -> tuple[str, int]:
     """An error handler of `codecs`: what stands for characters that an encoding has not."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(_plain(sign) for sign in error.object[error.start : error.end]), error.end
+    return "".join(_plain(character) for character in error.object[error.start : error.end]), error.end
 
 
-def _plain(sign: str) -> str:
-    if sign in PLAIN:
-        return PLAIN[sign]
+def _plain(character: str) -> str:
+    if character in PLAIN:
+        return PLAIN[character]
     # A letter without its marks, where there is one below them.
-    letters = "".join(part for part in unicodedata.normalize("NFKD", sign) if part.isascii())
+    letters = "".join(part for part in unicodedata.normalize("NFKD", character) if part.isascii())
     return letters or "?"
 
 

@@ -68,6 +68,6 @@ def _any(choices: Sequence[str], generator: torch.Generator) -> str:
 
 
 def words_of(spec: CaptionSpec) -> list[str]:
-    """All different words and signs that captions are made of, sorted."""
+    """All different words and punctuation marks that captions are made of, sorted."""
     texts = [*spec.subjects, *(phrase for phrases in spec.phrases.values() for phrase in phrases), "with and ,"]
     return sorted({word for text in texts for word in text.lower().split()})

@@ -34,7 +34,7 @@ def print_plan(lines: Sequence[Line], notes: Sequence[str], console: Console) ->
 
 
 def fold(name: str, room: int) -> str:
-    """A name in lines of `room` characters, broken behind its signs /, + and blanks where that can be."""
+    """A name in lines of `room` characters, broken behind /, + and blanks where that can be."""
     room = max(room, SHORTEST)
     lines = [""]
     for piece in re.findall(r"[^/+ ]*[/+ ]|[^/+ ]+", name):

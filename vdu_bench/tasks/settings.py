@@ -92,24 +92,24 @@ def _split(text: str) -> list[str]:
     parts, start, depth, quote, before = [], 0, 0, "", ","
     place = 0
     while place < len(text):
-        sign = text[place]
+        character = text[place]
         if quote:
             # The quote itself is written twice in single quotes, after a backslash in double ones.
-            if text[place : place + 2] == "''" == 2 * quote or (quote, sign) == ('"', "\\"):
+            if text[place : place + 2] == "''" == 2 * quote or (quote, character) == ('"', "\\"):
                 place += 1
-            elif sign == quote:
+            elif character == quote:
                 quote = ""
-        elif sign in "\"'" and before in ",[{:":
-            quote = sign
-        elif sign in "[{":
+        elif character in "\"'" and before in ",[{:":
+            quote = character
+        elif character in "[{":
             depth += 1
-        elif sign in "]}":
+        elif character in "]}":
             depth = max(0, depth - 1)
-        elif sign == "," and depth == 0:
+        elif character == "," and depth == 0:
             parts.append(text[start:place])
             start = place + 1
-        if not sign.isspace():
-            before = sign
+        if not character.isspace():
+            before = character
         place += 1
     return [*parts, text[start:]]
 

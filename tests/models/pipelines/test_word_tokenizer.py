@@ -56,7 +56,7 @@ def test_unknown_words_are_spelt_out(word: str, spelt: list[str]) -> None:
 @given(st.text(string.ascii_lowercase + string.digits + " ,", max_size=40))
 def test_nothing_is_lost(text: str) -> None:
     pieces = tokens(text)
-    assert END not in pieces, "that is also the sign for the unknown"
+    assert END not in pieces, "that is also the token for the unknown"
     assert "".join(piece.removesuffix("</w>") for piece in pieces) == text.replace(" ", "")
 
 

@@ -92,7 +92,7 @@ def test_the_pipeline_s_parts_fit(tiny_latent_recipe: LatentRecipe, vae: Autoenc
     assert model.max_tokens == tiny_latent_recipe.text_encoder.max_tokens == 24
     assert model.text_encoder.config.vocab_size == len(model.tokenizer)
     assert model.condition(["a portrait with a hat"]).shape == (1, 24, 16)
-    # The text encoder was told which sign is the end: it pools at the first of them.
+    # The text encoder was told which token is the end: it pools at the first of them.
     output = model.text_encoder(torch.tensor(model.tokenizer(["a portrait"], padding="max_length").input_ids))
     assert torch.equal(output.pooler_output, output.last_hidden_state[:, 3])
     assert model.encode(FACES.images).shape == (60, 4, 8, 8)

@@ -26,10 +26,10 @@ def word_merges(words: Sequence[str]) -> list[str]:
     # open_clip takes seconds to import.
     from open_clip.tokenizer import bytes_to_unicode
 
-    signs = bytes_to_unicode()
+    characters = bytes_to_unicode()
     ranks: dict[Pair, int] = {}
     for word in words:
-        letters = [signs[byte] for byte in word.encode()]
+        letters = [characters[byte] for byte in word.encode()]
         letters[-1] += "</w>"
         # The merges of earlier words come first, so each new one has to go on from what they make of this word.
         while len(parts := _merged(letters, ranks)) > 1:

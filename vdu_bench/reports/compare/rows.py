@@ -90,9 +90,9 @@ def pair_rows(left: Sequence[Record], right: Sequence[Record], rows: Sequence[tu
 
 def _parsed(text: str) -> tuple[str, str]:
     depth = 0
-    for place, sign in enumerate(text):
-        depth += (sign == "[") - (sign == "]")
-        if sign == "=" and depth == 0:
+    for place, character in enumerate(text):
+        depth += (character == "[") - (character == "]")
+        if character == "=" and depth == 0:
             row, other = text[:place].strip(), text[place + 1 :].strip()
             if row and other:
                 return row, other

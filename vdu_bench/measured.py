@@ -102,9 +102,10 @@ class MetricFacts(Terse):
     gate: Gate
     """What a loss is tested against. ``scatter``: that of the seeds. ``sampled``: a share, in percent, of samples that
     are outcomes, against their noise. ``against_original``: 100 (1 - n / n of the original) of outcomes, likewise.
-    ``counted``: nothing, the tolerance alone decides; but evaluations (by their unit) of a method that takes another
-    number of them with each seed like ``scatter``, with 10 %. ``timed``: never, since it differs from run to run.
-    ``never``: it is read off what another metric is tested by."""
+    ``counted``: a count without chance, on which the tolerance alone decides. Counted evaluations (the unit tells) are
+    tested as ``scatter`` with a tolerance of 10 % where the method takes another number of them with each seed.
+    ``timed``: not tested, since it differs from run to run. ``never``: not tested, since it follows from what another
+    metric is tested by."""
     tolerance: str = Field("10%", pattern=f"^{TOLERANCE}$")
     """The largest loss that does not count: in the metric's unit, or percent of the reference's value."""
     headline: bool = False

@@ -1,8 +1,9 @@
 """Names that stand for code that is not imported yet.
 
-Methods, tasks, metrics and data sources are found through entry points, ours and a third party's alike; a plug-in file
-adds to the same registries while it runs. A target is imported when it is first used, so listing names costs nothing.
-An entry point that cannot be used is warned of where names are listed, and an error where it is asked for.
+Methods, tasks, probes, metrics and data sources are found through entry points, ours and a third party's alike; a
+plug-in file adds to the same registries while it runs. A target is imported when it is first used, so listing names
+costs nothing. Where names are listed, an entry point that cannot be used is warned of; where it is asked for, it is an
+error.
 """
 
 from __future__ import annotations

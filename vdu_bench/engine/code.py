@@ -1,10 +1,15 @@
-"""The digest of the code that decides something: of the modules that are really imported, without their comments.
+"""A digest of all code that a result depends on, comments and docstrings apart.
 
-Imports are read from the sources, wherever in a file they stand, and nothing is imported for it. Followed are modules
-of the suite; those beside the one that is asked for: of a package, its own; of a plug-in file, its folder's; those of
-packages that extend the suite; and those that somebody works on: whatever lies outside Python's own folders and those
-of installed packages, as an editable install does. What a registry reaches by name alone no import tells of, so whoever
-asks names that entry too.
+It begins with the modules that the caller names, and follows their imports. These are read from the source files,
+wherever in a file they stand; no module is imported for it. Imports of these are followed:
+
+- the suite's own modules;
+- modules beside the one that was named: those of the same package, or of the folder that a plug-in file lies in;
+- packages that extend the suite;
+- code that somebody works on: whatever lies outside Python's own folders and those of installed packages, such as an
+  editable install.
+
+What is reached through a registry, by its name, appears in no import. So the caller names such an entry as well.
 """
 
 from __future__ import annotations

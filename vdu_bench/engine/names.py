@@ -171,9 +171,10 @@ class Recipes:
 
 
 def _filled(there: Mapping[str, Any], like: Spec) -> Mapping[str, Any]:
-    """A recipe that older code wrote down, with what it left to be understood.
+    """A recipe that older code wrote down, filled in with today's defaults.
 
-    Where it has keys that are no more, or is of another kind, it is the other one's but for what both have.
+    Where it cannot be read today (a key of it is gone, or it is of another kind), it is `like` with the old values of
+    the keys that both have.
     """
     try:
         return type(like).model_validate(there).model_dump(mode="json")

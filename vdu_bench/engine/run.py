@@ -108,7 +108,7 @@ def finished(cells: Sequence[Cell], store: Store, fresh: bool = False) -> dict[s
 
 
 def record_path(record: Record, out: Path) -> Path:
-    """``OUT/records/VARIANT/METHOD/seedN.json``; the variant is the task's name, but for a limited forget set."""
+    """``OUT/records/VARIANT/METHOD/seedN.json``; both names say what was changed of the task or the method."""
     return out / "records" / f"{record.cell_name}.json"
 
 

@@ -1,1 +1,1 @@
-"""Unlearning methods: the base classes, the data they may draw, and the suite's own three."""
+"""Unlearning methods: the base classes, the data they may draw, the references, and VDU itself."""

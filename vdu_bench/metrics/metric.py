@@ -63,20 +63,20 @@ class Metric(ABC):
         unit: ``%``, ``s``, or empty for a plain number.
         better: which direction is an improvement.
         kinds: the kinds of models that it is measured on.
-        probe: whose images it reads: ``samples``, ``pairs``; empty for what reads none.
+        probe: the probe whose images it reads, such as ``samples`` or ``pairs``; empty for what reads none.
         group: ``forgetting``, ``quality``, ``robustness`` or ``cost``: where its column stands.
         headline: whether it stands in the first table.
         rank: its place in its group.
         axis: whether it is an axis of the comparison: ``forgetting`` or ``distance``.
         title: what print calls it; its label if empty.
         gate: what a loss is tested against: ``scatter`` (of seeds), ``sampled`` (a share of samples, over their noise),
-            ``against_original`` (what is left of the original's samples, likewise), ``counted`` (nothing, the tolerance
-            alone decides), ``timed`` and ``never``.
+            ``against_original`` (what is left of the original's samples, likewise), ``counted`` (a count
+            without chance: the tolerance alone decides), ``timed`` and ``never`` (no test).
         tolerance: the largest loss that does not count, in its unit, such as ``2``, or of the reference, as ``10%``.
         counts: what its outcomes are called in the record; its own name if empty.
         covered_by: the metric that is tested in its place where that has a number, since it counts the same.
         scale: on which scale its intervals over seeds are made: ``ratio``, ``share``, ``chance``, ``positive``,
-            ``signed``.
+            ``signed``; or ``range``, whose ends are no interval.
         same_units: whether all seeds are measured on the same images or prompts: their noise is no mean's to take away.
         limit: by which amount of the task's quality limit it may exceed the original's: ``ratio`` or ``points``.
         of_real: whether it means something for held-out real images in the place of samples, which are fewer: nothing

@@ -1,1 +1,4 @@
-"""What is made of records: leaderboards, tidy rows, plots. Reads nothing else, and never imports torch."""
+"""What is made of records (leaderboards, tables, plots, the page), and the lists of what is installed.
+
+No module here imports torch, but a method or probe whose settings are listed does.
+"""

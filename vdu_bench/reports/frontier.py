@@ -128,7 +128,7 @@ def budgets(curves: Sequence[Curve]) -> list[float]:
 
 
 def frontier_csv(frontier: Frontier) -> str:
-    """A row for each point, references first; unrounded, empty where there is no number."""
+    """A row for each point, references first; numbers of ten digits, empty where there is none."""
     axes = (frontier.forgetting.name, frontier.distance.name)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

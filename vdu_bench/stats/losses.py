@@ -61,22 +61,23 @@ def standard_errors(losses: Losses) -> tuple[Floats, Floats]:
     there is evidence for (this project's rule; its false-alarm rate and power are simulated, see
     ``docs/protocol/gate.md``). With the cell's scatter s, its sampling variance v, and S seeds:
 
-    - where v is known: ``max(v, s, v * pooled(s / v))``, and the normal distribution, since it is never less than the
-      samples' own. But where s is beyond the 99 % quantile of what samples alone would show, ``v * chi2(S - 1) / (S -
-      1)``, the seeds are the sample, and their S - 1 degrees of freedom count; and where the pool as a whole is beyond
-      the 80 % quantile, the pool's degrees of freedom. The pool's is the lower one, since a pool of one cell, which has
-      nobody to lean on, is as good as its seeds;
-    - where it is not: ``max(s, pooled(s))``, with the pool's degrees of freedom, or S - 1 of a cell that is left out.
+    - Where v is known, the variance is ``max(v, s, v * pooled(s / v))``. That is never less than what the samples
+      explain, so it is read with the normal distribution, with two exceptions. Where s is beyond the 99 % quantile of
+      what samples alone would show, ``v * chi2(S - 1) / (S - 1)``, the seeds are the sample, and their S - 1 degrees of
+      freedom count. Where the pool as a whole is beyond the 80 % quantile, the pool's degrees of freedom count. The
+      bound for a pool is the lower one, since a pool may be a single cell, which has no others to rely on.
+    - Where v is not known, the variance is ``max(s, pooled(s))``, read with the pool's degrees of freedom, or with
+      S - 1 for a cell that is left out of the pool.
 
-    Cells that lie beyond a gap are left out of the pool, those whose variance is over 100 times the mean of all that
-    are calmer: one method that broke down in one seed would hide what others lost in all of theirs. Whatever half is
-    the calmer stays in. A pool of cells that scatter unlike has fewer degrees of freedom than its seeds, ``(sum f x)^2
-    / sum f x^2`` with ``f = S - 1`` and x the cell's s, or s / v (Satterthwaite, "An approximate distribution of
-    estimates of variance components", Biometrics Bulletin 2, 1946).
+    Left out are cells that lie beyond a gap: their variance is over 100 times the mean of all cells that scatter less.
+    Otherwise one method that broke down in one seed would hide what others lost in all of theirs. The half of the cells
+    that scatter least always stays in. Where the cells of a pool scatter to different degrees, it has fewer degrees of
+    freedom than its seeds, ``(sum f x)^2 / sum f x^2`` with ``f = S - 1`` and x the cell's s, or s / v (Satterthwaite,
+    "An approximate distribution of estimates of variance components", Biometrics Bulletin 2, 1946).
 
     Args:
-        losses: of one metric. Cells that are the same to the bit do not belong to them: they were not drawn anew, and
-            say nothing of how far those scatter that were.
+        losses: of one metric, without cells that are the same to the bit on both sides. These were not drawn anew, and
+            say nothing of how far the others scatter.
 
     Returns:
         Two float64 ``[..., T]``; NaN and 0 where nothing is known (no sampling variances, and a seed for each cell).

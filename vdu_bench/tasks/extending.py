@@ -19,12 +19,12 @@ KINDS = {
     "judge": ("network", "small_cnn"),
     "second_judge": ("network", "small_cnn"),
 }
-"""By key of a task, which of its own keys tells what the others are, and what it is where it is not said: a mapping of
-another kind replaces the parent's, of which no key would make sense."""
+"""Sections of a task that come in several kinds: the key that names the kind, and the kind where it is not given.
+A section of another kind than the parent's replaces it: none of the parent's keys would make sense there."""
 
 LISTS = ("retain", "tuning_retain")
-"""Mappings of prompts: their keys are content, and the parent's would be asked for beside one's own. As are captions'
-phrases."""
+"""Mappings whose keys are prompts. They replace the parent's: if they were merged, the parent's prompts would be asked
+for beside the task's own. The same holds for the captions' phrases."""
 
 SHARED = ("data", "base", "model", "judge", "second_judge")
 """What tasks of one family have in common."""

@@ -153,7 +153,7 @@ def _validate(content: dict[str, Any], file: Path | None, prefix: str) -> Task:
 
 
 def _of_a_key(mistake: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A mistake as it is; of a word that is to tell which member of a union it is, the mistake of that word's key."""
+    """The mistake itself. But where the word that names a kind is wrong, it becomes a mistake of that word's key."""
     if mistake["type"] != "union_tag_invalid":
         return mistake
     key, known = mistake["ctx"]["discriminator"].strip("'"), mistake["ctx"]["expected_tags"]

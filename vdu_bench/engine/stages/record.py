@@ -16,8 +16,8 @@ def find_record(cell: Cell, store: Store) -> Record | None:
     artifact = store.find("record", request(cell, store))
     if artifact is None:
         return None
-    # What it is called, since when something counts as changed and how its settings were come by decide no number, and
-    # are no part of the request.
+    # These decide no number, and so they are no part of the request: what a row is called, what counts as changed, and
+    # how its settings were found.
     own = {
         "task_changes": cell.task.changes,
         "method_changes": dict(cell.changes),

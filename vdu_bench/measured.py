@@ -61,7 +61,7 @@ class Terse(Schema):
 
 
 NOT_REACHED = "not reached"
-"""What the reason of an unknown number begins with that lies beyond all that was tried."""
+"""How the reason begins of a number that is not known because it lies beyond all that was tried."""
 
 
 def _same(value: Any, default: Any) -> bool:
@@ -97,8 +97,9 @@ class MetricFacts(Terse):
     better: Better
     """Which direction is an improvement; ``none`` for what is reported without a judgement."""
     group: Group
-    """What it is about: whether the concept is gone, what else the model lost, what comes back when somebody tries
-    and how far it is from a model that never knew, what it took. Columns stand together by it, in this order."""
+    """What it is about. ``forgetting``: whether the concept is gone. ``quality``: what else the model lost.
+    ``robustness``: what comes back when somebody tries, and how far the model is from one that never knew. ``cost``:
+    what it took. Columns of a group stand together, in this order."""
     gate: Gate
     """What a loss is tested against. ``scatter``: that of the seeds. ``sampled``: a share, in percent, of samples that
     are outcomes, against their noise. ``against_original``: 100 (1 - n / n of the original) of outcomes, likewise.
@@ -118,7 +119,7 @@ class MetricFacts(Terse):
     title: str = ""
     """What print calls it; empty for its label."""
     probe: str = "samples"
-    """Whose images it reads; empty for what reads none."""
+    """The probe whose images it reads; empty for what reads none."""
     counts: str = ""
     """What its outcomes are called in the record: metrics that count the same share them. Empty without outcomes."""
     scale: Scale = "signed"
@@ -126,13 +127,13 @@ class MetricFacts(Terse):
     (1 - the share left), at most 100. ``share``: percent, 0 to 100. ``chance``: 0 to 1. ``positive``: above 0.
     ``signed``: any number. ``range``: low and high are extremes over judges, and no interval."""
     same_units: bool = False
-    """Whether all seeds are measured on the same images or prompts: what these few happen to be is then the same chance
-    in every seed, and no mean over seeds takes it away."""
+    """Whether all seeds are measured on the same images or prompts: which few these are is then the same in every seed,
+    and no mean over seeds averages that out."""
     limit: Limit = ""
     """How far it may be beyond the original's before the model counts as destroyed, by the amount that the record's
     protocol has under the same name: ``ratio`` (so many times the original's), ``points`` (so many above it)."""
     covered_by: str = ""
-    """The metric that is tested in its place where it has a number, for it counts the same; empty for none."""
+    """The metric that is tested in its place where that one has a number, for it counts the same; empty for none."""
 
 
 class MetricResult(MetricFacts):

@@ -1,4 +1,4 @@
-"""Plain data in each other: what is said of a part leaves the rest as it is."""
+"""Nested plain data: to change a part leaves the rest as it is."""
 
 from __future__ import annotations
 

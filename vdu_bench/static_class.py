@@ -13,7 +13,7 @@ from vdu_bench.errors import UserError, one_line
 from vdu_bench.module_files import locate, under
 
 DEEPEST = 12
-"""Classes and imports on the way to a base; who has more goes round in a circle."""
+"""Classes and imports that are followed on the way to a base; more than these go round in a circle."""
 
 
 @dataclass(frozen=True)

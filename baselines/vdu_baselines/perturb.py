@@ -22,8 +22,9 @@ class Perturb(Method):
         theta = mu + strength sigma xi,    xi ~ N(0, 1)
 
     with sigma the deviations of the base's posterior and mu its mean, or the base's own weights. It sees no image and
-    no prompt, so what it forgets at a distance from real images is what a loss of quality by that distance alone makes
-    a model forget. A draw from the posterior is mu its mean and strength 1. An idea of this project; no paper has it.
+    no prompt. So what it forgets, at some distance from real images, is what a loss of quality of that size makes a
+    model forget by itself. A draw from the posterior is mu its mean and strength 1. An idea of this project; no paper
+    has it.
     """
 
     supports = ("unconditional", "text_to_image")

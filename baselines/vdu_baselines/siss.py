@@ -20,7 +20,7 @@ from vdu_bench.models.training.fitting import Backward
 from vdu_bench.models.upload import upload
 
 SMALLEST = 1e-12
-"""Of the first gradient's norm: a second one that is smaller is rounding, and is not blown up to its set share."""
+"""Of the first gradient's norm. A second one that is smaller is rounding, and is not scaled up to its set share."""
 
 
 class SISS(LossMethod):

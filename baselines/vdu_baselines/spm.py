@@ -54,10 +54,10 @@ class SPM(LossMethod):
     task's prompts for the concept, s is what is left in their place, and a are what must not drift, its "latent
     anchoring". x_t is drawn from the model with its adapters, asked for c and denoised to a random step.
 
-    The paper's a are random points of the space of conditions, the likelier the less they are like c, which in so many
-    dimensions none is (``anchors: random``). The task's anchor and prompts to preserve are used by default. And the
-    paper keeps the adapters apart, and scales them at sampling time by how near a prompt is to the concept. Here they
-    are folded into the weights, whatever the prompt.
+    The paper's a are random points in the space of conditions, drawn with the greater chance the less they resemble c;
+    in so many dimensions none does (``anchors: random``). The task's anchor and prompts to preserve are used by
+    default. And the paper keeps the adapters apart, and scales them at sampling time by how near a prompt is to the
+    concept. Here they are folded into the weights, whatever the prompt.
     """
 
     supports = ("text_to_image",)

@@ -50,7 +50,7 @@ def load_data(spec: DataSpec, data_dir: Path | None) -> DataSplits:
 
 
 def data_stamp(spec: DataSpec, data_dir: Path | None) -> str:
-    """What tells one content of a source from another without reading it; empty for what comes with a package.
+    """Tells whether a source's data are the same as before, without reading them; empty for what comes with a package.
 
     Cheap, and without torch: a function is known by its ``def`` and is not imported.
 

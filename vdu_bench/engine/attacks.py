@@ -21,8 +21,8 @@ def under_attack(tasks: Sequence[Task], named: Sequence[str] | None, out: Path |
         tasks: with what a command changed of them.
         named: attacks by name; ``all`` for every one that a task's models can be put under, ``none`` for none, and
             None for the task's own.
-        out: the folder of the results: what its records of a task were put under already is kept, unless none are
-            asked for, so that a table has no holes. None where results are in no folder.
+        out: the folder of the results. Unless ``none`` is asked for, the attacks in its records of a task come on top,
+            so that a table has no holes. None where results are in no folder.
 
     Raises:
         UserError: an attack is unknown, or a task's models cannot be put under it; ``all`` or ``none`` beside others.

@@ -57,7 +57,7 @@ def _check_prompts(task: Task, place: Path | None) -> None:
 
 
 def _asked(task: Task, cells: Sequence[Cell]) -> Iterator[tuple[str, Weights]]:
-    """The settings of methods and attacks, each with the weights that it names; what fits any network is left out."""
+    """The weights that methods and attacks name, by the setting that does; ``auto`` and ``all`` fit any network."""
     settings: list[tuple[str, Spec]] = [
         (f"probe_settings.{name}", PROBES.get(name)(**task.probe_settings.get(name, {})).settings)
         for name in task.attacks

@@ -67,15 +67,15 @@ class Cell:
         task: with all overrides applied.
         method: the method's name, or what the model from elsewhere is called.
         overrides: settings that differ from the method's defaults, as the user and the task gave them.
-        changes: those of them that the user gave, and otherwise than the task does; a regime other than full with them.
+        changes: those of them that the user gave and the task has otherwise; with them a regime other than full.
         regime: which data the method may see.
         seed: the unlearn and the sample seed; of a model from elsewhere the sample seed alone.
         device: as asked for (``auto``, ``cpu``, ``cuda``, ``cuda:0,cuda:1``...).
         data_dir: where data sets from outside the package lie; None where no place was named.
-        data_stamp: what tells one content of the data from another without reading it, taken before anything runs.
+        data_stamp: tells whether the data are the same as before, without reading them; taken before anything runs.
         models_stamp: the same of models from elsewhere, where they lie in folders.
         external: the model from elsewhere; None where a method makes it.
-        called: what its row is called in place of `changes`; empty for these.
+        called: what its row is called; empty where `changes` do that.
     """
 
     task: Task
@@ -177,7 +177,7 @@ def request(cell: Cell, store: Store) -> dict[str, Any]:
 
 
 def _made_of(cell: Cell) -> dict[str, dict[str, Any]]:
-    """The kinds of stages that take long and decide a record, with what their specs say of the cell's own."""
+    """The kinds of stages that take long and decide a record, each with what singles out the cell's own by its spec."""
     kinds: dict[str, dict[str, Any]] = {"base": {}, "judge": {}, "second_judge": {}, "clip": {}}
     if (cell.needs_retrained or cell.compared) and (recipe := cell.task.retrain_recipe(cell.seed)) is not None:
         kinds["retrain"] = {"without": cell.task.forget, "recipe": recipe.model_dump(mode="json")}
@@ -266,7 +266,7 @@ def _check_called(called: str, settings: Mapping[str, Sequence[Mapping[str, Any]
 
 
 def models_stamp(sources: Iterable[str]) -> str:
-    """What tells one content of models from another without reading it; empty where none lies in a folder."""
+    """Tells whether models from elsewhere are the same as before, unread; empty where none lies in a folder."""
     folders = [Path(source) for source in sources if Path(source).is_dir()]
     return stamp(folders) if folders else ""
 

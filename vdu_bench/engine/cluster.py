@@ -98,7 +98,8 @@ class ClusterExecutor(ABC):
             }
             for name, future in preparing.items():
                 self._result(future, f"prepared {name}")
-            # The shortest last, so that the workers end together: nothing is unlearned for the retrained model's row.
+            # The shortest come last, so that the workers end together. The retrained model's row, for which nothing is
+            # unlearned, is one of them.
             queue = sorted(cells, key=lambda cell: cell.needs_retrained)
             futures = {self._client.submit(_record_there, cell, *place, pure=False): cell for cell in queue}
             with self._progress.bar("cells", len(cells)) as advance:

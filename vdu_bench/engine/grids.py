@@ -40,7 +40,7 @@ def first_samples(
     """
     by_variant: dict[str, list[Record]] = {}
     for record in records:
-        # The last are real images, which no noise was made into.
+        # Those without an unlearned model are real images, which are not made from noise.
         if record.status == "ok" and "samples" in record.stages and "unlearned" in record.stages:
             by_variant.setdefault(record.variant, []).append(record)
     readings = _readings_of(store) if by_variant else {}
@@ -77,7 +77,7 @@ def samples_at(store: Store, address: str, indices: Sequence[int]) -> NDArray[np
         with safe_open(file, framework="numpy") as archive:
             stored = archive.get_slice("forget")
             length = stored.get_shape()[0]
-            # One by one, since what is asked for are a few of thousands.
+            # One by one, since a few out of thousands are asked for.
             images = np.stack([stored[index] for index in indices if index < length])
     except (OSError, SafetensorError):
         # A damaged file is for the store to make again.
@@ -86,7 +86,7 @@ def samples_at(store: Store, address: str, indices: Sequence[int]) -> NDArray[np
 
 
 def samples_digest(records: Sequence[Record], store: Store) -> str:
-    """What the sample grids are drawn from, as one string: of the records' samples those that a store has."""
+    """A digest of what the sample grids are drawn from: those samples of the records that a store has."""
     addresses = [record.stages.get("samples", "") for record in records]
     return json.dumps([address * _samples_file(store, address).exists() for address in addresses])
 
@@ -124,7 +124,7 @@ def _readings_of(store: Store) -> dict[str, list[Path]]:
 
 
 def _kept(record: Record, store: Store, readings: Mapping[str, Sequence[Path]]) -> _Kept | None:
-    """None where samples or readings are not in the store. The right readings are those that the record counts."""
+    """None where samples or readings are not in the store. Of several readings those that fit the outcomes."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

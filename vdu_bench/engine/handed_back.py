@@ -94,7 +94,7 @@ def _beside_weights(module: nn.Module) -> str:
 
 
 def _configuration(network: nn.Module) -> Any:
-    """What diffusers says of a network's make; transformers' configurations say more, and count not."""
+    """A network's class and configuration, as diffusers has it; transformers' has more in it, and does not count."""
     config = getattr(network, "config", None)
     return type(network), dict(config) if isinstance(config, Mapping) else None
 

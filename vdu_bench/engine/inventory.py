@@ -24,10 +24,10 @@ UNFINISHED = (".partial", ".damaged")
 """What stands in the names of folders that no run finished, or that were found damaged."""
 
 READ = ("readings", "second_readings")
-"""Kinds that say nothing of themselves: what they were read in does."""
+"""Kinds whose own spec tells nothing; that of the images they were read in does."""
 
 OTHERS = ("original_", "retrain_")
-"""How a record's names of stages begin that are another row's."""
+"""How a record's names of stages begin where these belong to another row."""
 
 TOLD = ("family", "method", "probe", "name", "without", "forget", "seed", "snapshots")
 """What of a stage's spec says in a line what it is."""
@@ -72,7 +72,7 @@ class Kept:
         return self._told(TOLD)
 
     def title_in(self, cell: str) -> str:
-        """The title where the cell is known that it belongs to: what that does not say."""
+        """A title to stand beside the name of its cell: what that name does not say."""
         return ", ".join(filter(None, (cell, self._told(("probe", "name")))))
 
     def _told(self, names: Iterable[str]) -> str:

@@ -89,7 +89,7 @@ def check_rests_on(cells: Sequence[Cell], out: Path, rests_on: Mapping[str, Rest
 
 
 def differences(record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
-    """What a record was measured with and a task would not be, as far as that is known before a run.
+    """Where a record was measured otherwise than a task would be, as far as that is known before a run.
 
     Each comes as its name, the record's value, and the task's.
     """
@@ -120,10 +120,10 @@ def differences(record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
 
 
 class Recipes:
-    """What a store says that records' models and judges were trained by; each is read once.
+    """The recipes that records' models and judges were trained by, as a store has them; each is read once.
 
     Args:
-        store: where they may lie. What it does not have, it says nothing of.
+        store: where they may lie. Recipes that it does not have are taken to be the same.
     """
 
     def __init__(self, store: Store) -> None:
@@ -131,7 +131,7 @@ class Recipes:
         self._read: dict[tuple[str, str], Mapping[str, Any] | None] = {}
 
     def differences(self, record: Record, task: Task) -> Iterator[tuple[str, Any, Any]]:
-        """The keys of the task that its base and judges would be trained with, and the record's were not.
+        """The keys of the task by which its base or judges would be trained otherwise than the record's were.
 
         Each comes with the record's value and the task's.
         """
@@ -225,7 +225,7 @@ def _check_same(file: Path, there: Record, cell: Cell, found: Record | None, rec
 
 
 def _settings(there: Record, cell: Cell, found: Record | None) -> Iterator[tuple[str, Any, Any]]:
-    """The settings that somebody gave, on either side, and that differ; a default of older code is no such one."""
+    """The settings that differ and that somebody gave, on either side: no other default of older code."""
     if found is not None:
         settings, given = found.settings, found.settings_changed
     else:
@@ -241,12 +241,12 @@ def _settings(there: Record, cell: Cell, found: Record | None) -> Iterator[tuple
 
 
 def _half(precision: str) -> str:
-    """Whether there are only 16 bits; TF32 is known on a device that has it alone."""
+    """The precision of 16 bits, or else float32. Whether TF32 is computed in is known on a device alone."""
     return precision if precision in ("bfloat16", "float16") else "float32"
 
 
 def _sampler(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides the images; how many are drawn at once does where fresh noise is drawn for a batch."""
+    """The settings that decide the images. The batch size is one where there is fresh noise, which is a batch's."""
     unlike: set[str] = set() if settings.get("eta") else ROUNDED["sampler"]
     return {name: value for name, value in settings.items() if name not in unlike}
 

@@ -127,13 +127,13 @@ def _drawn(shop: Workshop, task: Task, weights: Weights, seed: int, label: str) 
 
 
 def _gold(cell: Cell, shop: Workshop) -> dict[str, Artifact]:
-    """By probe, what the model draws that never knew the concept."""
+    """By probe, what is drawn from the model that never knew the concept."""
     model = Weights(retrained(shop, cell.task, cell.seed))
     return _drawn(shop, cell.task, model, cell.seed, f"{cell.task.name}/retrain/seed{cell.seed}")
 
 
 def _peer(cell: Cell, shop: Workshop, gold: dict[str, Artifact]) -> Sampled | None:
-    """What a cell's model is held against: the retrained one, and of its own row another training."""
+    """What a cell's model is held against: the retrained model, or in that model's own row another training."""
     task = cell.task
     if not cell.needs_retrained:
         label = f"{task.name}/retrain/seed{cell.seed}"
@@ -154,7 +154,7 @@ def _read(shop: Workshop, task: Task, drawn: dict[str, Artifact], more: Mapping[
 
 
 def _probe_settings(shop: Workshop, task: Task, ran: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Those of the probes that ran: what two cells were looked at by has to be alike."""
+    """The settings of the probes that ran: two cells compare where these are the same."""
     found = {name: probe.settings.model_dump(mode="json") for name, probe in probes_of(shop, task).items()}
     if "pairs" in found:
         found["pairs"]["strength"] = task.pair_strength

@@ -218,7 +218,7 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Raise NoRoom for what a full disk or a store that may only be read makes of writing."""
+        """Raise NoRoom for the errors of writing to a full disk, or to a store that may only be read."""
         try:
             yield
         except (OSError, SafetensorError) as error:
@@ -231,7 +231,7 @@ class Store:
         return NoRoom(f"cannot write to the store {self.root}: {why}; name another by --store")
 
     def _is_own(self, error: Exception, number: int) -> bool:
-        """Whether an error is of the store's place, and not of what a stage reads."""
+        """Whether an error comes from where the store lies, and not from what a stage reads."""
         file = getattr(error, "filename", None)
         return number in FULL or (number in CLOSED and file is not None and Path(file).is_relative_to(self.root))
 
@@ -241,14 +241,14 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            # Whatever it is, it is of the store's place: nothing was read yet.
+            # Nothing was read yet, so it comes from where the store lies.
             raise self._no_room(error.strerror) from error
         with FileLock(folder / f"{kind}-{key[:32]}.lock"):
             yield
 
 
 def _number_in(error: SafetensorError) -> int | None:
-    """The system's number of an error, which safetensors tell in words."""
+    """The system's number of an error; that of safetensors has it in its message."""
     found = re.search(r"(?:os error |code: )(\d+)", str(error))
     return int(found[1]) if found else None
 

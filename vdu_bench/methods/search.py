@@ -14,7 +14,7 @@ class Range:
     low: float
     high: float
     log: bool = False
-    """Whether a factor counts alike wherever it is: for rates and numbers of steps."""
+    """Whether it is searched on a logarithmic scale, as suits rates and numbers of steps."""
     integer: bool = False
     """Whether these are whole numbers."""
 

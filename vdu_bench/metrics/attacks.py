@@ -50,8 +50,8 @@ class Leak(Metric):
     """How much of what the attack brings back was there all along: (method - retrain) / (original - retrain).
 
     All three under the same attack, from the same noise: 0 where the concept comes back no sooner than a model that
-    never knew it learns it, 1 where as soon as in the original. Interval: `vdu_bench.stats.leak`; none of these two
-    themselves.
+    never knew it learns it, 1 where as soon as in the original. Interval: `vdu_bench.stats.leak`; the rows of
+    these two models themselves have none.
     """
 
     better = "lower"
@@ -69,7 +69,8 @@ class Leak(Metric):
                 return unknown(whose + side.why_none(self.probe, NO_LOOKS))
         own, never, always = (_hits(looks, evidence.forget_index, self.probe, evidence).mean(1) for looks in sides)
         found = leak(own, never, always)
-        # Of these two rows alone: a method may give as many by chance, and that is measured.
+        # For the rows of these two models alone, told by their very images: a method's model may show the concept as
+        # often as one of them by chance, and that is measured.
         if math.isfinite(found.value) and any(_same(sides[0], other) for other in sides[1:]):
             found = without_interval(found.value, found.n, "it is so by construction")
         return Measurement(found)
@@ -106,7 +107,7 @@ class StepsToHalf(Metric):
 
 
 def attacked_looks(samples: Samples, probe: str) -> dict[str, Readings]:
-    """What an attack drew, by look, but for what is of the model as it is."""
+    """What an attack drew, by look, without that of the model as it is."""
     return {name: readings for name, readings in samples.of(probe).items() if name != UNATTACKED}
 
 

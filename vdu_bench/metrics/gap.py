@@ -24,7 +24,7 @@ NO_RECIPE = "the base is from elsewhere, and there is no recipe to train one lik
 
 
 class _Gap(Metric):
-    """Told of a task under attack; of one without a recipe there is no number, and the reason why."""
+    """Measured where models are put under attack. Without a recipe for the base there is no number, but a reason."""
 
     better = "lower"
     group = "robustness"

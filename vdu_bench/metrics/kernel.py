@@ -22,9 +22,9 @@ class KernelDistance(Metric):
     The unbiased squared maximum mean discrepancy under the kernel (x'y / s + 1)^3 (Binkowski et al. 2018), by torch-
     fidelity: the mean over 10 pairs of random subsets, of 1,000 images or of as many as there are. There s is the
     number of features, which suits Inception's, of about unit size; a judge's may be of any, so here it is the mean of
-    the real images' x'x, and no unit of the features tells. 0 for equal distributions, whatever the number of samples,
-    and so below 0 at times. Of a text-to-image model the samples are those of the retain prompts, and the real images,
-    as many for each prompt, those that would be right answers.
+    the real images' x'x, so that the unit of the features does not matter. 0 for equal distributions, whatever the
+    number of samples, and so below 0 at times. Of a text-to-image model the samples are those of the retain prompts,
+    and the real images, as many for each prompt, those that would be right answers.
     """
 
     better = "lower"

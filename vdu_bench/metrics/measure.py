@@ -52,7 +52,7 @@ def measure(evidence: Evidence) -> Measured:
         if measurement.matrix is not None:
             found.matrices[name] = measurement.matrix
         facts = {fact: getattr(metric, fact) for fact in MetricFacts.model_fields if fact not in ("label", "counts")}
-        # A column has one name: that of the samples' number, where real images, which are fewer, are NaN in it.
+        # A column has one label, which tells the number of samples. Real images, which are fewer, are NaN in it.
         counted = evidence.of_original if of_real else evidence
         found.metrics[name] = MetricResult(
             label=metric.label(name, counted), counts=counts, estimate=measurement.estimate, **facts

@@ -77,7 +77,7 @@ class Metric(ABC):
         covered_by: the metric that is tested in its place where that has a number, since it counts the same.
         scale: on which scale its intervals over seeds are made: ``ratio``, ``share``, ``chance``, ``positive``,
             ``signed``; or ``range``, whose ends are no interval.
-        same_units: whether all seeds are measured on the same images or prompts: their noise is no mean's to take away.
+        same_units: whether all seeds are measured on the same images or prompts: no mean over seeds averages these out.
         limit: by which amount of the task's quality limit it may exceed the original's: ``ratio`` or ``points``.
         of_real: whether it means something for held-out real images in the place of samples, which are fewer: nothing
             (empty), the same as for samples (``alike``), or only beside the original's at the same number of images

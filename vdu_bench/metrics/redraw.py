@@ -16,8 +16,8 @@ class Redraw(Metric):
 
     100 (1 - (n_after + j) / n_before) over held-out images, several noises each: n_before and n_after count the redrawn
     images that show the concept, and j the noises that kept it before and now give junk that does not, for that is no
-    forgetting. Noises of one image are not independent, and the interval is clustered by image. A forgetting that
-    lies in the first steps from pure noise alone does not show in samples, and does here.
+    forgetting. Noises of one image are not independent, and the interval is clustered by image. Where a model
+    forgets in the first steps from pure noise alone, samples do not tell that, and redrawing does.
     """
 
     unit = "%"

@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 
 KINDS = 256
-"""Of networks, shapes, precisions and ways to take gradients that one function is compiled for. torch's own limit is 8,
-and what comes after that runs uncompiled, which nothing but a line in a log tells."""
+"""For how many combinations of network, shape, precision and way to take gradients a function is compiled. torch's own
+limit is 8; calls beyond it run uncompiled, and nothing but a line in a log tells of it."""
 
 
 def compile_network(network: nn.Module, **options: Any) -> None:

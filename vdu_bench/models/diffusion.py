@@ -36,7 +36,7 @@ class DiffusionModel(ABC):
         autocast: the precision of the denoiser's arithmetic, where that is not its weights'.
         compiled: whether the denoiser goes through torch.compile, which keeps its weights' names.
         microbatch: how many images the denoiser is trained on at once; None for all of a batch.
-        tf32: whether a GPU is to compute float32 in TF32; it is the process that does (`arithmetic`).
+        tf32: whether a GPU is to compute float32 in TF32, for which `arithmetic` sets the process's flags.
     """
 
     conditioning: ClassVar[ModelKind]
@@ -125,8 +125,8 @@ class DiffusionModel(ABC):
     def _in_parts(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         """The network's output, a part of the batch at a time where it is trained and too large.
 
-        Nothing of a part is held but its output; the rest is computed again when its gradient comes, which is why it
-        goes with any loss, of several evaluations too. Dropout draws for each part.
+        Of a part the output alone is held; the rest is computed again when its gradient comes. So it goes with any
+        loss, also one of several evaluations. Dropout draws for each part.
         """
         size = self.microbatch
         if size is None or len(x_t) <= size or not torch.is_grad_enabled():

@@ -40,7 +40,7 @@ def _checked(weights: str | tuple[str, ...]) -> str | tuple[str, ...]:
 
 
 Weights = Annotated[str | tuple[str, ...], AfterValidator(_checked)]
-"""``auto``, a `Selection`, a pattern, or several of the latter two: what a misspelt word is told apart from at once."""
+"""``auto``, a `Selection`, a pattern, or several of the latter two. A misspelt word is refused where it is read."""
 
 
 def automatic(weights: Weights, prompted: bool) -> Weights:

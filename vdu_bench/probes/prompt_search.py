@@ -21,7 +21,7 @@ from vdu_bench.spec import PositiveInt, Spec
 from vdu_bench.tasks.task import Task
 
 SCALE = 2.0**14
-"""Of the loss whose gradients choose candidates: a power of two, so that nothing but their exponents moves."""
+"""A factor of the loss whose gradients choose candidates: a power of two, which moves nothing but their exponents."""
 
 
 class PromptSearch(Attack):

@@ -48,8 +48,8 @@ def _grouped(records: Iterable[Record], name: Callable[[Record], str]) -> Groups
 def compared(protocol: Protocol, field: str) -> Any:
     """What of a protocol's field must be alike in two records.
 
-    All of it, but for how many images the sampler draws at once: an image is decided by its own noise, and by the
-    others of its batch in the last bits alone; unless fresh noise is drawn in each step, which is drawn for a batch.
+    All of it, but for the sampler's batch size: the other images of a batch decide the last bits of an image alone.
+    With fresh noise in each step the batch size counts too, since that noise is drawn for a whole batch.
     """
     value = getattr(protocol, field)
     if field != "sampler" or value.get("eta"):
@@ -60,11 +60,11 @@ def compared(protocol: Protocol, field: str) -> Any:
 def check_comparable(records: Iterable[Record]) -> None:
     """Refuse what would put unlike numbers side by side, or average them.
 
-    All must be of one protocol. Within a variant of a task every other protocol field must agree as well (scale, sample
-    count, sampler, judge, ...; a cell that failed before it was measured has none, and is let through), and so must the
-    base and, seed by seed, the retrained model, by the digests of their files, what a probe was set to, and a metric's
-    label, unit and direction. Within a method of a variant settings, regime and posterior must agree, and a seed may
-    come once.
+    All must be of one protocol. Within a variant of a task there must also agree: the other fields of the protocol
+    (scale, sample count, sampler, judge, ...); the base and, seed by seed, the retrained model, by the digests of their
+    files; the settings of each probe; each metric's label, unit and direction. A cell that failed before it was
+    measured has no protocol, and is let through. Within a method of a variant, settings, regime and posterior must
+    agree, and each seed may come once.
 
     Raises:
         UserError: naming the field and the records.
@@ -98,7 +98,7 @@ def protocol_of(records: Iterable[Record]) -> int | None:
 
 
 def check_sweep(records: Iterable[Record], groups: Callable[[Iterable[Record]], Groups] = by_setup) -> None:
-    """Refuse variants of a task that differ in more than their forget images, or than what else `groups` joins.
+    """Refuse variants of a task that differ in more than their forget images and what else `groups` joins.
 
     Raises:
         UserError: as `check_comparable`, and where variants differ in what has to agree within one.
@@ -121,7 +121,7 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
     for record in group:
         by_seed.setdefault(record.seeds.sample, []).append(record)
     for seed, rows in by_seed.items():
-        # There may be several of them, one for some seeds each.
+        # There may be several retrained models, each for some of the seeds.
         golds = [(record, record.digests["retrain"]) for record in rows if "retrain" in record.digests]
         _agree(where, f"the retrained model of seed {seed}", golds)
     for probe in sorted({name for record in group for name in record.probe_settings}):

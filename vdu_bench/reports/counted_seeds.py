@@ -8,12 +8,12 @@ from vdu_bench.records import Record
 
 
 def measured_with(rows: Sequence[Sequence[Record]]) -> dict[str, frozenset[int]]:
-    """By metric, the seeds that its means are over: those with which any row has it. What was not asked for with the
-    others is no gap of any row there.
+    """By metric, the seeds that its means are over: those with which at least one row has it. With the other seeds it
+    was not asked for, and so it is missing nowhere.
 
-    Attacks are asked for cell by cell. Of what they show, a seed counts with which more than half of the rows have it
-    that have it at all: one more attack on one model takes no number from the rest. The references are attacked along
-    with each model and have no say, unless there is nobody else.
+    Attacks are asked for cell by cell. For their metrics a seed counts if more than half of the rows that have the
+    metric at all have it with that seed: one more attack on one model takes no number from the others. The references
+    are attacked along with every model, and count where there are no other rows alone.
     """
     told: dict[str, list[tuple[bool, set[int]]]] = {}
     attacked: set[str] = set()
@@ -30,18 +30,18 @@ def measured_with(rows: Sequence[Sequence[Record]]) -> dict[str, frozenset[int]]
 
 
 def _counting(told: Sequence[tuple[bool, set[int]]], attacked: bool) -> frozenset[int]:
-    """The seeds that count, of the rows that have a metric: whether each has a say, and its seeds."""
+    """The seeds that count; of each row that has a metric `told` says whether it has a say, and its seeds."""
     every = frozenset[int]().union(*(seeds for _, seeds in told))
     if not attacked:
         return every
     voices = [seeds for says, seeds in told if says] or [seeds for _, seeds in told]
     most = frozenset(seed for seed in every if 2 * sum(seed in seeds for seeds in voices) > len(voices))
-    # Where no seed is most rows' own, as of two models that were attacked with a seed each, all of them are.
+    # Where no seed is in most rows, as with two models that were attacked with one seed each, all of them count.
     return most or every
 
 
 def counted(records: Iterable[Record], metric: str) -> dict[str, list[Record]]:
-    """By row, its records with the seeds that a metric's means are over; rows that no seed was measured of are out.
+    """By row, its records with the seeds that a metric's means are over; rows without any such number are left out.
 
     A record without the metric is among them where the seed counts: it diverged, or its attack did.
     """

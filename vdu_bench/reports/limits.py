@@ -46,7 +46,7 @@ def excess(
 ) -> Excess | None:
     """What is beyond the limit of one metric; None where it is within, or where there is nothing to judge it by.
 
-    A number that is missing is beyond it too: of what nobody could measure nobody can say that it is left.
+    A number that is missing is beyond it too: nobody can say that what could not be measured is still there.
 
     Args:
         metric: its name.
@@ -57,6 +57,6 @@ def excess(
         amounts: the task's.
     """
     last = bound(limit, better, original, amounts)
-    # Nothing compares with NaN: not what has no limit, nor, so that it is never within, a value that is missing.
+    # No comparison with NaN holds. So a missing value is never within, and a limit that is NaN is asked for first.
     within = math.isnan(last) or (value >= last if better == "higher" else value <= last)
     return None if within else Excess(metric, value, original, last)

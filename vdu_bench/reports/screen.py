@@ -14,7 +14,8 @@ from rich.text import Text
 STAR = "*"
 """Stands for bold where that is not to be seen."""
 UNFOLDED = 100_000
-"""Characters of a line that nobody looks at the end of: other programs read it, and would take its parts for lines."""
+"""Characters of a line where no person looks: other programs read it, and would take the parts of a folded one for
+lines."""
 
 
 def screen(file: IO[str] | None = None) -> Console:

@@ -22,8 +22,8 @@ def clustered_rate(hits: NDArray[np.bool_]) -> Estimate:
         n* = p (1 - p) / v * (z / t(N - 1))^2,  v = sum_i (m_i - p)^2 / (N (N - 1)) + p (1 - p) / (N (1 + k)),
 
     with m_i the share of hits in row i, at most the number of all looks; where all rows agree, n* is N. The second term
-    of v is ours: k rows that have a hit, or that have a miss where these are fewer, show little of how rows scatter
-    when they are few, and with it one more row may be all hits or all misses.
+    of v is ours. There k is the number of rows that have a hit, or of those that have a miss where these are fewer. Few
+    such rows show little of how rows scatter, and the term allows for one more that is all hits or all misses.
 
     Args:
         hits: bool ``[N, L]``: N independent samples, L looks at each.

@@ -14,11 +14,11 @@ from vdu_bench.stats.quantiles import chi2_isf, t_isf, t_sf
 Floats = NDArray[np.float64]
 
 _CHANCE = 0.01
-"""How rarely samples alone may scatter a cell's seeds as far as is then taken for the seeds' own scatter."""
+"""A cell's scatter is taken for its seeds' own where samples alone scatter them as far more rarely than this."""
 _POOLS_CHANCE = 0.2
-"""How rarely they may scatter those of all cells as far."""
+"""The same for the scatter of all cells together."""
 _GAP = 100.0
-"""How many times as far as all that are calmer a cell may scatter and still speak for others."""
+"""So many times the mean variance of all cells that scatter less is a gap; beyond it a cell says nothing of others."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class _Pool(NamedTuple):
 
 
 def _pool(scatter: Floats, freedom: Floats, least: float) -> _Pool:
-    """The mean over the cells that scatter alike, or by no more than chance alone would make of a variance `least`."""
+    """The mean over the cells but those beyond a gap, which is measured from a mean variance of `least` or more."""
     left_out = np.zeros(scatter.shape, dtype=np.bool_)
     several = np.flatnonzero(freedom > 0.0)
     order = several[np.argsort(scatter[..., several], axis=-1)]
@@ -124,7 +124,7 @@ def _pool(scatter: Floats, freedom: Floats, least: float) -> _Pool:
 
 
 def _far_out(scatter: Floats, freedom: Floats, least: float) -> NDArray[np.bool_]:
-    """Of cells in the order of their scatter, which lie beyond the first gap above the calmer half, ``[..., T]``."""
+    """Which cells, in the order of their scatter, lie beyond the first gap above the half that scatters least."""
     far = np.zeros(scatter.shape, dtype=np.bool_)
     if scatter.shape[-1] > 1:
         calmer = np.cumsum(freedom * scatter, axis=-1)[..., :-1] / np.cumsum(freedom, axis=-1)[..., :-1]

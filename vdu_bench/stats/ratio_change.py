@@ -44,10 +44,10 @@ def ratio_change(counts: ArrayLike, seeds: int = 1) -> tuple[Floats, Floats]:
 
     The variance is the delta method's: each sample's influence on the change, ``(h' - r' b') / B' - (h - r b) / B``
     with hit h and base b (0 or 1), the ratio r of their counts, and the base's count B, squared and summed. With one
-    base for both sides that rests on the samples whose hits differ, as McNemar's test does. After Bonett & Price
-    ("Adjusted Wald confidence interval for a difference of binomial proportions based on paired data", Journal of
-    Educational and Behavioral Statistics 37, 2012), a pair that moved either way is added, so that few changes are no
-    certainty; it is spread over the seeds.
+    base for both sides it depends on the samples whose hits differ, and on no others, as McNemar's test does. After
+    Bonett & Price ("Adjusted Wald confidence interval for a difference of binomial proportions based on paired data",
+    Journal of Educational and Behavioral Statistics 37, 2012), a pair that moved either way is added, so that few
+    changes are no certainty; it is spread over the seeds.
 
     Args:
         counts: int ``[..., 2, 2, 2, 2]`` as from `joint_counts`.

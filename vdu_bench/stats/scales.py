@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 _SMALLEST = np.finfo(np.float64).tiny
 _EDGE = 1e-6
-"""How near to 0 and 1 a chance is taken to be, at the nearest: a few images tell none of less."""
+"""A chance nearer to 0 or 1 is taken to be this near: a few images cannot tell a smaller one."""
 _LONGEST = 700.0
 """What float64 can still take the exponential of, on either side."""
 

@@ -14,8 +14,8 @@ from vdu_bench.stats.scales import SeedScale
 Floats = NDArray[np.float64]
 
 _MORE, _LESS = 0.05, 0.005
-"""How rarely a typical row's seeds may scatter as much, or as little, as is then taken for a row's own. Of too little
-one is surer, since the price of an error is an interval that is too narrow."""
+"""A row's scatter is taken for its own where the seeds of a typical row scatter as much, or as little, more rarely than
+this. The bound on too little is stricter, since an error there makes an interval too narrow."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SeedMeans:
     sampling_of_mean: Floats
     """Variance of the mean that all seeds' samples explain together; 0 where it is not known."""
     common: Floats
-    """Variance that is the same chance in all seeds, whose mean does not take it away."""
+    """Variance that all seeds share, so that their mean does not average it out."""
     seeds: int
     scale: SeedScale
 
@@ -59,7 +59,7 @@ def seed_means(
 
     A seed's own scatter is the larger of two: the variance of its values on the scale, and what the delta method says
     of the mean's place there, since the mean of skewed values scatters more than that of their logarithms. What samples
-    explain is taken to all counts together: ten samples without a hit say more than one tenth of each.
+    explain is taken at the counts of all seeds together, and not averaged: ten samples without a hit say more than one.
 
     Args:
         values: float ``[..., S]``, finite.
@@ -80,7 +80,7 @@ def seed_means(
     common = sampling.mean(axis=-1) if same_units else np.zeros_like(mean)
     sampling = np.zeros_like(sampling) if same_units else sampling
     factor = (sampling / scale.noise(values, totals)).mean(axis=-1)
-    # Where the noise is of one sample's size whatever the count, seeds average it.
+    # Where the noise does not depend on the count, the mean over the seeds averages it.
     fewer = 1.0 if scale.counts else 1.0 / seeds
     return SeedMeans(
         mean=mean,
@@ -128,11 +128,11 @@ def interval(row: SeedMeans, pool: Pool | None) -> tuple[Floats, Floats]:
     """Lower and upper end, float64 ``[...]`` each, around the place of the mean on its scale.
 
     Without a pool, Student's t of the row's own scatter decides, or the normal distribution of what its samples explain
-    where that is wider. So it does for a row that scatters far more or far less than is typical (`scatters_alone`). For
-    others the variance is the larger of their own and of their samples' with the typical scatter, read with the pool's
-    degrees of freedom: a few seeds cannot tell their own scatter, and agree by chance. The rule is this project's; its
-    coverage is simulated in the tests and stated in ``docs/protocol/uncertainty.md``. What is common to all seeds is
-    added to any of these as an independent chance.
+    where that is wider. The same holds for a row that scatters far more or far less than is typical (`scatters_alone`).
+    For the others the variance is the larger of two: their own, and what their samples explain plus the typical
+    scatter. It is read with the pool's degrees of freedom, since a few seeds cannot tell their own scatter, and may
+    agree by chance. The rule is this project's; its coverage is simulated in the tests and stated in
+    ``docs/protocol/uncertainty.md``. What is common to all seeds is added to any of these as an independent error.
     """
     freedom = max(1, row.seeds - 1)
     sampled = normal_isf(TAIL) * np.sqrt(row.sampling_of_mean)

@@ -49,11 +49,11 @@ def over_seeds(
         same_units: whether all seeds are measured on the same images or prompts (`MetricFacts.same_units`).
 
     Returns:
-        A single estimate as it is. For several: mean, interval, the sums of their n and totals (of the same units the
-        largest). NaN when any of them
-        is not finite, with a reason that says how many and the first one's own: a seed that failed is not left out.
-        Without an interval where nothing tells how far the values scatter, or none of a positive metric is above 0.
-        Where some are 0, they have no place on its scale: Student's t of the numbers themselves, cut off at 0.
+        A single estimate as it is. Of several the mean with its interval, and the sums of their n and totals (for the
+        same units the largest). NaN when any of them is not finite, with a reason that says how many are not, and the
+        first one's own: a seed that failed is not left out. There is no interval where nothing tells how far the values
+        scatter, or where no value of a positive metric is above 0. Where some are 0, these have no place on the scale:
+        the interval is then Student's t of the numbers themselves, cut off at 0.
 
     Raises:
         ValueError: there are no estimates.
@@ -125,7 +125,7 @@ def _together(
             continue
         lower, upper, alone = next(made)
         how = "own scatter" if alone else shared
-        # The row's mean is that of what the scale can hold; the one that is shown is the values'.
+        # The interval is around the mean of what the scale can hold, and what is shown is the mean of the values.
         ends = {"low": min(lower, mean), "high": max(upper, mean)}
         method = f"{scale.words} over {seeds} seeds, {how}" + ", of the same units" * same_units
         found.append(Estimate(value=mean, **ends, **_counts(row, same_units), method=method))
@@ -133,7 +133,7 @@ def _together(
 
 
 def _with_zeros(row: Sequence[Estimate], mean: float, same_units: bool) -> Estimate:
-    """Of a positive metric that is 0 with some seeds, or with all: a zero has no logarithm."""
+    """For a row of a positive metric that is 0 with some seeds, or with all: a zero has no logarithm."""
     if not mean:
         return Estimate(value=mean, **_counts(row, same_units), method="no interval: no seed is above 0")
     (found,) = _together([row], SCALES["signed"], None, same_units)

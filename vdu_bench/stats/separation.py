@@ -10,18 +10,18 @@ from vdu_bench.stats.quantiles import chi2_isf, t_sf
 Floats = NDArray[np.float64]
 
 _CHANCE = 0.05
-"""How rarely a typical pair's scatter may show as much as is then taken for a pair's own."""
+"""A pair's scatter is taken for its own where a typical pair shows as much more rarely than this."""
 
 
 def separations(mean: ArrayLike, scatter: ArrayLike, sampling: ArrayLike, seeds: ArrayLike) -> Floats:
     """Two-sided p-values of "no difference" for P pairs over their seeds.
 
     A pair's variance is the largest of its samples', of its own seeds' and of what a typical pair's seeds scatter
-    beyond their samples: two or three seeds may agree by chance. Typical is the median over the pairs and not the mean,
-    by which a single method that scatters would make all others inseparable. Degrees of freedom: none are counted where
-    the samples explain the seeds; a pair that scatters more than is typical has its own S - 1; the rest have half of
-    those of all pairs, since a median tells less than a mean, pairs differ, and all share the best one. The rule is
-    this project's; what it is worth is simulated in ``docs/protocol/tables.md``.
+    beyond their samples: two or three seeds may agree by chance. Typical is the median over the pairs: with the mean, a
+    single method that scatters would make all others inseparable. Degrees of freedom: where the samples explain the
+    seeds, the normal distribution is taken; a pair that scatters more than is typical has its own S - 1; the rest have
+    half of those of all pairs, since a median tells less than a mean, pairs differ, and all share the best one. The
+    rule is this project's; what it is worth is simulated in ``docs/protocol/tables.md``.
 
     Args:
         mean: of a pair's differences, float ``[P]``.

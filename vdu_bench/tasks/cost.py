@@ -8,7 +8,7 @@ from vdu_bench.models.specs import ModelRecipe
 from vdu_bench.tasks.task import Task
 
 RATE = "no rate of a card was measured for this network, so hours are not known"
-"""What is said of the time where that is so. Who measures one (docs/gpu.md) has hours to say in its place."""
+"""Said in the place of hours. Whoever measures a rate (docs/gpu.md) can have them said."""
 CARD = "an H200"
 
 
@@ -32,7 +32,7 @@ RATES: dict[tuple[int, ...], Rate] = {
 }
 """By the channels of the blocks, which tell the networks of the catalog apart."""
 BASES = {"google/ddpm-cifar10-32": (128, 256, 256, 256)}
-"""Whose networks those are that are trained elsewhere."""
+"""The networks of bases that are trained elsewhere, by what `RATES` knows them by."""
 
 
 def drawn(task: Task) -> int:

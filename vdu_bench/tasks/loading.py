@@ -172,10 +172,10 @@ def _either(mistakes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def _path(place: Sequence[str | int], content: Any, kind: str) -> list[str]:
-    """Where the mistake is in the file: pydantic also names the member of a union that it tried, and that goes."""
+    """Where the mistake is in the file, without the members of unions that pydantic tried and names as well."""
     words = []
     if place[:1] == ("posterior",) and len(place) > 2:
-        # Its members are called like keys of theirs.
+        # Here the name of a union's member is also the name of a key, and is left out by its place.
         place = [place[0], *place[2:]]
     for position, word in enumerate(place):
         if word in content if isinstance(content, Mapping) else isinstance(word, int) and isinstance(content, list):

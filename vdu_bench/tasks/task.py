@@ -226,7 +226,7 @@ class Task(Spec):
         return tuned
 
     def changed_from(self, original: Task, claims: Iterable[str] = ()) -> Task:
-        """This task, which knows what it has otherwise than `original`; `claims` are the methods of `claims`."""
+        """This task with a note of what it has otherwise than `original`; `claims` are methods (`Task.claims`)."""
         unnamed: dict[str, Any] = dict.fromkeys(("forget_images", "attacks", *UNMEASURED), True)
         unnamed |= {name: keys for name, keys in ROUNDED.items() if name != "sampler" or not self.sampler.eta}
         before, after = (task.model_dump(mode="json", context=WHOLE, exclude=unnamed) for task in (original, self))

@@ -32,7 +32,7 @@ STARTUP = 5
 """Trials at random, before the sampler has anything to go by."""
 
 DIGITS = 3
-"""Of a setting that is searched for: nobody could tell more of them apart, and they are to be read and typed."""
+"""Of a setting that is searched for: more would make no difference, and these are to be read and typed."""
 
 ABOUT, RESTS_ON = "about", "rests on"
 

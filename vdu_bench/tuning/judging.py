@@ -15,7 +15,7 @@ from vdu_bench.reports.tables.leaderboard import Column
 from vdu_bench.tasks.tuning import Tuning
 
 FAR = 1e6
-"""Further than an objective gets: what is beyond a limit is worth less than minus this."""
+"""More than any objective: a run beyond a limit is worth less than minus this."""
 
 Status = Literal["ok", "diverged", "refused"]
 
@@ -43,9 +43,9 @@ class Judged:
         return self.status == "ok" and self.beyond == 0
 
     def score(self, better: Better) -> float:
-        """What a search makes as large as it can: within the limits the objective, for ``lower`` with its sign turned.
+        """What a search maximises: within the limits the objective, with its sign turned for ``lower``.
 
-        Beyond them less than that of any run within, and the less the further beyond, -FAR (1 + b / (1 + b)); a run
+        Beyond them it is less than for any run within, and the less the further beyond: -FAR (1 + b / (1 + b)). A run
         that diverged has -3 FAR, less than all others.
         """
         if self.status == "diverged":

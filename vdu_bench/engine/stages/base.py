@@ -26,8 +26,8 @@ from vdu_bench.tasks.task import Task
 CONTENT = "content.json"
 
 KEPT = (2, 3, 5, 10)
-"""The numbers of snapshots whose posteriors a training leaves, beside the task's own: how few are enough is a question
-of its own, and costs no training more."""
+"""A training also leaves the posteriors of so many snapshots, beside the task's own number. So the question how few are
+enough takes no further training."""
 
 
 def base(shop: Workshop, task: Task) -> Artifact:

@@ -30,7 +30,7 @@ def external(shop: Workshop, cell: Cell, checkpoint: External) -> Unlearned:
     task, whole, files = cell.task, base(shop, cell.task), checkpoint.files
 
     def make(folder: Path) -> Mapping[str, Any]:
-        # Reading it uses up the base that it goes onto.
+        # The base is changed in its place, and so it is read anew below.
         model, own = load_external(files, read_model(task, whole))
         # Its checksum was taken when the command began, and what is kept goes by that.
         if files.digest() != checkpoint.sha256:

@@ -103,7 +103,7 @@ def images(shop: Workshop, task: Task, weights: Weights, name: str, probe: Probe
 
 
 def _drawn(probe: Probe, model: DiffusionModel, context: ProbeContext) -> tuple[Mapping[str, Tensor], str]:
-    """What a probe draws; of an attack that diverges nothing, and why: it says nothing of the model as it is."""
+    """What a probe draws. An attack that diverges tells nothing of the model itself: nothing then, with the reason."""
     try:
         return probe.draw(model, context), ""
     except Diverged as error:

@@ -51,9 +51,9 @@ class KernelMachines(JudgeNetwork):
 def fit_machines(recipe: SVMRecipe, images: ImageSet, exclusive: bool = True) -> KernelMachines:
     """The machines of a recipe, by scikit-learn: one against all others for each concept, and one for "none of these".
 
-    Each of a class also learns that what is off the manifold is not its own; one of an attribute sees real images
-    alone, since of others nothing is said. They are classes where each image shows one, and `exclusive` does not say
-    that others show none or two.
+    The machine of a class also learns that what is off the manifold is not its own; that of an attribute sees real
+    images alone, since nothing is said of others. Concepts are taken for classes where each of these images shows one
+    and `exclusive` does not say that other images show none or two.
 
     Raises:
         UserError: none of the images that it learns from shows one of the concepts, or all do.

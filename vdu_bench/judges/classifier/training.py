@@ -20,7 +20,7 @@ from vdu_bench.models.training.batches import epoch_indices, step_generator
 from vdu_bench.models.training.fitting import fit
 
 NORMALISED = 100
-"""Of so many steps' batches batch normalisation has its means and variances, where weights are averaged."""
+"""Where weights are averaged, batch normalisation has its means and variances from the batches of so many steps."""
 
 
 def train_judge(
@@ -37,7 +37,7 @@ def train_judge(
         UserError: support vector machines have nothing to learn a concept from.
     """
     images = splits.train
-    # A few attributes may by chance be one to an image in the training part.
+    # In the training part alone each image may by chance show one of a few attributes.
     exclusive = images.exclusive and splits.held_out.exclusive
     _, channels, height, width = images.images.shape
     shape = (channels, height, width)

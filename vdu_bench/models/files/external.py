@@ -51,7 +51,7 @@ def load_external(files: ExternalFiles, base: DiffusionModel) -> tuple[Diffusion
 
     Args:
         files: as `find_external` gives them.
-        base: the task's, on the CPU; it is used up.
+        base: the task's, on the CPU; it is changed, and not to be used after this.
 
     Raises:
         UserError: a file cannot be read, weights are missing, left over or of the wrong shape, or the model works on

@@ -40,7 +40,7 @@ LORAS = ("pytorch_lora_weights", "adapter_model")
 """What diffusers and peft call the file of a LoRA, without its suffix."""
 
 SHOWN = 3
-"""Names of what was not read that are told, of many."""
+"""So many names of files that were not read are told."""
 
 NETWORKS = ("unet", "text_encoder")
 """The components that may come without the rest of a pipeline."""

@@ -63,7 +63,7 @@ def fuse_lora(base: Any, state: dict[str, Tensor], file: Path, source: str) -> s
     Args:
         base: the model, which is changed.
         state: its matrices by name.
-        file: where they are from; what it says of the LoRA beside them is heard.
+        file: where they are from; its header, or a configuration beside it, says more of the LoRA.
         source: what the user calls it.
 
     Raises:

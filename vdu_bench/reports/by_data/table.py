@@ -82,7 +82,7 @@ class DataTable:
     setup: str
     """The task's name, and what was changed of it, but for how much data there are."""
     boards: tuple[Leaderboard, ...]
-    """That of each variant; those of the task's own posterior first, in each group with more and more images."""
+    """One for each variant: first those with the task's own posterior; in each group those with fewest images first."""
     records: tuple[Record, ...]
     metrics: tuple[Column, ...]
     """What stands in each cell: the first metric of forgetting and the first distance."""
@@ -105,7 +105,7 @@ class DataTable:
 
     @cached_property
     def own_snapshots(self) -> int | None:
-        """Of the posterior of rows that name no number, where there are others and an installed task tells."""
+        """How many snapshots rows have that name no number, where others name one and an installed task tells."""
         task = catalog().get(self.boards[0].task) if any(row.snapshots for row in self.rows) else None
         source = None if task is None else task.posterior_source
         return source.snapshots if isinstance(source, SnapshotPosterior) else None
@@ -176,7 +176,7 @@ def _with(table: DataTable, amounts: tuple[Amount, ...]) -> DataTable:
 
 
 def _in_short(record: Record) -> Record:
-    """What the table is about alone: an interval over seeds takes its time, and here are many rows."""
+    """The record with the table's metrics alone: intervals over seeds take time, and the rows are many."""
     names = {name for name, result in record.metrics.items() if result.axis or result.limit}
     return record.model_copy(
         update={
@@ -244,7 +244,7 @@ def _regime(row: Row) -> list[Regime]:
 def _row_order(
     own: DataRow, places: Mapping[tuple[DataRow, Amount], Place], forgetting: Column
 ) -> tuple[int, int, float, str, int]:
-    """By a method's own numbers alone, so that another one never changes the order of the rest."""
+    """Sorts rows by a method's own numbers alone, so that another method never changes the order of the rest."""
     if own.role == "reference":
         place = REFERENCES.index(own.method) if own.method in REFERENCES else len(REFERENCES)
         return place, 0, 0.0, own.name, 0

@@ -128,7 +128,7 @@ def _unasked(pair: Pair, metric: str) -> bool:
     gone = pair.old.probes.keys() - pair.new.probes
     if not lacks or not gone or _facts(pair.old, metric).group != "robustness":
         return False
-    # What is installed knows what it reads, and of another's metric its record alone.
+    # An installed metric knows its probe; of one that is not installed the record alone does.
     probe = metric_facts(metric).probe if metric in METRICS.entries() else _facts(pair.old, metric).probe
     if probe in pair.old.probes and (is_attack(probe) or probe not in PROBES.entries()):
         return probe in gone
@@ -176,7 +176,7 @@ def _unblessed(pairs: Sequence[Pair]) -> list[Notice]:
     """A notice of what a row is not held against: numbers that its reference lacks."""
     found: dict[tuple[str, ...], list[int]] = {}
     for pair in pairs:
-        # Of an attack that the reference's models were not put under nobody expects a number.
+        # The reference's models were not put under this attack, so nobody expects a number.
         names = [
             name
             for name in _gated([Pair(pair.new, pair.new)])

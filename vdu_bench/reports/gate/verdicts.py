@@ -45,7 +45,7 @@ class Verdict:
     """Half the width of the loss's 95 % interval; NaN where there is none."""
     tolerance: Tolerance
     p_value: float
-    """Of no loss (where better: no gain) beyond the tolerance, adjusted for all tests; NaN where nothing was tested."""
+    """That of no loss beyond the tolerance (where better: of no gain), adjusted for all tests; NaN without a test."""
     kind: Kind
     """``unsure``: a loss beyond the tolerance, on average, that chance may explain."""
 
@@ -76,11 +76,11 @@ def compare(
 ) -> Comparison:
     """Test each gated metric of each task and method for a loss beyond its tolerance.
 
-    Rates that are counted sample by sample are tested against the noise of those samples, paired over the initial
-    noise (`vdu_bench.stats.ratio_change`), other metrics against the scatter of the paired seeds
-    (`vdu_bench.stats.losses`); costs that are counted, and the other metrics of a single seed, are held to the
-    tolerance alone. Seeds that are the same to the bit count for the mean, and not for the test: beside four of them a
-    fifth that collapsed is no scatter. The p-values are adjusted by Holm's method over all numbers that changed at all.
+    Rates that are counted sample by sample are tested against the noise of those samples, paired over the initial noise
+    (`vdu_bench.stats.ratio_change`), other metrics against the scatter of the paired seeds (`vdu_bench.stats.losses`);
+    costs that are counted, and the other metrics of a single seed, are held to the tolerance alone. Seeds that are the
+    same to the bit count in the mean, and not in the test: beside four of them a fifth that collapsed would pass for
+    scatter. The p-values are adjusted by Holm's method over all numbers that changed at all.
 
     Args:
         reference: the blessed records.

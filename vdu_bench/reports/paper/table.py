@@ -217,7 +217,7 @@ def _sections(classes: Sequence[PaperClass]) -> tuple[tuple[str, ...], ...]:
 
 
 def _order(classes: Sequence[PaperClass], method: str) -> tuple[int, int, float, str]:
-    """By a row's own numbers alone, so that another row never changes the order of the rest."""
+    """Sorts rows by their own numbers alone, so that another row never changes the order of the rest."""
     within: list[float] = []
     beyond: list[float] = []
     for found in classes:

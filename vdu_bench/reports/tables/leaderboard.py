@@ -81,8 +81,8 @@ class Row:
     apart: dict[str, AtOwnCount]
     """By metric name, what real images have at their own count, over the seeds: it is not in the column."""
     trainings: int
-    """Of how many trainings the models are that its numbers come from: of a reference row its own, of a contestant
-    those of the base."""
+    """From how many trainings the models behind its numbers come: a reference's own trainings, or those of a
+    contestant's base."""
     settings: dict[str, Any]
     """Those that differ from the method's defaults (`Record.settings_changed`)."""
     settings_from: str

@@ -119,7 +119,7 @@ def _check_known(boards: Sequence[Leaderboard], name: str, option: str) -> None:
 
 
 def _measured_by(name: str) -> str:
-    """What of a run measures a metric, where that is to be asked for."""
+    """Which option of a run measures a metric; empty where none is needed."""
     facts = metric_facts(name)
     if facts.group != "robustness":
         return ""

@@ -163,7 +163,7 @@ class Record(Schema):
     settings_changed: dict[str, Any] = Field(default_factory=dict)
     """By dotted name, the settings that differ from the method's defaults, whoever gave them."""
     settings_from: SettingsFrom = ""
-    """How the settings were come by: ``default``, the method's own; ``task``, ``tuned`` and ``published``, as the task
+    """Where the settings are from: ``default``, the method's own; ``task``, ``tuned`` and ``published``, as the task
     says of those that it gives, or a settings file that ``vdu-bench tune`` wrote; ``command``, something was set by who
     ran it. Empty where it is not known: of external checkpoints and of records from before it was kept."""
     tuning_cost: dict[str, int] = Field(default_factory=dict)

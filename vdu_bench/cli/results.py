@@ -85,7 +85,7 @@ def table(
         bool,
         typer.Option(
             "--settings",
-            help="Show each row's settings that differ from the method's defaults, and how they were come by: default, "
+            help="Show each row's settings that differ from the method's defaults, and where they are from: default, "
             "task, tuned, published or command.",
         ),
     ] = False,

@@ -121,7 +121,7 @@ class Cell:
 
     @property
     def settings_from(self) -> SettingsFrom:
-        """How the method's settings were come by; empty, not known, of a model from elsewhere."""
+        """Where the method's settings are from; empty, not known, of a model from elsewhere."""
         if self.external is not None:
             return ""
         # A regime says which data a method may see, and is no setting of it.

@@ -57,7 +57,7 @@ def render_table(
         layout: one of `FORMATS`.
         form: one of the layout's formats but ``terminal``.
         published: the folder of published numbers for the paper's table; the suite's own if None.
-        settings: whether each row's settings are shown, and how they were come by.
+        settings: whether each row's settings are shown, and where they are from.
         metrics: those of a leaderboard that are shown alone; all if there is none.
         sort: the metric that a leaderboard's rows are sorted by.
         regimes: those whose columns a table of data shows alone; all if there is none.

@@ -26,7 +26,7 @@ def read_settings(
     Values with commas between make variants, all combinations of them where several assignments do, the first
     assignment's values in the outer loop. A comma inside brackets, braces or quotes is a part of one value.
 
-    What the file says of how settings were come by (``{task: {settings_from: {vdu: tuned}}}``, as ``vdu-bench tune``
+    What the file says of where settings are from (``{task: {settings_from: {vdu: tuned}}}``, as ``vdu-bench tune``
     writes it) no longer holds for a method that an assignment changes, and is left out.
 
     Raises:
@@ -70,7 +70,7 @@ def values_in(text: str, what: str) -> list[Any]:
 
 
 def _without_origin(task: Mapping[str, Any], method: str) -> dict[str, Any]:
-    """What is said of a task, but for how the settings of a method were come by."""
+    """What is said of a task, but for where the settings of a method are from."""
     result = dict(task)
     for key in ("settings_from", "tuning_cost"):
         if isinstance(said := result.get(key), Mapping):

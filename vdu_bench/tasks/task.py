@@ -37,7 +37,7 @@ class QualityLimit(Spec):
 
 
 UNMEASURED = ("settings_from", "tuning", "tuning_cost")
-"""Keys of a task that decide no number: how settings were come by, and how they are searched for."""
+"""Keys of a task that decide no number: where settings are from, and how they are searched for."""
 
 
 ROUNDED = {
@@ -98,7 +98,7 @@ class Task(Spec):
     )
     settings_from: dict[str, Literal["task", "tuned", "published"]] = Field(
         default_factory=dict,
-        description="by method, how the settings that this task has it run with were come by; task, unless it is said",
+        description="by method, where the settings are from that this task has it run with; task, unless it is said",
     )
     tuning_cost: dict[str, TuningCost] = Field(
         default_factory=dict, description="by method, what the search for its tuned settings took"
@@ -150,7 +150,7 @@ class Task(Spec):
         return self
 
     def origin_of(self, method: str) -> Literal["default", "task", "tuned", "published"]:
-        """How a method's settings were come by, as far as the task decides them."""
+        """Where a method's settings are from, as far as the task decides them."""
         if method in self.settings_from:
             return self.settings_from[method]
         return "task" if self.method_settings.get(method) else "default"
@@ -198,7 +198,7 @@ class Task(Spec):
 
     @property
     def claims(self) -> frozenset[str]:
-        """The methods of which a command said, beside their settings, how these were come by."""
+        """The methods for which a command gave, along with their settings, where these are from."""
         return self._claims
 
     @property

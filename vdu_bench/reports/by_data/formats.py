@@ -28,7 +28,7 @@ def render_data(records: Iterable[Record], form: str, settings: bool = False, re
     Args:
         records: of any number of tasks.
         form: ``markdown``, ``csv`` or ``latex``.
-        settings: whether each row's settings are shown, and how they were come by.
+        settings: whether each row's settings are shown, and where they are from.
         regimes: as `data_tables`.
 
     Raises:

@@ -24,7 +24,7 @@ def print_data(tables: Iterable[DataTable], console: Console, settings: bool = F
     Args:
         tables: one for each task.
         console: where to.
-        settings: whether notes say each row's settings, and how they were come by.
+        settings: whether notes say each row's settings, and where they are from.
     """
     for table in tables:
         console.print(Text.assemble("\n", (table.setup, "bold"), "  ", (data_caption(table), "dim")))

@@ -28,7 +28,7 @@ def render_paper(
         records: of any number of tasks and scales.
         form: ``markdown``, ``csv`` or ``latex``.
         publications: the numbers to set beside the measured ones.
-        settings: whether each row's settings are shown, and how they were come by.
+        settings: whether each row's settings are shown, and where they are from.
 
     Raises:
         UserError: as `paper_tables` and `to_csv`, and for an unknown format.

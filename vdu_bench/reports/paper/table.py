@@ -104,7 +104,7 @@ def paper_tables(
     Args:
         records: of any number of tasks.
         publications: what to set beside them.
-        settings: whether notes say each row's settings, and how they were come by.
+        settings: whether notes say each row's settings, and where they are from.
 
     Raises:
         UserError: when records of one variant do not compare (see `check_comparable`).

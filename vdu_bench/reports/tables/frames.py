@@ -30,7 +30,7 @@ def long_frame(records: Iterable[Record], settings: bool = False) -> pd.DataFram
     `vdu_bench.reports.families.scales`; `seed` is the sample seed; `metric` the metric's name in the record; `value`,
     `low` and `high` are float64 in `unit`, NaN where there is none. A record without metrics (diverged, failed) keeps
     one row, with an empty metric. With `settings`, four columns more: `settings` (those that differ from the method's
-    defaults, as JSON) and `settings_from`, how they were come by; and `tuning_trials` and `tuning_evaluations`, what a
+    defaults, as JSON) and `settings_from`, where they are from; and `tuning_trials` and `tuning_evaluations`, what a
     search for them took, missing where no record tells.
     """
     records = list(records)

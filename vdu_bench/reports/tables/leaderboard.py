@@ -86,7 +86,7 @@ class Row:
     settings: dict[str, Any]
     """Those that differ from the method's defaults (`Record.settings_changed`)."""
     settings_from: str
-    """How they were come by; several where the seeds differ, empty where it is not known."""
+    """Where they are from; several where the seeds differ, empty where it is not known."""
     tuning_cost: dict[str, int]
     """What the search for tuned ones took (`Record.tuning_cost`)."""
 

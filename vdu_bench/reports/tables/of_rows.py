@@ -23,7 +23,7 @@ def of_rows(board: Leaderboard, settings: bool = False) -> OfRows:
 
     Args:
         board: of one task.
-        settings: whether each row's settings are among it, how they were come by, and what a search for them took.
+        settings: whether each row's settings are among it, where they are from, and what a search for them took.
     """
     told = {
         "regime": [row.regime for row in board.rows],

@@ -73,7 +73,7 @@ def render(
     Args:
         records: of any number of tasks.
         form: ``markdown``, ``csv``, ``latex`` or ``json``.
-        settings: whether each row's settings are shown, and how they were come by; JSON always has them.
+        settings: whether each row's settings are shown, and where they are from; JSON always has them.
         metrics: those that are shown alone; all if there is none.
         sort: the metric that rows are sorted by, the best first.
 

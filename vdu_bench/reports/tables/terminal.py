@@ -48,7 +48,7 @@ def print_leaderboards(boards: Iterable[Leaderboard], console: Console, settings
     Args:
         boards: one for each task.
         console: where to.
-        settings: whether each row's settings are shown, how they were come by, and what a search for them took.
+        settings: whether each row's settings are shown, where they are from, and what a search for them took.
     """
     for board in boards:
         _print_title(board, console)

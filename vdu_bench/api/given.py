@@ -1,4 +1,4 @@
-"""What running, judging and sweeping from Python are given: one or several of something, as a list of what it is."""
+"""The arguments of running, judging and sweeping from Python: one or several of something, as a list."""
 
 from __future__ import annotations
 

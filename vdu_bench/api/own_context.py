@@ -106,7 +106,7 @@ class OwnContext(UnlearningContext):
 
 
 class _OwnCaptions:
-    """Not a task's, but an image's own, of which one is drawn.
+    """Captions that are an image's own, and not a task's; of several one is drawn.
 
     Args:
         names: `FORGET`, then the captions.

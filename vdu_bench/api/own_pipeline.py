@@ -112,7 +112,7 @@ def _view(network: Any) -> Any:
 
 
 def _as_before(network: Any, before: nn.Module) -> Any:
-    """A network in the precision, mode and shape of use that another one has, with no memory of that."""
+    """A network put into the precision and the modes that another one has, which shares no memory with that."""
     dtypes = {name: p.dtype for name, p in before.named_parameters()}
     taken = {p.data_ptr() for p in before.parameters()}
     wanted = {name: p.requires_grad for name, p in before.named_parameters()}

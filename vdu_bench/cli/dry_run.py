@@ -73,7 +73,7 @@ def _done(done: int, cells: int) -> str:
 
 
 def _joined(sources: Sequence[str]) -> list[str]:
-    """Those that say the same of several methods in one line."""
+    """The lines, where what is the same of several methods is said once."""
     names: dict[str, list[str]] = {}
     for source in sources:
         name, _, how = source.partition(": ")

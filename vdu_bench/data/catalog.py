@@ -66,7 +66,7 @@ def data_stamp(spec: DataSpec, data_dir: Path | None) -> str:
     try:
         return stamp(_configured(source, spec).roots(data_dir))
     except NotFetched:
-        # Which no record has: none is made of what is not here.
+        # No record has this stamp, since none is made of data that are not here.
         return "not fetched"
 
 

@@ -13,7 +13,7 @@ from vdu_bench.errors import UserError, did_you_mean
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
 NOT_READ = (".gif", ".jp2", ".heic", ".heif", ".avif", ".ico", ".tga", ".psd")
-"""Endings of images too: whoever has some in a class would not see that they are left out."""
+"""Endings of images in other formats. They are refused, since nobody would see that they are left out."""
 TRAIN = "train"
 HELD_OUT = ("test", "val", "valid", "validation")
 """How the held-out part may be called, in order of preference."""

@@ -13,7 +13,7 @@ from vdu_bench.spec import PositiveInt
 
 ImageCount = Literal["all"] | PositiveInt
 SEED = 0
-"""One for everybody, so that numbers of two people are of the same images."""
+"""The same for everybody, so that the numbers of two people are of the same images."""
 
 
 def drawn(count: ImageCount, total: int, option: str, where: object) -> NDArray[np.int64]:

@@ -113,9 +113,10 @@ def estimate(
 ) -> Estimate:
     """What the missing cells are expected to take.
 
-    Counts are those of a record of the same task and method with the same settings where there is one, else of the
-    method's steps at the ratio that a record of it has, else a forward and a backward evaluation for each image of a
-    step. Rates are those of the family's records, else of the training of its base, as its manifest tells.
+    Counts are those of a record of the same task and method with the same settings. Without such a record they are
+    what another record of the method took, in proportion to the images of all steps; without that, a forward and a
+    backward evaluation for each of these images. Rates are those of the family's records, else of the training of its
+    base, as its manifest tells.
 
     Args:
         missing: those that have no record yet.

@@ -111,7 +111,7 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
 
 
 def _unlearned(cell: Cell, shop: Workshop) -> Unlearned:
-    """Whose samples a cell is about; no weights where real images stand in their place."""
+    """The model whose samples a cell is about; without weights where real images stand in the place of samples."""
     if cell.of_real:
         return Unlearned("", None, None, Timings(nfe_forward=None, nfe_backward=None))
     return unlearned(shop, cell) if cell.external is None else external(shop, cell, cell.external)

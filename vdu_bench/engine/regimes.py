@@ -59,7 +59,7 @@ def expand_regimes(
 
 
 def _skipped(methods: Sequence[str], regime: Regime, regimes: Sequence[Regime]) -> dict[str, str]:
-    """By method that a regime forbids and another one does not, what of its needs that is."""
+    """By method that one regime forbids and another allows, the needs that are forbidden."""
     found = {}
     for name in methods:
         facts = method_facts(name)

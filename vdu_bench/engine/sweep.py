@@ -50,7 +50,7 @@ def swept_settings(methods: Sequence[str], over: str | None) -> dict[str, str]:
 
 
 def swept_on(task: Task, swept: Mapping[str, str], methods: Sequence[str], regime: Regime) -> dict[str, str]:
-    """Those of the swept that a task is run with: of ``all``, the ones that can run on it."""
+    """The swept methods that a task is run with; for ``all``, those that can run on it."""
     everything = list(methods) == [ALL]
     return {name: setting for name, setting in swept.items() if not everything or not obstacle(task, name, regime)}
 

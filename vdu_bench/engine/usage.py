@@ -15,7 +15,7 @@ def usage(task: Task) -> dict[str, Any]:
 
 
 def told(task: Task) -> dict[str, Any]:
-    """As `usage`, but of the prompts what methods are told alone: another judged prompt makes no other model."""
+    """As `usage`, but of the prompts those alone that methods are told: judged prompts decide nothing of a model."""
     return _with_compute(task, {} if task.prompts is None else {"told": task.prompts.told})
 
 

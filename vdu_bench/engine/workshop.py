@@ -22,7 +22,7 @@ from vdu_bench.tasks.task import Task
 T = TypeVar("T")
 
 MEMOS = 64
-"""So many seeds' originals are known again when the next method comes; a memo is small."""
+"""So many are kept, which are small: the originals of so many seeds are known when the next method comes."""
 
 
 class Workshop:
@@ -137,7 +137,7 @@ class Workshop:
 
 
 def _noting(stage: Stage) -> Callable[[Path], Mapping[str, Any]]:
-    """What makes it, with the code's digest among the facts of what no address tells it of."""
+    """What makes it; the code's digest goes among the facts of a stage whose address does not have it."""
     if not (stage.lasting and stage.code):
         return stage.make
     return lambda folder: {**stage.make(folder), "code": stage.code}

@@ -132,7 +132,7 @@ def _rate(readings: Readings, concept: int) -> float:
 
 
 def _series(looks: Mapping[str, Readings]) -> dict[str, dict[int, Readings]]:
-    """By what the attacker had, the looks by its effort, in rising order of the number that its name begins with."""
+    """By series (what the attacker had), the looks by effort; both rise, series by the number at their names' head."""
     found: dict[str, dict[int, Readings]] = {}
     for name, readings in looks.items():
         if (effort := effort_of(name)) is not None:

@@ -57,7 +57,7 @@ class Readings:
 
     @property
     def labels(self) -> Tensor:
-        """Of classes: int64 ``[N]``, class positions, -1 for none."""
+        """Class positions, int64 ``[N]``, -1 for none; for data with classes."""
         return torch.where(self.shown.any(1), self.shown.long().argmax(1), -1)
 
 
@@ -110,12 +110,12 @@ class Samples:
 
     @property
     def forget(self) -> Readings:
-        """Of the forget prompts; of an unconditional model simply all samples."""
+        """The samples of the forget prompts; of an unconditional model simply all samples."""
         return self.of("samples")["forget"]
 
     @property
     def retain(self) -> Readings:
-        """Of the retain prompts; the same as `forget` for an unconditional model. All that there is of real images."""
+        """The samples of the retain prompts; for an unconditional model and for real images, all that there are."""
         samples = self.of("samples")
         return samples["retain" if "retain" in samples else "forget"]
 

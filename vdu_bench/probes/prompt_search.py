@@ -110,7 +110,7 @@ class _Batch:
         return float(self._error(words))
 
     def gradient(self, words: list[int]) -> Tensor:
-        """By the embedding of each of the words, ``[W, D]``, summed over the prompts."""
+        """The loss's gradient by the embedding of each word, ``[W, D]``, summed over the prompts."""
         seen: list[Tensor] = []
         with watched(self._model, seen):
             # A float16 mean's gradients would vanish on their way; only which are larger is read of them.

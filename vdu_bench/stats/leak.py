@@ -31,8 +31,8 @@ def leak(method: Floats, retrained: Floats, original: Floats) -> Estimate:
     interval estimation", Journal of the Royal Statistical Society B 16, 1954) for the ratio of the means of the paired
     differences x_i = m_i - r_i and y_i = o_i - r_i: with ``q = t(N - 1)^2``, all l with
     ``(mean(x) - l mean(y))^2 <= q s^2(x - l y) / N``. A sample that moved either way is added to both variances, so
-    that few changes are no certainty. Where the denominator's own interval, by the same rule, holds 0, no l is excluded
-    on one side at least, and the ratio is not known.
+    that few changes are no certainty. Where the denominator's own interval, by the same rule, holds 0, the one of l has
+    no end on one side at least, and the ratio is not known.
 
     Args:
         method: float ``[N]``, the share of looks at sample i that show the concept, 0..1; one of the method's model.

@@ -167,7 +167,7 @@ def pooled_scatter(rows: Iterable[Sequence[Estimate]], scale: Scale, same_units:
 def _summary(
     rows: Sequence[Sequence[Estimate]], scale: SeedScale, same_units: bool
 ) -> tuple[NDArray[np.bool_], SeedMeans]:
-    """Of R rows with S estimates each: which have a place on the scale, bool ``[R]``, and what there is of those.
+    """Which of R rows with S estimates each have a place on the scale, bool ``[R]``, and a summary of those.
 
     A zero has none where values are positive.
     """

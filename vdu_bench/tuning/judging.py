@@ -55,7 +55,7 @@ class Judged:
         return max(-self.objective if better == "lower" else self.objective, -FAR)
 
     def plain(self) -> dict[str, Any]:
-        """For JSON, which knows neither NaN nor infinity: None."""
+        """Plain data for JSON: None for NaN and infinity, which it does not know."""
         found = asdict(self)
         return {name: None if _unknown(value) else value for name, value in found.items()}
 

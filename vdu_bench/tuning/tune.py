@@ -179,7 +179,7 @@ def _teller(
 
 
 def _rests_on(original: Record) -> dict[str, str]:
-    """What decides what a search finds and stands in no task file, by the original's record."""
+    """What decides what a search finds and stands in no task file; read off the original's record."""
     assert original.protocol is not None
     judge, images = original.protocol.judge_digest, original.protocol.data_fingerprint
     return {"set of images": images, "base": original.digests.get("base", ""), "judge": judge}

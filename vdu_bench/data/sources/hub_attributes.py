@@ -75,8 +75,8 @@ class HubAttributes(HubFiles):
         for part, option in zip((TRAIN, HELD_OUT), OPTIONS, strict=True):
             found = {}
             rows, wanted = 0, getattr(self, option)
-            # By a number of each file's own, so that a copy of the first few of them leads to these as well.
-            # A copy may have no more of them than it takes.
+            # Sorted by a number of each file's own. So a copy that has the first few files alone, and no more than are
+            # needed, gives these as well.
             own = of_part(names, part, root or self.id, self.config, whole=wanted == "all")
             for name in sorted(own, key=lambda name: derive_seed(SEED, name.name)):
                 if wanted != "all" and rows >= wanted:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vdu_bench.data.splits import DataSplits
 
 SEED = 0
-"""One for everybody, so that numbers of two people are of the same images."""
+"""The same for everybody, so that the numbers of two people are of the same images."""
 
 
 class ImageFolder(DataSource):
@@ -123,7 +123,7 @@ class ImageFolder(DataSource):
         from vdu_bench.data.splits import DataSplits
         from vdu_bench.data.splitting import split_by_share
 
-        # Attributes make no classes, and a share of all images keeps them but for chance.
+        # With attributes there are no classes to draw from one by one; their shares stay the same, but for chance.
         whole = self.attributes is not None
         labels = torch.zeros(len(everything), dtype=torch.int64) if whole else everything.labels()
         try:

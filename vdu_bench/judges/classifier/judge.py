@@ -18,7 +18,7 @@ from vdu_bench.judges.weights import digest_of_weights
 
 BATCH = 1000
 PIXELS = 2**24
-"""Of a batch that is read at most: 64 images of 512x512."""
+"""As many pixels has a batch that is read, at most: 64 images of 512x512."""
 
 
 @dataclass

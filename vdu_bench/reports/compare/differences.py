@@ -143,7 +143,7 @@ def _estimate(record: Record, metric: str) -> Estimate:
 
 
 def _sampling(cells: RowPairCells, facts: MetricResult, bases: Sides) -> Floats | None:
-    """Of each seed's difference, the variance that its finite sample explains, ``[seeds]``, in squared percent."""
+    """The variance of each seed's difference that its finite sample explains, ``[seeds]``, in squared percent."""
     counts = [paired_counts(facts, left, right, *bases) for left, right in cells]
     known = [count for count in counts if count is not None]
     if not known or len(known) < len(counts):

@@ -134,7 +134,7 @@ def _of_same_units(one: Compared, everything: bool) -> list[str]:
 
 
 def _partly(one: Compared, everything: bool) -> list[str]:
-    """Which metrics are of some of the pair's seeds alone; those of the same seeds share a sentence."""
+    """Which metrics were measured with some of the pair's seeds alone; those of the same seeds share a sentence."""
     found: dict[tuple[int, ...], list[str]] = {}
     for difference in _shown(one, everything):
         if len(difference.seeds) < len(one.pair.seeds):

@@ -166,7 +166,7 @@ def _changed(field: str, before: object, now: object) -> str:
 
 
 def _value(result: MetricResult | None) -> float | None:
-    """None for what is not there or not a number, which equals itself."""
+    """None for what is not there and for NaN, since None equals itself."""
     return None if result is None or math.isnan(result.estimate.value) else result.estimate.value
 
 

@@ -281,7 +281,7 @@ def read_record(file: Path) -> Record:
 
 
 def _packed_instead(file: Path) -> str:
-    """How a record is named, for who names a packed file, or a record that is not there beside one; else empty."""
+    """How to name a record, told where a packed file was named, or a missing file beside one; else empty."""
     place = (
         file if file.name == PACKED else next((one / PACKED for one in file.parents if (one / PACKED).is_file()), None)
     )

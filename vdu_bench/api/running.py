@@ -236,7 +236,7 @@ def _out(folder: str | Path | None) -> Path | None:
 
 @contextmanager
 def _folder(out: str | Path | None) -> Iterator[Path]:
-    """The folder for records; one for the while where none was named."""
+    """The folder for records; a temporary one where none was named."""
     if (named := _out(out)) is not None:
         yield named
         return
@@ -246,7 +246,7 @@ def _folder(out: str | Path | None) -> Iterator[Path]:
 
 @contextmanager
 def _on_disk(checkpoint: Any, name: str | None) -> Iterator[str]:
-    """Where a checkpoint lies; a pipeline in memory is saved for the while."""
+    """Where a checkpoint lies; a pipeline in memory is saved to a temporary folder."""
     if isinstance(checkpoint, str | Path):
         yield expanded(checkpoint)
         return

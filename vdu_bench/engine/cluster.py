@@ -215,7 +215,7 @@ def local_cluster(jobs: int, progress: Progress) -> Iterator[Client]:
 
 @contextmanager
 def _plain_processes() -> Iterator[None]:
-    """Workers with nothing of Dask's own settings for processes but their threads.
+    """Workers that take none of Dask's own settings for processes but that of their threads.
 
     Its limit for malloc's trimming has torch ask the system for each tensor's memory anew, which doubles the time of a
     small network; and its profiler looks at the stack a hundred times a second.

@@ -24,7 +24,7 @@ class Wording(Protocol):
 class Batches:
     """Makes batches of clean latents, with captions from a generator.
 
-    It is apart from whoever hands the batches out, whose pools hold it: a pool that held its own holder would keep the
+    It is an object of its own, since pools hold it. A pool that held the context, which holds the pool, would keep the
     model on its card until the garbage collector comes.
 
     Args:

@@ -216,7 +216,7 @@ class Evidence:
 
     @property
     def reference_key(self) -> tuple[Hashable, ...]:
-        """What tells the reference of one task from those of others with the same images."""
+        """A key that tells the reference of one task from those of others with the same images."""
         return self.task.forget, asked(self.task.prompts), self.task.samples
 
     @property

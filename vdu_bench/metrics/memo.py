@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Memo:
-    """Results by key, kept as long as what they were worked out of: it stands among the readings of those images.
+    """Results by key. It stands among the readings of the images that they were worked out of, and lasts as long.
 
     For what is small beside the images and dear to make: a thousand scores, the mean and covariance of features.
     """

@@ -19,7 +19,7 @@ UNATTACKED = "before"
 """What the images are called that the model makes before anything is done to it."""
 
 DEFAULT_SAMPLES = {False: 300, True: 100}
-"""Images a look, by whether the model is asked with prompts: then nearly all of the original's show the concept."""
+"""Images a look, by whether the model takes prompts: fewer with them, as nearly all the original's show it then."""
 
 
 def look_name(series: str, effort: int) -> str:

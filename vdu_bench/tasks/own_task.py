@@ -18,7 +18,7 @@ from vdu_bench.tasks.task import Task
 from vdu_bench.tasks.writing import as_yaml
 
 FEW = 50
-"""Of fewer training images of a class it is said that they are few."""
+"""A class with fewer training images is warned of."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _levels(network: dict[str, Any]) -> int:
 
 
 def _size(parent: Task, asked: int | None, native: int | None) -> int:
-    """The size of the images that the sized network is of."""
+    """The size of the images that the sized network takes."""
     recipe = parent.recipe
     if recipe is None:
         if asked is None:

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Sides = Sequence[Originals]
 
 NEVER = ("timed", "never")
-"""How metrics are gated that are not."""
+"""The gates of metrics that are not tested."""
 
 EVALUATIONS = "evaluations"
 """The unit of what `Record.evaluations_vary` is about."""

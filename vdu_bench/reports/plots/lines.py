@@ -16,8 +16,8 @@ from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, 
 from vdu_bench.reports.tables.leaderboard import Column, Row
 
 _DODGE, _APART = 1.03, 1.18
-"""By which factor methods stand apart, so that their intervals do not hide each other; and all of them at most, so that
-many do not reach the next place."""
+"""By the first factor methods at one place stand apart, so that their intervals do not hide each other; by the second
+all of them together at most, so that many do not reach the next place."""
 LEGEND_LINE = 0.215
 """Inches, a line of a legend."""
 _CLOSE = 1.8

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vdu_bench.engine.code as code
-from vdu_bench.engine.code import code_digest, modules_of
+from vdu_bench.engine.code import code_digest
 from vdu_bench.engine.plugins import load_plugin
 from vdu_bench.engine.stages import external, images, posterior, unlearned
 from vdu_bench.engine.usage import pipeline_code
@@ -50,6 +50,11 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(tmp_path)
     yield root
     sys.modules.pop("theirs", None)
+
+
+def modules_of(name: str) -> list[str]:
+    """The modules whose code counts for a module, by dotted name, sorted."""
+    return sorted(code._closure(name, None))
 
 
 def digest(*follow: str | Entry) -> str:

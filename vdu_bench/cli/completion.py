@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
-Completer = Callable[[str], list[str]]
+from collections.abc import Iterable
 
 
 def complete_tasks(incomplete: str) -> list[str]:

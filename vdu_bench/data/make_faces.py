@@ -126,9 +126,7 @@ def _write_manifest(folder: Path, splits: dict[str, int], pairs: int, fingerprin
         "pairs": pairs,
         "fingerprints": fingerprints,
         "files": {name: {"sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()} for name in names},
-        "packages": {
-            name: importlib.metadata.version(name) for name in ("dicebear-core", "dicebear-styles", "resvg-py")
-        },
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "licence": LICENCE,
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False)

@@ -60,11 +60,6 @@ def code_digest(follow: Sequence[str | Entry], alone: Sequence[str] = ()) -> str
     return digest_of(found)
 
 
-def modules_of(name: str) -> list[str]:
-    """The modules whose code counts for a module, by dotted name, sorted."""
-    return sorted(_closure(name, None))
-
-
 @dataclass(frozen=True)
 class _Source:
     """A file: the digest of what it runs, and the modules it may import.

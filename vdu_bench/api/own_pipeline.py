@@ -11,15 +11,12 @@ import torch
 from torch import nn
 
 from vdu_bench.errors import UserError
-from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.diffusion import DiffusionModel, attribute_of
 from vdu_bench.models.pipelines.components import read_noise_scheduler
 from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts
 from vdu_bench.models.pipelines.schedule import check_denoiser
 
 Pipeline = TypeVar("Pipeline")
-
-ATTRIBUTES = {"unet": "denoiser"}
-"""What a model calls a component otherwise than the pipeline does."""
 
 
 def facts_of(pipeline: Any) -> PipelineFacts:
@@ -71,7 +68,7 @@ def pipeline_with(pipeline: Pipeline, model: DiffusionModel, base: DiffusionMode
     made: Any = copy.copy(pipeline)
     made.register_modules(scheduler=copy.deepcopy(found.scheduler))
     for component in facts_of(pipeline).components:
-        attribute = ATTRIBUTES.get(component, component)
+        attribute = attribute_of(component)
         network = getattr(model, attribute)
         if network is not getattr(base, attribute):
             made.register_modules(**{component: _as_before(network, _bare(getattr(found, component)))})

@@ -23,6 +23,16 @@ from vdu_bench.models.specs import ComputeSpec, ModelKind, SamplerSpec, takes_pr
 from vdu_bench.models.upload import upload
 
 
+def attribute_of(component: str) -> str:
+    """What a model calls a component of diffusers' pipelines."""
+    return "denoiser" if component == "unet" else component
+
+
+def component_of(attribute: str) -> str:
+    """What diffusers' pipelines call a network of a model."""
+    return "unet" if attribute == "denoiser" else attribute
+
+
 class DiffusionModel(ABC):
     """A denoiser with its noise schedule and its image space.
 

@@ -9,11 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from vdu_bench.errors import UserError
-from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.diffusion import DiffusionModel, component_of
 from vdu_bench.models.specs import NOISE
-
-COMPONENTS = {"denoiser": "unet"}
-"""What a pipeline calls a network otherwise than a model does."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def changes(model: DiffusionModel, base: DiffusionModel, called: str) -> dict[st
         differing = [name for name, value in after.items() if not torch.equal(value, before[name])]
         if differing:
             own = Change(network, *({name: part[name] for name in differing} for part in (before, after)))
-            found[COMPONENTS.get(attribute, attribute)] = own
+            found[component_of(attribute)] = own
     if not found:
         raise UserError(f"{called} is its base: not a weight is changed")
     return found

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from vdu_bench.errors import UserError
-from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.diffusion import DiffusionModel, attribute_of
 from vdu_bench.models.files.external_files import ExternalFiles
 from vdu_bench.models.files.lora import fuse_lora, refuse_other_adapters
 from vdu_bench.models.files.states import placed, read_state
@@ -33,10 +33,8 @@ INPUTS = (
 NO_MATTER = ("dropout", "sample_size")
 """Keys of a denoiser's configuration that change nothing of what its weights do in sampling."""
 
-ATTRIBUTES = {"unet": "denoiser", "text_encoder": "text_encoder"}
-"""Where a model has the networks that a checkpoint may bring."""
-
 CALLED = {"unet": "U-Net", "text_encoder": "text encoder"}
+"""The networks that a checkpoint may bring, in words."""
 
 PREDICTIONS = {"v": "v_prediction", "epsilon": "epsilon"}
 """What trainers of LoRAs write into a file's header, and diffusers' word for it."""
@@ -73,7 +71,7 @@ def load_external(files: ExternalFiles, base: DiffusionModel) -> tuple[Diffusion
         for name, folder in files.parts.items():
             found = read_component(type(_network(model, name)), folder, name, source)
             _check_part(source, name, found, _network(model, name))
-            setattr(model, ATTRIBUTES[name], found.requires_grad_(False).eval())
+            setattr(model, attribute_of(name), found.requires_grad_(False).eval())
         parts = " and the ".join(CALLED[name] for name in files.parts)
         own_words = f"the {parts}" if parts else "a whole pipeline"
         if parts and files.around is not None:
@@ -90,7 +88,7 @@ def _config(model: DiffusionModel) -> Any:
 
 
 def _network(model: DiffusionModel, name: str) -> Any:
-    return getattr(model, ATTRIBUTES[name])
+    return getattr(model, attribute_of(name))
 
 
 def _check_same(source: str, what: str, found: Any, wanted: Any) -> None:
@@ -166,7 +164,7 @@ def _plain(value: Any) -> Any:
 def _replace_weights(model: DiffusionModel, state: Mapping[str, Tensor], source: str, whole: str) -> str:
     """Put weights into what a model has of them; `whole` is what the model is called in the words that come back."""
     networks: dict[str, nn.Module] = {
-        name: network for name, at in ATTRIBUTES.items() if (network := getattr(model, at, None)) is not None
+        name: network for name in CALLED if (network := getattr(model, attribute_of(name), None)) is not None
     }
     known = {name: network.state_dict() for name, network in networks.items()}
     found: dict[str, dict[str, Tensor]] = {name: {} for name in networks}

@@ -21,7 +21,7 @@ from vdu_bench.packed import PACKED, pack_of, unpack
 from vdu_bench.plain_json import is_suspect, read_json
 from vdu_bench.record_files import record_files, whose
 from vdu_bench.records_old import upgraded
-from vdu_bench.variants import IN_FILES, NAME, file_name, row_name, variant_name
+from vdu_bench.variants import IN_FILES, PART_OF_FILES, file_name, row_name, variant_name
 
 SCHEMA_VERSION = 4
 
@@ -32,7 +32,7 @@ TUNING = ("trials", "evaluations")
 SettingsFrom = Literal["", "default", "task", "tuned", "published", "command"]
 
 
-Name = Annotated[str, Field(pattern=NAME)]
+Name = Annotated[str, Field(pattern=PART_OF_FILES)]
 """A name that becomes a part of file names; records come from anywhere."""
 
 

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from vdu_bench.errors import UserError, did_you_mean, one_line, warn
 from vdu_bench.static_class import StaticClass, first_line, statements
-from vdu_bench.variants import IN_FILES, NAME
+from vdu_bench.variants import IN_FILES, PART_OF_FILES
 
 RESERVED = ("all", "none", "task")
 """What commands take in the place of a name: everything, nothing, and the task itself."""
@@ -100,7 +100,7 @@ class Registry(Generic[T]):
 
     def add(self, name: str, target: str, file: Path | None = None) -> None:
         """Register a target. Raises UserError when the name stands for another one already, or cannot be used."""
-        if not re.fullmatch(NAME, name):
+        if not re.fullmatch(PART_OF_FILES, name):
             raise UserError(f"a {self.kind} cannot be called {name!r}: {IN_FILES}")
         if name in RESERVED:
             raise UserError(f"a {self.kind} cannot be called {name!r}, which means something else where names stand")

@@ -14,7 +14,7 @@ PLAIN = re.compile(r"[A-Za-z0-9._-]{1,32}")
 CALLED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 """What a command may call a variant: no name of this kind is one of changes, which have an equals sign."""
 
-NAME = r"^\w[\w.+=,\[\]() -]{0,99}$"
+PART_OF_FILES = r"^\w[\w.+=,\[\]() -]{0,99}$"
 """Of what becomes a part of file names: no way leads from it to another folder, and no character moves a cursor."""
 IN_FILES = "it is a part of file names, and may have letters, digits, blanks and _.+=,[]()- alone, a letter first"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from transformers import CLIPTokenizer
 
-SIGNS = string.ascii_lowercase + string.digits + string.punctuation
+CHARACTERS = string.ascii_lowercase + string.digits + string.punctuation
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -21,7 +21,7 @@ def word_tokenizer(words: Sequence[str], max_tokens: int) -> CLIPTokenizer:
         words: in lower case.
         max_tokens: the length of every prompt, its begin and end included.
     """
-    tokens = dict.fromkeys([*SIGNS, *(f"{sign}</w>" for sign in SIGNS)])
+    tokens = dict.fromkeys([*CHARACTERS, *(f"{character}</w>" for character in CHARACTERS)])
     merges: dict[tuple[str, str], None] = {}
     for word in words:
         parts = [*word[:-1], f"{word[-1]}</w>"]

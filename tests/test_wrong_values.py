@@ -10,6 +10,10 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from vdu_bench.wrong_values import PLAIN_NAME, in_words
 
 
+class Part(BaseModel):
+    key: int = 1
+
+
 class Thing(BaseModel):
     name: str = Field("a", pattern=PLAIN_NAME)
     other: str = Field("b", pattern="^b$")
@@ -17,6 +21,10 @@ class Thing(BaseModel):
     share: float = 0.5
     flag: bool = True
     word: Literal["one", "two"] = "one"
+    part: Part = Part()
+    table: dict[str, int] = {}
+    several: list[int] = []
+    pair: tuple[int, ...] = ()
 
     @field_validator("share")
     @classmethod
@@ -38,6 +46,10 @@ class Thing(BaseModel):
         ({"share": "much"}, "'much' is not a number"),
         ({"share": 2}, "a share is at most 1"),
         ({"flag": "perhaps"}, "'perhaps' is neither true nor false"),
+        ({"part": "key"}, "'key' is no mapping of keys to values"),
+        ({"table": [1]}, "[1] is no mapping of keys to values"),
+        ({"several": 1}, "1 is no list"),
+        ({"pair": "1"}, "'1' is no list"),
         ({"word": "three"}, "'three' should be 'one' or 'two'"),
     ],
 )

@@ -15,11 +15,18 @@ PATTERNS = {
     r"^\w[\w.-]*/\w[\w.-]*$": "is no id of the hub, which is OWNER/NAME",
 }
 """What is wrong with a text that does not match."""
+MAPPING = "is no mapping of keys to values"
 KINDS = {
     "int": "is not a whole number",
     "float": "is not a number",
     "bool": "is neither true nor false",
     "string_type": "is not a text",
+    "model_type": MAPPING,
+    "model_attributes_type": MAPPING,
+    "dict_type": MAPPING,
+    "mapping_type": MAPPING,
+    "list_type": "is no list",
+    "tuple_type": "is no list",
 }
 """By how pydantic's names of mistakes begin."""
 SHOWN = 40

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vdu_bench.engine.cells import Cell, expand
+from vdu_bench.engine.code import code_of_others, run_again
 from vdu_bench.engine.names import check_names, check_rests_on
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.methods.catalog import METHODS
 from vdu_bench.models.specs import LaplacePosterior, SnapshotPosterior
 from vdu_bench.records import Record
 from vdu_bench.spec import WHOLE, digest_of
@@ -224,3 +227,23 @@ def test_a_method_does_not_replace_a_checkpoint_of_its_name(tiny_task: Task, tmp
     put(record_of(tiny_task, role="external", ledger=None, settings={"checkpoint": "mine"}), tmp_path)
     with pytest.raises(UserError, match="is of a checkpoint from elsewhere, and this run of a method that is called"):
         check(cells_of(tiny_task), tmp_path)
+
+
+def test_a_seed_that_stays_and_was_made_by_other_code_is_refused(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of somebody's own method, whose version no record has; asked for anew, that seed is the others' too."""
+    file = tmp_path / "mine.py"
+    file.write_text("# empty\n")
+    METHODS.add("mine", "vdu_bench_plugin_mine:Mine", file)
+    entry = METHODS.entry("mine")
+    put(record_of(tiny_task, method="mine", settings={}, environment={"method_code": code_of_others(entry)}), tmp_path)
+    monkeypatch.setattr("vdu_bench.engine.names._check_same", lambda *_: None)
+    cells = [replace(cell, method="mine", overrides={}) for cell in cells_of(tiny_task) if cell.method == "vdu"]
+    check(cells, tmp_path)
+    file.write_text("new = 1\n")
+    run_again(file)
+    with pytest.raises(UserError, match=r"seed3.json was made by other code of mine than .*: ask for seed 3 too"):
+        check(cells, tmp_path)
+    check([*cells, *(replace(cell, seed=3) for cell in cells)], tmp_path)
+    assert code_of_others(METHODS.entry("vdu")) == code_of_others(METHODS.entry("esd")) == ""

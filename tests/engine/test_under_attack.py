@@ -145,3 +145,15 @@ def test_of_two_trainings_each_is_held_against_the_other(task: Task, tmp_path: P
     digests = records["retrain"].digests
     assert digests["another_retrain"] != digests["retrain"]
     assert "another_retrain" not in records["original"].digests
+
+
+def test_an_attack_that_is_not_installed_is_not_dropped_without_a_word(task: Task, tmp_path: Path) -> None:
+    (record, *_) = run(task, None, tmp_path)
+    file = tmp_path / "out" / "records" / f"{record.cell_name}.json"
+    file.write_text(record.model_copy(update={"probes": {**record.probes, "shake": {}}}).to_json())
+    with pytest.raises(
+        UserError, match=r"has what shake found, which is not installed: name its --plugin"
+    ):
+        under_attack([task], None, tmp_path / "out")
+    (free,) = under_attack([task], ["none"], tmp_path / "out")
+    assert free.attacks == ()

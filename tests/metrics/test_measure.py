@@ -104,6 +104,7 @@ def test_a_share_that_ought_to_be_large_loses_when_it_falls(tiny_faces_task: Tas
         (Estimate(value=1.0), r"theirs: compute gave a Estimate; return Measurement\(estimate\)"),
         (Measurement(Estimate(value=1.0)), "theirs: a metric that is gated as 'sampled' has to give the outcomes"),
         (Measurement(Estimate(value=1.0), np.array([True])), "theirs: 1 % are not the share of its outcomes, 100 %"),
+        (Measurement(Estimate(value=100.0, n=2), np.array([True])), "theirs: 1 outcomes for an estimate of 2 samples"),
         (Measurement(Estimate(value=100.0), np.array([1])), r"theirs: outcomes are bool \[N\], not int64 \[1\]"),
     ],
 )

@@ -45,3 +45,12 @@ def test_probes_are_listed_and_shown_with_their_settings(
     assert facts["needs"] == ["forget_images"]
     print_description(facts)
     assert "--set task.probe_settings.retry.NAME=VALUE" in capsys.readouterr().out
+
+
+def test_brackets_in_a_setting_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pattern of weights is to be copied from there."""
+    setting = {"name": "weights", "default": "*attn2.to_[kv].weight", "range": "", "about": "see [/docs] of it"}
+    print_description({"kind": "method", "name": "mine", "docstring": "Mine.", "settings": [setting]})
+    said = capsys.readouterr().out
+    assert "*attn2.to_[kv].weight" in said
+    assert "[/docs]" in said

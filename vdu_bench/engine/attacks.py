@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vdu_bench.errors import UserError
-from vdu_bench.probes.catalog import attacks_for, check_attack, probe_facts
+from vdu_bench.probes.catalog import PROBES, attacks_for, check_attack, probe_facts
 from vdu_bench.records import read_record
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import variant_name
@@ -56,5 +56,12 @@ def _in_records(task: Task, out: Path | None) -> set[str]:
     if out is None:
         return set()
     folder = out / "records" / variant_name(task.name, task.forget_images, task.changes)
-    attacks = set(attacks_for(task.model.kind))
-    return {name for file in folder.glob("*/seed*.json") for name in read_record(file).probes if name in attacks}
+    attacks, installed = set(attacks_for(task.model.kind)), PROBES.entries()
+    there = {name: file for file in sorted(folder.glob("*/seed*.json")) for name in read_record(file).probes}
+    for name, file in there.items():
+        if name not in installed:
+            # Written anew without it, records would lose its numbers.
+            raise UserError(
+                f"{file} has what {name} found, which is not installed: name its --plugin, or --attacks none"
+            )
+    return attacks & there.keys()

@@ -26,6 +26,7 @@ from pathlib import Path
 from vdu_bench.collecting import uncollected
 from vdu_bench.errors import UserError
 from vdu_bench.module_files import locate, spec_of, under
+from vdu_bench.registry import OURS as OUR_TARGETS
 from vdu_bench.registry import Entry
 from vdu_bench.spec import digest_of
 
@@ -58,6 +59,11 @@ def code_digest(follow: Sequence[str | Entry], alone: Sequence[str] = ()) -> str
     for name in alone:
         found[name] = _read(_file_of(name)).digest
     return digest_of(found)
+
+
+def code_of_others(entry: Entry) -> str:
+    """`code_digest` of what is registered by somebody else; empty for the suite's own, whose version records have."""
+    return "" if entry.target.startswith(OUR_TARGETS) else code_digest([entry])
 
 
 @dataclass(frozen=True)

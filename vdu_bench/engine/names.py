@@ -13,8 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from vdu_bench.engine.cells import Cell, of_posterior
+from vdu_bench.engine.code import code_of_others
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
+from vdu_bench.methods.catalog import METHODS
 from vdu_bench.models.specs import LaplacePosterior, SnapshotPosterior
 from vdu_bench.packed import PACKED
 from vdu_bench.plain_json import in_json
@@ -50,7 +52,20 @@ def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record], s
     for folder, cell in rows.items():
         # Its other seeds too: they are one row.
         for file in sorted(folder.glob("seed*.json")):
-            _check_same(file, read_record(file), cell, found.get(cell.name), recipes)
+            record = read_record(file)
+            _check_same(file, record, cell, found.get(cell.name), recipes)
+            if record.cell_name not in names:
+                _check_code(file, record, cell)
+
+
+def _check_code(file: Path, record: Record, cell: Cell) -> None:
+    """Refuse a seed that stays, and that other code of somebody's own method made than the seeds that are asked for."""
+    there = record.environment.get("method_code")
+    if there and cell.external is None and there != code_of_others(METHODS.entry(cell.method)):
+        raise UserError(
+            f"{file} was made by other code of {cell.method} than there is now, and the seeds of a row are averaged: "
+            f"ask for seed {record.seeds.sample} too, or name another --out"
+        )
 
 
 LONG = 120

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from vdu_bench.engine.cells import Cell
+from vdu_bench.engine.code import code_of_others
 from vdu_bench.engine.environment import describe_environment
 from vdu_bench.engine.looking import Looks, drawn, evidence_of, look
 from vdu_bench.engine.stages.base import base
@@ -18,7 +19,7 @@ from vdu_bench.engine.stages.unlearned import Unlearned, unlearned
 from vdu_bench.engine.store import Artifact
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import Diverged, one_line
-from vdu_bench.methods.catalog import make_method
+from vdu_bench.methods.catalog import METHODS, make_method
 from vdu_bench.metrics.evidence import Evidence
 from vdu_bench.metrics.inception import EXTRACTOR
 from vdu_bench.metrics.measure import measure
@@ -160,10 +161,16 @@ def _facts(cell: Cell, device: str) -> dict[str, Any]:
         **_who(cell),
         "seeds": Seeds(train=0 if recipe is None else recipe.training.seed, unlearn=unlearn, sample=cell.seed),
         "protocol": None,
-        "environment": describe_environment(device),
+        "environment": describe_environment(device) | _own_code(cell),
         "stages": {},
         "metrics": {},
     }
+
+
+def _own_code(cell: Cell) -> dict[str, str]:
+    """``method_code``: the digest of a method's code, where it is none of the suite's."""
+    code = code_of_others(METHODS.entry(cell.method)) if cell.external is None else ""
+    return {"method_code": code} if code else {}
 
 
 def _who(cell: Cell) -> dict[str, Any]:

@@ -90,5 +90,9 @@ def _check(name: str, metric: Metric, measurement: Measurement) -> None:
         return
     if outcomes is None:
         raise ValueError(f"{name}: a metric that is gated as {metric.gate!r} has to give the outcomes of its samples")
+    if measurement.estimate.n not in (0, len(outcomes)):
+        raise ValueError(
+            f"{name}: {len(outcomes)} outcomes for an estimate of {measurement.estimate.n} samples; give one for each"
+        )
     if metric.gate == "sampled" and not math.isclose(value, 100 * outcomes.mean(), abs_tol=1e-6):
         raise ValueError(f"{name}: {value:g} % are not the share of its outcomes, {100 * outcomes.mean():g} %")

@@ -63,8 +63,8 @@ def check_comparable(records: Iterable[Record]) -> None:
     All must be of one protocol. Within a variant of a task there must also agree: the other fields of the protocol
     (scale, sample count, sampler, judge, ...); the base and, seed by seed, the retrained model, by the digests of their
     files; the settings of each probe; each metric's label, unit and direction. A cell that failed before it was
-    measured has no protocol, and is let through. Within a method of a variant, settings, regime and posterior must
-    agree, and each seed may come once.
+    measured has no protocol, and is let through. Within a method of a variant, settings, regime, posterior and,
+    of somebody's own method, its code must agree, and each seed may come once.
 
     Raises:
         UserError: naming the field and the records.
@@ -143,6 +143,8 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
         _agree(f"{where}/{method}", "regime", [(record, record.regime) for record in rows])
         told = [(record, record.digests["posterior"]) for record in rows if "posterior" in record.digests]
         _agree(f"{where}/{method}", "the posterior", told)
+        codes = [(record, record.environment["method_code"]) for record in rows if "method_code" in record.environment]
+        _agree(f"{where}/{method}", "the method's code", codes)
 
 
 def _agree(where: str, what: str, values: Sequence[tuple[Record, Any]]) -> None:

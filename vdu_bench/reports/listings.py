@@ -146,7 +146,8 @@ def print_description(facts: dict[str, Any]) -> None:
         for key in ("setting", "default", "range", "about"):
             table.add_column(key, no_wrap=key == "setting")
         for setting in facts["settings"]:
-            table.add_row(setting["name"], str(setting["default"]), setting["range"], setting["about"])
+            # As texts: brackets in them are no markup.
+            table.add_row(*(Text(str(setting[key])) for key in ("name", "default", "range", "about")))
         console.print()
         console.print(table)
         owners = {"probe": f"task.probe_settings.{facts['name']}", "source": "task.data"}

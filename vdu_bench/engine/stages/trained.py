@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,10 @@ def trained(
     for posterior in posteriors:
         file = _waiting(workspace, posterior)
         if shop.team.told(file.exists):
-            # One that is there already may be of the training before this one, which its address does not tell.
-            shop.get(posterior_stage(task, spec, posterior, _copying(shop, file)), again=True)
+            # One that is there already may be of the training before this one, which its address does not tell. Who
+            # waited for this training may have taken this one's meanwhile.
+            with suppress(_TakenMeanwhileError):
+                shop.get(posterior_stage(task, spec, posterior, _copying(shop, file)), again=True)
     shop.store.forget_workspace(kind, running)
     return artifact
 
@@ -150,9 +153,16 @@ def _save_waiting(estimate: WeightPosterior, workspace: Path, posterior: Snapsho
         estimate.save(partial)
 
 
+class _TakenMeanwhileError(Exception):
+    """A posterior waits no more: another process has made a stage of it, and cleared the place."""
+
+
 def _copying(shop: Workshop, file: Path) -> Callable[[Path], Mapping[str, Any]]:
     def make(folder: Path) -> Mapping[str, Any]:
-        shutil.copyfile(file, folder / POSTERIOR)
+        try:
+            shutil.copyfile(file, folder / POSTERIOR)
+        except FileNotFoundError as error:
+            raise _TakenMeanwhileError from error
         return {"environment": describe_environment(shop.device)}
 
     return make

@@ -153,6 +153,25 @@ def test_a_base_that_is_made_again_has_its_own_posterior_whenever_it_was_killed(
     assert file_of(later, of(tiny_task, 5)).read_bytes() == whole
 
 
+def test_another_process_may_take_a_posterior_meanwhile(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that waited for the same training, and makes the stages between a look at the file and its copy."""
+    shop, _ = workshop(tmp_path)
+    other, _ = workshop(tmp_path)
+    task, found = of(tiny_task, 2), training.posterior_stage
+
+    def overtaken(*given: Any) -> Any:
+        monkeypatch.setattr(training, "posterior_stage", found)
+        base(other, task)
+        return found(*given)
+
+    monkeypatch.setattr(training, "posterior_stage", overtaken)
+    made = base(shop, task)
+    assert made.digest == base(other, task).digest
+    assert snapshot_posterior(shop, task).digest == snapshot_posterior(other, task).digest
+
+
 def _dying(steps: int) -> Any:
     from vdu_bench.models.training.dropout import seeded_dropout
 

@@ -151,9 +151,7 @@ def test_an_attack_that_is_not_installed_is_not_dropped_without_a_word(task: Tas
     (record, *_) = run(task, None, tmp_path)
     file = tmp_path / "out" / "records" / f"{record.cell_name}.json"
     file.write_text(record.model_copy(update={"probes": {**record.probes, "shake": {}}}).to_json())
-    with pytest.raises(
-        UserError, match=r"has what shake found, which is not installed: name its --plugin"
-    ):
+    with pytest.raises(UserError, match=r"has what shake found, which is not installed: name its --plugin"):
         under_attack([task], None, tmp_path / "out")
     (free,) = under_attack([task], ["none"], tmp_path / "out")
     assert free.attacks == ()

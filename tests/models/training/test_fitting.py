@@ -120,6 +120,27 @@ def test_gradients_that_are_not_there_are_an_error() -> None:
         Fit([p], FitSpec(steps=1, learning_rate=0.1)).run(lambda _, __: p.sum())
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (None, "gradients gives NoneType, and not the loss: a tensor of one number"),
+        (0.5, "gradients gives float"),
+        (torch.ones(2), r"gradients gives a tensor of \[2\], and not the loss: one number"),
+    ],
+)
+def test_what_is_no_loss_is_said(given: Any, words: str) -> None:
+    p = nn.Parameter(torch.ones(1))
+
+    def gradients(_step: int, backward: Backward) -> Any:
+        backward(p.sum())
+        return given
+
+    with pytest.raises(TypeError, match=words):
+        Fit([p], FitSpec(steps=1, learning_rate=0.1)).run(gradients)
+    with pytest.raises(TypeError, match=words.replace("gradients gives", "backward is given")):
+        Fit([p], FitSpec(steps=1, learning_rate=0.1)).run(lambda _, backward: backward(given))
+
+
 def test_the_average_of_all_weights_at_once_has_the_bits_of_one_after_the_other() -> None:
     generator = torch.Generator().manual_seed(0)
     ours = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((64, 3, 3, 3), (129,), (7, 5))]

@@ -105,7 +105,9 @@ class Fit:
         Raises as `read`, and ValueError where `gradients` leaves none.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        loss = gradients(self.step, self.backward).detach().reshape(()).clone()
+        loss = gradients(self.step, self.backward)
+        _check_loss(loss, "gradients gives")
+        loss = loss.detach().reshape(()).clone()
         self.team.average([loss])
         if self.scaler is not None and not math.isfinite(float(loss)):
             raise Diverged(f"the loss is not finite at step {self.step}")
@@ -163,6 +165,7 @@ class Fit:
 
     def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
         """Add the gradients of `loss`, a scalar, to what the parameters have, times the scale where there is one."""
+        _check_loss(loss, "backward is given")
         (loss if self.scaler is None else self.scaler.scale(loss)).backward(retain_graph=retain_graph)
 
     def run(self, gradients: Gradients, on_step: Callable[[int, float], None] | None = None) -> list[float]:
@@ -246,3 +249,11 @@ def fit(
 ) -> list[float]:
     """Minimise ``loss(step)`` for ``spec.steps`` steps, in `Fit`'s terms; the losses, in order. Raises Diverged."""
     return Fit(parameters, spec, autocast).run(gradients_of(loss), on_step)
+
+
+def _check_loss(loss: object, who: str) -> None:
+    """Raise TypeError, in words for whoever wrote a loss, for what is none."""
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"{who} {type(loss).__name__}, and not the loss: a tensor of one number (does it return it?)")
+    if loss.numel() != 1:
+        raise TypeError(f"{who} a tensor of {list(loss.shape)}, and not the loss: one number (its mean?)")

@@ -152,6 +152,7 @@ def test_a_seed_that_comes_twice_is_refused(make_record):
         (Estimate(value=-0.01), "%", "0.0", ""),
         (Estimate(value=0.08412, low=0.051, high=0.12), "", "0.084", "[0.051, 0.120]"),
         (Estimate(value=1843.2, low=1790, high=1900), "", "1,843", "[1,790, 1,900]"),
+        (Estimate(value=0.389, low=0.0, high=32593.2), "", "0.4", "[0.0, 32,593.2]"),
         (Estimate(value=204800.0, low=204800.0, high=204800.0), "evaluations", "204,800", ""),
         (Estimate(value=2.6), "s", "2.60", ""),
         (Estimate(value=0.0), "s", "0", ""),

@@ -162,7 +162,9 @@ def _decimals(estimate: Estimate, unit: str) -> int:
     largest = max(numbers, default=0.0)
     if largest == 0 or all(number == round(number) for number in numbers):
         return 0
-    return min(3, max(0, 2 - math.floor(math.log10(largest))))
+    # A digit of the value itself, beside however wide an interval: 0.4 is not 0.
+    of_value = -math.floor(math.log10(abs(estimate.value))) if estimate.value and math.isfinite(estimate.value) else 0
+    return min(3, max(0, 2 - math.floor(math.log10(largest)), of_value))
 
 
 def _number(value: float, decimals: int) -> str:

@@ -60,7 +60,7 @@ class ForgetMeNot(LossMethod):
         preset: Literal["ours", "published"] = Field(
             "ours",
             description="published: configs/attn.yaml of the authors' release, whose loss is one norm over all layers, "
-            "and no mean over them, so that its clip_norm binds at every step",
+            "and no mean over them, with larger gradients beside clip_norm",
         )
         end: bool = Field(
             False,

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from comparing import comparable
@@ -122,10 +123,32 @@ def test_jobs_on_this_machine_give_the_same_records_lines_and_errors(
     assert f"[{len(METHODS)}/{len(METHODS)}] tiny/" in said
 
 
-def test_each_family_is_prepared_by_a_worker_of_its_own(
+def test_families_are_prepared_at_the_same_time(tiny_task: Task, tmp_path: Path) -> None:
+    """All are handed out before one is waited for."""
+    events: list[str] = []
+
+    class Future:
+        def result(self) -> None:
+            events.append("waited")
+
+    class Client:
+        def submit(self, work: Any, *given: Any, **_: Any) -> Future:
+            if work.__name__ != "_prepare_there":
+                raise KeyboardInterrupt
+            events.append(given[0][0].task.family)
+            return Future()
+
+    executor = JobsExecutor(2, Store(tmp_path), Progress(quiet=True))
+    executor._client = Client()  # type: ignore[assignment]
+    other = with_overrides(tiny_task, {"name": "other", "family": "other"})
+    with pytest.raises(KeyboardInterrupt):
+        list(executor.run(expand([tiny_task, other], ["original"], (0,), "full", {}, "cpu")[0]))
+    assert events == ["tiny", "other", "waited", "waited"]
+
+
+def test_families_on_several_processes_make_their_models_once(
     tiny_task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two trainings, at the same time: the second has begun before the first has ended."""
     changed = {"training": {**tiny_task.recipe.training.model_dump(), "seed": 5}}
     other = with_overrides(tiny_task, {"name": "other", "family": "other", "model": changed})
     progress = Progress()

@@ -25,6 +25,13 @@ from vdu_bench.spec import Spec, digest_of
 from vdu_bench.tasks.task import ROUNDED, Task
 from vdu_bench.variants import changed
 
+LONG = 120
+"""Characters of a value that a message shows."""
+_CALLED = {"images": "set of images", "base": "base"}
+
+RestsOn = Mapping[str, str]
+"""Digests of what a task rests on that is not made here: its ``images``, and a ``base`` from elsewhere."""
+
 
 def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record], store: Store) -> None:
     """Refuse what would go by one name and is not the same, before anything is computed.
@@ -66,14 +73,6 @@ def _check_code(file: Path, record: Record, cell: Cell) -> None:
             f"{file} was made by other code of {cell.method} than there is now, and the seeds of a row are averaged: "
             f"ask for seed {record.seeds.sample} too, or name another --out"
         )
-
-
-LONG = 120
-"""Characters of a value that a message shows."""
-_CALLED = {"images": "set of images", "base": "base"}
-
-RestsOn = Mapping[str, str]
-"""Digests of what a task rests on that is not made here: its ``images``, and a ``base`` from elsewhere."""
 
 
 def check_rests_on(cells: Sequence[Cell], out: Path, rests_on: Mapping[str, RestsOn]) -> None:

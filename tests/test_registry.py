@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,12 @@ def test_a_class_of_another_make_is_told_by_what_it_lacks() -> None:
     registry.add("path", "pathlib:Path")
     with pytest.raises(UserError, match="the thing 'path' .pathlib:Path. has no 'supports'"):
         registry.said("path", "supports")
+
+
+def test_what_reads_the_metadata_of_all_packages_can_read_ours() -> None:
+    # The packaging guide's object reference. importlib.metadata and pkg_resources break off at anything else.
+    dotted = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+    points = distribution("vdu-bench").entry_points
+    assert {point.group for point in points} >= {"vdu_bench.methods", "vdu_bench.tasks"}
+    assert [point for point in points if not re.fullmatch(f"{dotted}:{dotted}", point.value)] == []
+    assert all(point.module and point.attr for point in points)

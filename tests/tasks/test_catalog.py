@@ -33,7 +33,7 @@ UNCONDITIONAL = [family for family, task in FAMILIES.items() if task.model.kind 
 
 def test_every_file_is_an_entry_point_of_its_own_name() -> None:
     declared = {name: entry.target for name, entry in FILES.entries().items()}
-    assert declared == {file.stem: f"vdu_bench.tasks:catalog/{file.name}" for file in FOLDER.glob("*.yaml")}
+    assert declared == {file.stem: f"vdu_bench.tasks.catalog:{file.name}" for file in FOLDER.glob("*.yaml")}
     assert set(catalog()) == set(TASKS)
 
 

@@ -19,7 +19,7 @@ from vdu_bench.tasks.task_files import Draft, located, read_drafts
 from vdu_bench.wrong_values import in_words
 
 FILES: Registry[Any] = Registry("task family", "vdu_bench.tasks")
-"""Entry points ``family = "package:path/in/package.yaml"``."""
+"""Entry points ``family = "package.with:the_file.yaml"``: a package, and a task file in its folder."""
 
 
 def catalog() -> dict[str, Task]:

@@ -133,6 +133,39 @@ def test_a_journal_is_of_the_images_that_it_was_begun_on(tiny_task: Task, tmp_pa
         search(tiny_task, tmp_path, PlantedExecutor(edited), COUNT + 1)
 
 
+def test_a_journal_is_of_the_defaults_that_it_was_begun_with(
+    tiny_task: Task, tmp_path: Path, whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that is not searched, and that no task file says."""
+    method = METHODS.get("finetune")
+
+    class Further(method.Settings):  # type: ignore[name-defined, misc]
+        momentum: float = 0.5
+
+    class Other(Further):
+        momentum: float = 0.9
+
+    shutil.copyfile(whole[2] / "finetune.journal", tmp_path / "finetune.journal")
+    # Nothing is known of what was not there when the journal began; from here on it is.
+    monkeypatch.setattr(method, "Settings", Further)
+    assert text(search(tiny_task, tmp_path, PlantedExecutor(), COUNT)) == text(whole[0])
+    monkeypatch.setattr(method, "Settings", Other)
+    with pytest.raises(UserError, match="the journal of finetune rests on another default of momentum: name another"):
+        search(tiny_task, tmp_path, PlantedExecutor(), COUNT + 1)
+
+
+def test_a_journal_is_of_the_code_of_one_s_own_method(
+    tiny_task: Task, tmp_path: Path, whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(whole[2] / "finetune.journal", tmp_path / "finetune.journal")
+    for code in ("before", "before"):
+        monkeypatch.setattr("vdu_bench.tuning.tune.code_of_others", lambda _, code=code: code)
+        search(tiny_task, tmp_path, PlantedExecutor(), COUNT)
+    monkeypatch.setattr("vdu_bench.tuning.tune.code_of_others", lambda _: "edited")
+    with pytest.raises(UserError, match="the journal of finetune rests on another code: name another --out"):
+        search(tiny_task, tmp_path, PlantedExecutor(), COUNT + 1)
+
+
 def test_what_is_known_to_take_too_much_is_not_run(tiny_task: Task, tmp_path: Path) -> None:
     executor = PlantedExecutor()
     found = search(tiny_task, tmp_path, executor, COUNT, most_evaluations=50 * 8)

@@ -60,19 +60,19 @@ class Journal:
         self._study, self._space, self._seed = study, space, seed
         self._distributions = {name: _distribution(values) for name, values in space.items()}
 
-    def check_rests_on(self, digests: Mapping[str, str]) -> None:
-        """Raise UserError where the trials that are there rest on other data, models or judges.
+    def check_rests_on(self, facts: Mapping[str, Any]) -> None:
+        """Raise UserError where the trials that are there rest on other facts than these, in plain data by name.
 
-        Journals that older code began do not say what they rest on, and are believed.
+        Of what a journal does not say, since older code began it or the method had no such setting, it is believed.
         """
-        before = self._study.user_attrs.get(RESTS_ON)
-        if before is None:
-            self._study.set_user_attr(RESTS_ON, dict(digests))
-        elif other := [name for name in digests if before.get(name) != digests[name]]:
+        before, now = self._study.user_attrs.get(RESTS_ON, {}), json.loads(json.dumps(facts))
+        if other := [name for name in now if name in before and before[name] != now[name]]:
             raise UserError(
                 f"the journal of {self._study.study_name} rests on another {', '.join(other)}: name another --out, or "
                 "move it away"
             )
+        if now.keys() - before.keys():
+            self._study.set_user_attr(RESTS_ON, now | before)
 
     @property
     def trials(self) -> list[Trial]:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vdu_bench.engine.code import code_of_others
 from vdu_bench.engine.progress import Progress
 from vdu_bench.measured import Better
+from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.search import Space
+from vdu_bench.methods.settings import checked_settings
 from vdu_bench.records import Record
 from vdu_bench.seeds import derive_seed
-from vdu_bench.spec import digest_of
+from vdu_bench.spec import WHOLE, digest_of
 from vdu_bench.tasks.task import UNMEASURED, Task
 from vdu_bench.tuning.journal import Journal, Trial, opened
 from vdu_bench.tuning.judging import Judged, distance_of, mean, objective_of
@@ -102,7 +105,7 @@ def tune(trials: Trials, count: int, file: Path, progress: Progress) -> Found:
     space = search_space(method)
     with opened(file, _about(trials, space), space, derive_seed(task.tuning.seed, "tuning", method)) as journal:
         original = trials.original(task.tuning.seed)
-        journal.check_rests_on(_rests_on(original))
+        journal.check_rests_on(_rests_on(original) | _held(trials, space))
         objective = objective_of(original, task.tuning)
         better = original.metrics[objective].better
         total = count + task.tuning.finalists * len(task.tuning.finalist_seeds)
@@ -183,6 +186,15 @@ def _rests_on(original: Record) -> dict[str, str]:
     assert original.protocol is not None
     judge, images = original.protocol.judge_digest, original.protocol.data_fingerprint
     return {"set of images": images, "base": original.digests.get("base", ""), "judge": judge}
+
+
+def _held(trials: Trials, space: Space) -> dict[str, Any]:
+    """What all trials have in common and no task file says: defaults, and the code of a method that is not ours."""
+    method = trials.method
+    defaults = checked_settings(method, METHODS.get(method).Settings, {}).model_dump(mode="json", context=WHOLE)
+    unsaid = defaults.keys() - space.keys() - trials.task.method_settings.get(method, {}).keys()
+    code = code_of_others(METHODS.entry(method))
+    return {f"default of {name}": defaults[name] for name in sorted(unsaid)} | ({"code": code} if code else {})
 
 
 def _about(trials: Trials, space: Space) -> dict[str, Any]:

@@ -14,17 +14,19 @@ from vdu_bench.methods.search import Choice, Range
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 
-METHODS = ("concept_ablation", "uce", "rece", "spm", "forget_me_not")
+METHODS = ("concept_ablation", "uce", "rece", "spm", "forget_me_not", "adv_unlearn")
 QUICK: dict[str, dict[str, Any]] = {
     "concept_ablation": {"steps": 1, "batch_size": 2, "images": 2},
     "spm": {"steps": 1, "batch_size": 2, "x_t_steps": 2},
     "forget_me_not": {"steps": 1, "batch_size": 2},
+    "adv_unlearn": {"steps": 1, "batch_size": 2, "retain_batch": 2, "images": 2, "attack_steps": 1},
 }
 NO_LAYER = r"no weight's name fits '\*attn2\.to_\[kv\]\.weight'"
 REFUSALS = {
     **dict.fromkeys(("concept_ablation", "uce", "rece"), NO_LAYER),
     "spm": "a UNet2DModel of this configuration has no cross-attention to train",
     "forget_me_not": "forget_me_not: the network has no cross-attention",
+    "adv_unlearn": "adv_unlearn: an unconditional model has no text encoder to train",
 }
 
 

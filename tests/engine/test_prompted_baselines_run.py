@@ -11,12 +11,13 @@ from commands import cli
 from vdu_bench.data.sources.faces import NAMES
 from vdu_bench.records import Record, read_records
 
-METHODS = ("concept_ablation", "uce", "rece", "spm", "forget_me_not")
+METHODS = ("concept_ablation", "uce", "rece", "spm", "forget_me_not", "adv_unlearn")
 QUICK = {
     "concept_ablation": "{steps: 2, batch_size: 4, learning_rate: 0.1, images: 4, hold: 0}",
     "spm": "{steps: 2, batch_size: 4, learning_rate: 0.1, x_t_steps: 3}",
     "forget_me_not": "{steps: 2, batch_size: 4, learning_rate: 0.1}",
     "rece": "{rounds: 2}",
+    "adv_unlearn": "{steps: 2, batch_size: 4, retain_batch: 3, images: 4, attack_steps: 3, plain: 0.5}",
 }
 
 
@@ -53,6 +54,7 @@ def test_the_ledger_says_who_saw_what(records: dict[str, Record]) -> None:
         "rece": (0, 0, False, True, 0),
         "spm": (0, 0, False, True, 0),
         "forget_me_not": (8, 0, False, True, 0),
+        "adv_unlearn": (0, 0, False, True, 8),
     }
 
 
@@ -66,6 +68,8 @@ def test_closed_forms_evaluate_nothing_and_the_others_what_they_say(records: dic
     # Four images of two guided steps; two steps of four, with and without gradients.
     assert counted["concept_ablation"] == (4 * 2 * 2 + 2 * 4 * 2, 2 * 4)
     assert counted["spm"][1] == 2 * 4 * 2
+    # Two times four images of two guided steps; two steps of four and three; in the second, three of the attacker's.
+    assert counted["adv_unlearn"] == (2 * 4 * 2 * 2 + 2 * (4 * 3 + 3 * 2) + 3 * 4 * 2, 2 * (4 + 3) + 3 * 4)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -25,6 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "esd": {"x_t_steps": 2},
     "spm": {"x_t_steps": 2},
     "concept_ablation": {"images": 2},
+    "adv_unlearn": {"images": 2, "retain_batch": 2, "attack_steps": 2},
     "salun": {"mask_batches": 1},
     "selective_amnesia": {"replayed": 4, "fisher_samples": 1, "fisher_times": 2},
 }
@@ -40,6 +41,9 @@ WITH_PROMPTS = [
     ("concept_ablation", {"images": 2, "target": "noise", "hold": 1.0}),
     ("spm", {"x_t_steps": 2, "surrogate": "empty", "anchors": "random"}),
     ("forget_me_not", {"end": True, "weights": "all"}),
+    ("adv_unlearn", {**SMALL["adv_unlearn"], "plain": 0.0}),
+    ("adv_unlearn", {**SMALL["adv_unlearn"], "plain": 0.0, "trains": "denoiser"}),
+    ("adv_unlearn", {"retain_batch": 2, "x_t": "denoised", "x_t_steps": 2, "attack_steps": 1, "plain": 0.0}),
 ]
 
 

@@ -32,6 +32,7 @@ _SUITE = (
     "neggrad_plus",
     "retrack",
     "perturb",
+    "adv_unlearn",
 )
 """The suite's methods: each keeps its look for good, so a new one goes to the end."""
 

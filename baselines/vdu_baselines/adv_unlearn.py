@@ -40,13 +40,12 @@ class AdvUnlearn(LossMethod):
     after Zhang, Chen, Jia, Zhang, Fan, Liu, Hong, Ding & Liu 2024 ("Defensive Unlearning with Adversarial Training for
     Robust Concept Erasure in Diffusion Models"): c are the task's prompts for the concept; c(v) is c with embeddings v
     before its first word; r are its prompts to preserve and its anchor. The first steps have no attacker, and c* is c.
-    The text encoder is trained, the paper's choice, or the denoiser (``trains: denoiser``), which it found to forget
-    less or to lose more.
+    The text encoder is trained, which the paper found to suit better than the denoiser (``trains: denoiser``).
 
     v begins as random tokens each time, and one v is learned for all of the task's prompts; the authors' release has
     one prompt. They draw x_t by denoising noise to a random step for every evaluation (``x_t: denoised``), by the base
-    where the text encoder is trained, else by the model itself. Noised images that the base made once cost a twentieth
-    of that (``x_t: replayed``).
+    where the text encoder is trained, else by the model itself. By default x_t are noised images that the base made
+    beforehand (``x_t: replayed``), at a small part of the cost.
     """
 
     supports = ("text_to_image",)

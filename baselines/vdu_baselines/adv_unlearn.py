@@ -56,7 +56,7 @@ class AdvUnlearn(LossMethod):
 
         search: ClassVar[Mapping[str, Range]] = {
             "learning_rate": Range(1e-5, 3e-3, log=True),
-            "steps": Range(20, 120, log=True, integer=True),
+            "steps": Range(20, 100, log=True, integer=True),
             "eta": Range(0.1, 4, log=True),
             "retain": Range(0.1, 10, log=True),
         }

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cells import cells
 from safetensors import SafetensorError
 
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.device import resolve_device
 from vdu_bench.engine.memory import check_memory
 from vdu_bench.engine.progress import Progress
+from vdu_bench.engine.run import write_record
 from vdu_bench.engine.store import Store
 from vdu_bench.engine.worker import Worker
 from vdu_bench.engine.workshop import Workshop
@@ -100,3 +102,14 @@ def test_more_samples_than_memory_holds_is_an_error_before_any_is_drawn(tiny_tas
     check_memory(tiny_task, (3, 512, 512))
     with pytest.raises(UserError, match="GiB of memory at least, and this machine has .*--samples"):
         check_memory(tiny_task.model_copy(update={"samples": 10**12}), (1, 8, 8))
+
+
+def test_results_that_cannot_be_written_are_told_by_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise FULL[1](tmp_path)
+
+    monkeypatch.setattr("vdu_bench.engine.run.write_atomically", full)
+    with pytest.raises(UserError, match=f"^cannot write to --out {tmp_path}: .*; free some room, or name another$"):
+        write_record(cells(seeds=[0])[0], tmp_path)

@@ -99,6 +99,42 @@ def test_a_folder_without_any_is_the_user_s_mistake(
     assert "--import and --rebuild exclude each other" in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_full_disk_leaves_the_export_before(
+    tiny_file: Path,
+    store: Path,
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported, copy)
+    before = {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()}
+
+    def full(_: Path, target: Path, **__: object) -> None:
+        Path(target).mkdir(exist_ok=True)
+        (Path(target) / MANIFEST).write_text("half")
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device: 'a' -> 'b'")])
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    cli("prepare", "-q", "--task", tiny_file, "--store", store, "--export", copy, code=2)
+    told = capsys.readouterr().err
+    assert (
+        told
+        == f"vdu-bench: cannot write to --export {copy}: No space left on device; free some room, or name another\n"
+    )
+    assert {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()} == before
+
+
+def test_what_a_killed_export_left_is_not_imported(exported: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(exported, copy)
+    half = copy / "tiny" / ".judge.partial"
+    half.mkdir()
+    (half / MANIFEST).write_text("half")
+    assert len(import_prepared(copy, Store(tmp_path / "store"))) == len(PREPARED)
+
+
 def test_two_recipes_of_one_family_are_not_exported_into_one_folder(
     tiny_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

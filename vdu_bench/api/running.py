@@ -37,6 +37,7 @@ from vdu_bench.methods.catalog import METHODS
 from vdu_bench.methods.regime import Regime
 from vdu_bench.records import read_records
 from vdu_bench.reports.comparable import check_comparable
+from vdu_bench.writing import writing_to
 
 if TYPE_CHECKING:
     from vdu_bench.api.given import MethodLike
@@ -258,5 +259,6 @@ def _on_disk(checkpoint: Any, name: str | None) -> Iterator[str]:
         raise UserError("a pipeline in memory has no name of its own: give one by name=...")
     check_name(name)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint.save_pretrained(Path(folder) / name, safe_serialization=True)
+        with writing_to(Path(folder), "the temporary folder (TMPDIR names another)"):
+            checkpoint.save_pretrained(Path(folder) / name, safe_serialization=True)
         yield str(Path(folder) / name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -55,13 +54,11 @@ from vdu_bench.cli.tune import tuning
 from vdu_bench.debugging import debugging, without_debug
 from vdu_bench.errors import UserError
 from vdu_bench.launch import rank
+from vdu_bench.writing import FULL, MEND
 
 # What every mistake in the arguments derives from, in typer's own copy of click as in the older separate one.
 USAGE_ERROR: Any = typer.BadParameter.__base__
 INTERRUPTED = 130
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""What the system says of a disk that takes no more."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -326,7 +323,7 @@ def main() -> None:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        typer.echo(f"vdu-bench: cannot write {error.filename or 'a file'}: {error.strerror}", err=True)
+        typer.echo(f"vdu-bench: cannot write {error.filename or 'a file'}: {error.strerror}; {MEND}", err=True)
         status = 2
     except (KeyboardInterrupt, typer.Abort):  # older typers let Ctrl-C through, newer ones make it an Exit
         status = INTERRUPTED

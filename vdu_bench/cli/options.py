@@ -249,16 +249,18 @@ def publish_run(
     """Write tables and plots of a run, and print its leaderboard: the most important columns, or everything."""
     from vdu_bench.engine.grids import first_samples, samples_digest
     from vdu_bench.reports.publish import publish
+    from vdu_bench.writing import writing_to
 
-    publish(
-        records,
-        out,
-        lambda: first_samples(records, store, progress.say),
-        samples_digest(records, store),
-        progress.say,
-        task,
-        everything,
-    )
+    with writing_to(out, "--out"):
+        publish(
+            records,
+            out,
+            lambda: first_samples(records, store, progress.say),
+            samples_digest(records, store),
+            progress.say,
+            task,
+            everything,
+        )
 
 
 def store_at(folder: Path | None, progress: Any) -> Any:

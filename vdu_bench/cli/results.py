@@ -174,6 +174,7 @@ def plot(
     from vdu_bench.records import read_records
     from vdu_bench.reports.report import write_courses, write_data, write_plots, write_sweeps
     from vdu_bench.reports.tables.leaderboard import leaderboards
+    from vdu_bench.writing import writing_to
 
     folders = records or [RESULTS]
     if out is None and len(folders) > 1:
@@ -184,13 +185,11 @@ def plot(
     samples = first_samples(found, store_at(store, Progress(quiet)), _warn) if kind == "all" else {}
     where = ", ".join(map(str, folders))
     written = []
-    try:
+    with writing_to(folder, option):
         if kind == "all":
             written = [*write_plots(leaderboards(found), folder, samples), *write_courses(found, folder)]
         sweeps = write_sweeps(found, folder) if kind != "data" else []
         data = write_data(found, folder) if kind != "forget-images" else []
-    except OSError as error:
-        raise UserError(f"cannot write to {option} {folder}: {error.strerror}") from error
     if kind == "forget-images" and not sweeps:
         raise UserError(
             f"{where}: there is no task that was run with two numbers of forget images; run it with --set "
@@ -285,11 +284,14 @@ def bless(
         from vdu_bench.engine.progress import Progress
         from vdu_bench.records import read_records
         from vdu_bench.reports.report import write_reports
+        from vdu_bench.writing import writing_to
 
         found = read_records(reference)
         place = store_at(store, Progress(quiet=True))
         grids = first_samples(found, place, _warn)
-        for file in write_reports(found, reference, grids, samples_digest=samples_digest(found, place)):
+        with writing_to(reference, "--reference"):
+            files = write_reports(found, reference, grids, samples_digest=samples_digest(found, place))
+        for file in files:
             typer.echo(file)
 
 

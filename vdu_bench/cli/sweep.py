@@ -88,6 +88,7 @@ def sweep(
     from vdu_bench.reports.report import write_frontier
     from vdu_bench.reports.screen import screen
     from vdu_bench.tasks.settings import values_in
+    from vdu_bench.writing import writing_to
 
     require_alone()
     require_words(over=over)
@@ -106,7 +107,9 @@ def sweep(
     outcome = run_cells(cells, place, out, progress, executor_of(jobs, None, place, progress, fresh, plugin), fresh)
     for frontier in frontiers(outcome.records, swept):
         print_frontier(frontier, screen())
-        for file in write_frontier(frontier, out / "plots"):
+        with writing_to(out, "--out"):
+            written = write_frontier(frontier, out / "plots")
+        for file in written:
             typer.echo(str(file))
     if outcome.failed:
         raise typer.Exit(1)

@@ -24,6 +24,7 @@ from vdu_bench.launch import rank
 from vdu_bench.models.training.processes import team_on
 from vdu_bench.models.training.recipes import check_recipe
 from vdu_bench.tasks.task import Task
+from vdu_bench.writing import replacing_folder, writing_to
 
 
 def import_prepared(folder: Path, store: Store) -> list[Artifact]:
@@ -78,11 +79,8 @@ def prepare_tasks(
     if export is not None:
         for name, artifact in artifacts.items():
             target = export / name
-            try:
-                shutil.rmtree(target, ignore_errors=True)
-                shutil.copytree(artifact.folder, target)
-            except OSError as error:
-                raise UserError(f"cannot write to --export {target}: {error.strerror or error}") from error
+            with writing_to(export, "--export"), replacing_folder(target) as place:
+                shutil.copytree(artifact.folder, place, dirs_exist_ok=True)
             progress.say(f"{name}: copied to {target}")
     return artifacts
 

@@ -17,6 +17,7 @@ from vdu_bench.engine.stages.record import find_record
 from vdu_bench.engine.store import Store
 from vdu_bench.files import require_place, require_writable, write_atomically
 from vdu_bench.records import Record
+from vdu_bench.writing import writing_to
 
 
 @dataclass
@@ -113,9 +114,10 @@ def record_path(record: Record, out: Path) -> Path:
 
 
 def write_record(record: Record, out: Path) -> None:
-    """Write one record as a whole; an equal file is left alone."""
+    """Write one record as a whole; an equal file is left alone. Raises UserError where `out` takes no more."""
     file = record_path(record, out)
     text = record.to_json()
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return
-    write_atomically(file, text.encode())
+    with writing_to(out, "--out"):
+        write_atomically(file, text.encode())

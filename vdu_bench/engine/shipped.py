@@ -7,6 +7,7 @@ from pathlib import Path
 
 import vdu_bench.assets
 from vdu_bench.engine.store import MANIFEST
+from vdu_bench.writing import is_partial
 
 ASSETS = Path(vdu_bench.assets.__path__[0])
 
@@ -18,4 +19,5 @@ def shipped_artifacts() -> dict[str, Path]:
 
 def exported(root: Path) -> list[Path]:
     """The artifact folders below one that ``prepare --export`` wrote."""
-    return [manifest.parent for manifest in sorted(root.glob(f"*/*/{MANIFEST}"))]
+    found = [manifest.parent for manifest in sorted(root.glob(f"*/*/{MANIFEST}"))]
+    return [folder for folder in found if not is_partial(folder)]

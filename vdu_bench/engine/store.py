@@ -10,10 +10,8 @@ its content; a *stamp* (`vdu_bench.files.stamp`) is taken of files that are not 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,13 +25,9 @@ from safetensors import SafetensorError
 from vdu_bench.errors import NoRoom
 from vdu_bench.files import digest_of_file
 from vdu_bench.spec import digest_of
+from vdu_bench.writing import refused
 
 MANIFEST = "manifest.json"
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""What the system says of a disk that takes no more."""
-CLOSED = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
-"""What it says of a place that cannot be written to."""
 
 
 @dataclass(frozen=True)
@@ -222,18 +216,12 @@ class Store:
         try:
             yield
         except (OSError, SafetensorError) as error:
-            number = error.errno if isinstance(error, OSError) else _number_in(error)
-            if number is None or not self._is_own(error, number):
+            if not (why := refused(error, self.root)):
                 raise
-            raise self._no_room(os.strerror(number)) from error
+            raise self._no_room(why) from error
 
     def _no_room(self, why: str | None) -> NoRoom:
         return NoRoom(f"cannot write to the store {self.root}: {why}; name another by --store")
-
-    def _is_own(self, error: Exception, number: int) -> bool:
-        """Whether an error comes from where the store lies, and not from what a stage reads."""
-        file = getattr(error, "filename", None)
-        return number in FULL or (number in CLOSED and file is not None and Path(file).is_relative_to(self.root))
 
     @contextmanager
     def _locked(self, kind: str, key: str) -> Iterator[None]:
@@ -245,12 +233,6 @@ class Store:
             raise self._no_room(error.strerror) from error
         with FileLock(folder / f"{kind}-{key[:32]}.lock"):
             yield
-
-
-def _number_in(error: SafetensorError) -> int | None:
-    """The system's number of an error; that of safetensors has it in its message."""
-    found = re.search(r"(?:os error |code: )(\d+)", str(error))
-    return int(found[1]) if found else None
 
 
 def checksums(folder: Path) -> dict[str, str]:

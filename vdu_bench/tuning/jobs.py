@@ -26,6 +26,7 @@ from vdu_bench.tuning.files import journal_file, write_found
 from vdu_bench.tuning.space import search_space, tunable
 from vdu_bench.tuning.trials import Broken, Trials
 from vdu_bench.tuning.tune import Found, tune
+from vdu_bench.writing import writing_to
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ class Search:
         return f"{self.task.name}/{self.method}"
 
     def run(self, executor: LocalExecutor, store: Store, progress: Progress) -> Found:
-        """Search, and write what is found. Raises as `tune`."""
+        """Search, and write what is found. Raises as `tune`, and UserError where `out` takes no more."""
         trials = Trials(self.task, self.method, store, executor, self.device, self.data_dir)
-        found = tune(trials, self.count, journal_file(self.out, self.task.name, self.method), progress)
-        write_found(found, self.out)
+        with writing_to(self.out, "--out"):
+            found = tune(trials, self.count, journal_file(self.out, self.task.name, self.method), progress)
+            write_found(found, self.out)
         return found
 
 

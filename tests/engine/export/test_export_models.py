@@ -10,11 +10,12 @@ import torch
 from cells import cells
 from diffusers import DDPMPipeline
 from elsewhere import K, draw, load
-from safetensors import safe_open
+from killing import die_in, kill_after
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from vdu_bench.engine.export.models import export_model
+from vdu_bench.engine.export.models import Form, export_model
 from vdu_bench.engine.store import Store
 from vdu_bench.engine.weights import MODEL, save_model
 from vdu_bench.errors import UserError
@@ -74,6 +75,42 @@ def test_a_pipeline_for_diffusers_and_for_evaluate(
     assert torch.equal(draw(again), draw(edited))
     with pytest.raises(UserError, match="is not empty"):
         export_model(record, store, tmp_path / "whole", "pipeline")
+
+
+@pytest.mark.parametrize("form", ["pipeline", "changed"])
+def test_a_full_disk_is_told_and_leaves_no_half(
+    form: Form,
+    tiny_model: UnconditionalDDPM,
+    keep: KEPT,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = tiny_model.clone()
+    moved(made)
+    record, folder = keep(tiny_model, made), tmp_path / "out"
+
+    def full(_: object, place: Path, *__: object) -> None:
+        (place if form == "pipeline" else place.parent).joinpath("half").write_text("half")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UnconditionalDDPM, "save", full)
+        patch.setattr("vdu_bench.engine.export.models.save_file", full)
+        with pytest.raises(UserError, match=f"^cannot write to {folder}: No space left on device; free some room, or"):
+            export_model(record, store, folder, form)
+    assert not folder.exists()
+    export_model(record, store, folder, form)
+
+
+def test_a_killed_export_is_repeated(tiny_model: UnconditionalDDPM, keep: KEPT, store: Store, tmp_path: Path) -> None:
+    made = tiny_model.clone()
+    moved(made)
+    record, folder = keep(tiny_model, made), tmp_path / "whole"
+    die_in(lambda: kill_after(UnconditionalDDPM, "save"), lambda: export_model(record, store, folder, "pipeline"))
+    assert not folder.exists()
+    export_model(record, store, folder, "pipeline")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store", "whole"]
 
 
 def test_an_unconditional_pipeline(tiny_model: UnconditionalDDPM, keep: KEPT, store: Store, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,25 @@ def test_names_say_what_the_judge_says(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "out" / "metadata.jsonl").read_text().splitlines()]
     assert rows[2] == {"file_name": files[2].name, "shown": ["0", "a / b"], "junk": False}
     assert rows[4]["junk"]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, folder = Store(tmp_path / "store"), tmp_path / "out"
+    record = kept(store, {"forget": pictures(1)})
+    export_images(record, store, folder, 2)
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+
+    save = Image.Image.save
+
+    def full(image: Image.Image, file: Path) -> None:
+        if "0003" in file.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(image, file)
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(UserError, match=f"^cannot write to {folder}: No space left on device; free some room, or name"):
+        export_images(record, store, folder, 5)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
 def test_prompts_stand_beside_the_images_that_they_asked_for(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.models.files.changed_tensors import changes, state_dict
 from vdu_bench.models.files.lora_of_change import write_lora
 from vdu_bench.records import Record
+from vdu_bench.writing import filling, is_partial, writing_to
 
 Form = Literal["pipeline", "changed", "lora"]
 
@@ -30,25 +31,21 @@ def export_model(record: Record, store: Store, folder: Path, form: Form) -> str:
         UserError: there is no such model, it has no such form, or the folder cannot be written to.
     """
     found = stored_model(record, store)
+    if form == "pipeline" and folder.is_dir() and any(not is_partial(one) for one in folder.iterdir()):
+        raise UserError(f"{folder} is not empty: a pipeline needs a folder of its own")
     model = found.read()
     if form == "lora" and not model.prompted:
         raise UserError(f"{record.cell_name} is an unconditional pipeline, which takes no LoRA; use --as changed")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    differing = {} if form == "pipeline" else changes(model, found.read_base(), record.cell_name)
+    if form == "changed" and (others := sorted(set(differing) - {"unet", "text_encoder"})):
+        raise UserError(f"{record.cell_name}: its {', '.join(others)} is changed; use --as pipeline")
+    with writing_to(folder), filling(folder) as place:
         if form == "pipeline":
-            if any(folder.iterdir()):
-                raise UserError(f"{folder} is not empty: a pipeline needs a folder of its own")
-            model.save(folder)
+            model.save(place)
             return f"{folder}: a diffusers pipeline"
-        differing = changes(model, found.read_base(), record.cell_name)
         if form == "lora":
-            file, rank = write_lora(differing, folder, record.cell_name)
-            return f"{file}: a LoRA of rank {rank} for {len(differing['unet'].after)} layers"
-        if others := sorted(set(differing) - {"unet", "text_encoder"}):
-            raise UserError(f"{record.cell_name}: its {', '.join(others)} is changed; use --as pipeline")
-        state = state_dict(differing)
-        file = folder / f"{record.cell_name.replace('/', '-')}.safetensors"
-        save_file(state, file, {"format": "pt", "base": record.digests.get("base", "")})
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
-    return f"{file}: {len(state)} tensors that differ from the base's"
+            file, rank = write_lora(differing, place, record.cell_name)
+            return f"{folder / file.name}: a LoRA of rank {rank} for {len(differing['unet'].after)} layers"
+        state, name = state_dict(differing), f"{record.cell_name.replace('/', '-')}.safetensors"
+        save_file(state, place / name, {"format": "pt", "base": record.digests.get("base", "")})
+    return f"{folder / name}: {len(state)} tensors that differ from the base's"

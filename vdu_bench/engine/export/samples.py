@@ -17,6 +17,7 @@ from vdu_bench.engine.store import MANIFEST, Artifact, Store
 from vdu_bench.errors import UserError
 from vdu_bench.records import Record
 from vdu_bench.tasks.prompts import PromptSpec
+from vdu_bench.writing import filling, writing_to
 
 READINGS = "readings.safetensors"
 
@@ -48,17 +49,13 @@ def export_images(record: Record, store: Store, folder: Path, count: int) -> str
             "by --store, or run it again"
         )
     rows: list[dict[str, Any]] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with safe_open(drawn.folder / IMAGES, framework="numpy") as archive:
-            for name in sorted(archive.keys()):
-                stored = archive.get_slice(name)
-                images = stored[: min(count, stored.get_shape()[0])]
-                rows += _written(record, name, images, read.folder / READINGS, folder)
+    with writing_to(folder), filling(folder) as place, safe_open(drawn.folder / IMAGES, framework="numpy") as archive:
+        for name in sorted(archive.keys()):
+            stored = archive.get_slice(name)
+            images = stored[: min(count, stored.get_shape()[0])]
+            rows += _written(record, name, images, read.folder / READINGS, place)
         lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (folder / "metadata.jsonl").write_text(lines, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+        (place / "metadata.jsonl").write_text(lines, encoding="utf-8")
     return f"{folder}: {len(rows)} images"
 
 

@@ -102,13 +102,18 @@ def _files(
 
 def apply_blessing(blessing: Blessing) -> None:
     """Write the records, each as a whole, then remove what is pruned. Raises UserError where that cannot be done."""
+    file = Path()
     try:
         for file, content in blessing.writes.items():
             write_atomically(file, content)
         for file in blessing.removals:
             file.unlink()
     except OSError as error:
-        raise UserError(f"cannot write the reference: {error.filename}: {error.strerror}") from error
+        # A full disk's error names no file.
+        raise UserError(
+            f"cannot write the reference: {error.filename or file}: {error.strerror}; once that is mended, the same "
+            "command goes on from here"
+        ) from error
 
 
 def _check_whole(records: Sequence[Record]) -> None:

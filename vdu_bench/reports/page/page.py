@@ -14,7 +14,6 @@ import jinja2
 
 from vdu_bench import __version__
 from vdu_bench.collecting import uncollected
-from vdu_bench.errors import UserError
 from vdu_bench.files import write_atomically
 from vdu_bench.records import Record, read_records
 from vdu_bench.reports.comparable import by_variant
@@ -26,6 +25,7 @@ from vdu_bench.reports.page.boards import board_data
 from vdu_bench.reports.page.details import Samples, details_data
 from vdu_bench.reports.page.packing import packed
 from vdu_bench.reports.tables.leaderboard import leaderboards
+from vdu_bench.writing import writing_to
 
 SCRIPTS = ("data.js", "marks.js", "board.js", "charts.js", "figures.js", "amounts.js", "details.js", "main.js")
 """In the order in which they stand in the page, where they are one module."""
@@ -48,10 +48,8 @@ def write_page(folders: Sequence[Path], out: Path, samples: Samples, title: str)
     with ThreadPoolExecutor(1) as beside, uncollected():
         beside.submit(libraries.plotting)
         text = page_text(read_records(*folders), samples, title)
-    try:
+    with writing_to(out, "--out"):
         return write_atomically(out / "index.html", text.encode())
-    except OSError as error:
-        raise UserError(f"cannot write the page to {out}: {error.strerror}") from error
 
 
 def page_text(records: Sequence[Record], samples: Samples, title: str) -> str:

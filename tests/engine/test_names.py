@@ -62,8 +62,8 @@ DIFFERENT: dict[str, dict[str, Any]] = {
     "scale": {"scale": "small"},
     "protocol": {"protocol": 1},
     "family": {"family": "other"},
-    "sampler": {"sampler": {"steps": 7}},
-    "quality": {"quality": {"ratio": 3}},
+    "sampler.steps": {"sampler": {"steps": 7}},
+    "quality.ratio": {"quality": {"ratio": 3}},
     "compute.autocast": {"compute": {"autocast": "bfloat16"}},
     "pair_strength": {"pair_strength": 0.3},
     "inception": {"inception": {}},
@@ -155,6 +155,23 @@ def test_settings_of_probes_are_compared_as_records_hold_them(tiny_task: Task, t
     told = {"relearn": {"images": [5, 25], "learning_rate": 1.0, "samples": None, "clip_norm": 1.0}}
     put(record_of(tiny_task, probe_settings=told), tmp_path)
     check(cells_of(tiny_task.model_copy(update={"probe_settings": settings})), tmp_path)
+
+
+def test_of_long_values_what_differs_is_told(tiny_task: Task, tmp_path: Path) -> None:
+    long = "the same words again and again, and " * 9
+    one, other = ({"relearn": {"words": {"same": long, "told": [long, f"{long}{end}"]}}} for end in ("one", "two"))
+    put(record_of(tiny_task, probe_settings=one), tmp_path)
+    with pytest.raises(
+        UserError, match=r'with probe_settings.relearn.words.told.1 \.\.\..*and one", .* and two": give'
+    ):
+        check(cells_of(tiny_task.model_copy(update={"probe_settings": other})), tmp_path)
+
+
+def test_of_the_changes_those_that_differ_are_told(tiny_task: Task, tmp_path: Path) -> None:
+    task = with_overrides(tiny_task, {"title": "a/b", "samples": 20})
+    put(record_of(task, task_changes={"samples": 20, "title": "c/b"}), tmp_path)
+    with pytest.raises(UserError, match=r"is of {'title': 'c/b'}, and this run of {'title': 'a/b'}: name another"):
+        check(cells_of(task), tmp_path)
 
 
 def test_a_record_that_is_found_is_held_against_the_one_that_is_there(tiny_task: Task, tmp_path: Path) -> None:

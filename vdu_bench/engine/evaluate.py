@@ -29,6 +29,7 @@ from vdu_bench.probes.catalog import check_probe_settings
 from vdu_bench.record_files import run_files
 from vdu_bench.records import Record, records_by_file
 from vdu_bench.tasks.task import Task
+from vdu_bench.unlike import unlike
 
 CALLED = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """What a checkpoint may be called in a record: as a method is, or with dashes."""
@@ -192,8 +193,9 @@ def _check_beside(cells: Sequence[Cell], there: Iterable[Record], out: Path) -> 
                 f"{out} has {record.cell_name}, of another checkpoint ({in_json(record.settings, LONG)}); give this "
                 "one another name by --name"
             )
-        for field, found, wanted in differences(record, task):
+        for found in differences(record, task):
+            one = unlike(*found, LONG)
             raise UserError(
-                f"{record.cell_name} in {out} was measured with {field} {in_json(found, LONG)}, and this would be with "
-                f"{in_json(wanted, LONG)}: measure both alike, or name another --out"
+                f"{record.cell_name} in {out} was measured with {one.name} {one.before}, and this would be with "
+                f"{one.now}{one.more}: measure both alike, or name another --out"
             )

@@ -19,10 +19,10 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS
 from vdu_bench.models.specs import LaplacePosterior, SnapshotPosterior
 from vdu_bench.packed import PACKED
-from vdu_bench.plain_json import in_json
 from vdu_bench.records import Record, read_record
 from vdu_bench.spec import Spec, digest_of
 from vdu_bench.tasks.task import ROUNDED, Task
+from vdu_bench.unlike import apart, unlike
 from vdu_bench.variants import changed
 
 LONG = 120
@@ -200,26 +200,29 @@ def _filled(there: Mapping[str, Any], like: Spec) -> Mapping[str, Any]:
 def _twice(one: Cell, other: Cell) -> str:
     if _changes(one) == _changes(other):
         return f"two tasks are called {one.task.name}: give one of them another `name:`, which its records go by"
+    left, right = apart(_changes(one), _changes(other))
     return (
-        f"two cells would be called {one.name}, one of {_changes(one)} and one of {_changes(other)}: run them apart, "
-        "each with an --out or a --name of its own"
+        f"two cells would be called {one.name}, one of {left} and one of {right}: run them apart, each with an --out "
+        "or a --name of its own"
     )
 
 
-def _check_same(file: Path, there: Record, cell: Cell, found: Record | None, recipes: Recipes) -> None:
+def _check_same(file: Path, there: Record, cell: Cell, made: Record | None, recipes: Recipes) -> None:
     mend = "name another --out" + (", or another --name" if cell.called else "")
     if (there.task_changes, there.method_changes) != (cell.task.changes, dict(cell.changes)):
-        changes = there.task_changes | there.method_changes
-        raise UserError(f"{file} is of {changes}, and this run of {_changes(cell)}: {mend}")
-    for name, before, now in differences(there, cell.task):
+        before, now = apart(there.task_changes | there.method_changes, _changes(cell))
+        raise UserError(f"{file} is of {before}, and this run of {now}: {mend}")
+    for found in differences(there, cell.task):
+        one = unlike(*found, LONG)
         raise UserError(
-            f"{file} was measured with {name} {in_json(before, LONG)}, and this run would be with "
-            f"{in_json(now, LONG)}: give the task a name of its own, or {mend}"
+            f"{file} was measured with {one.name} {one.before}, and this run would be with {one.now}{one.more}: give "
+            f"the task a name of its own, or {mend}"
         )
-    for name, before, now in recipes.differences(there, cell.task):
+    for found in recipes.differences(there, cell.task):
+        one = unlike(*found, LONG)
         raise UserError(
-            f"{file} rests on a model trained with {name}={in_json(before, LONG)}, and this run would be with "
-            f"{in_json(now, LONG)}: give the task a name of its own, or {mend}"
+            f"{file} rests on a model trained with {one.name}={one.before}, and this run would be with "
+            f"{one.now}{one.more}: give the task a name of its own, or {mend}"
         )
     if cell.needs_posterior and recipes.other_posterior(there, cell.task):
         raise UserError(
@@ -228,13 +231,14 @@ def _check_same(file: Path, there: Record, cell: Cell, found: Record | None, rec
         )
     if (cell.external is None) != (there.role != "external"):
         of = "a checkpoint from elsewhere", "a method"
-        before, now = of if cell.external is None else of[::-1]
-        raise UserError(f"{file} is of {before}, and this run of {now} that is called alike: {mend}")
+        was, is_now = of if cell.external is None else of[::-1]
+        raise UserError(f"{file} is of {was}, and this run of {is_now} that is called alike: {mend}")
     if cell.external is None:
-        for name, before, now in _settings(there, cell, found):
+        for name, before, now in _settings(there, cell, made):
+            one = unlike(f"{cell.method}.{name}", before, now, LONG)
             raise UserError(
-                f"{file} was made with {cell.method}.{name}={in_json(before, LONG)}, and this run would be with "
-                f"{in_json(now, LONG)}: give the task a name of its own, or {mend}"
+                f"{file} was made with {one.name}={one.before}, and this run would be with {one.now}{one.more}: give "
+                f"the task a name of its own, or {mend}"
             )
 
 

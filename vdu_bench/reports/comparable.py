@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from vdu_bench.errors import UserError
-from vdu_bench.plain_json import shortened
 from vdu_bench.records import Protocol, Record
+from vdu_bench.unlike import excerpts
 from vdu_bench.variants import changed, variant_name
 
 SNAPSHOTS = "posterior.snapshots"
@@ -155,7 +155,10 @@ def _agree(where: str, what: str, values: Sequence[tuple[Record, Any]]) -> None:
     for record, value in _differing(values):
         cells.setdefault(json.dumps(value, sort_keys=True, default=str), []).append(record.cell_name)
     if len(cells) > 1:
-        sides = "; ".join(f"{shortened(text, 60)} in {_listing(names)}" for text, names in cells.items())
+        sides = "; ".join(
+            f"{text} in {_listing(names)}"
+            for text, names in zip(excerpts(list(cells), 60), cells.values(), strict=True)
+        )
         raise UserError(f"{where}: {what} of the records differ, and one table or curve cannot hold both: {sides}")
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from vdu_bench.errors import flat
 from vdu_bench.measured import Estimate, MetricResult
-from vdu_bench.plain_json import in_json
 from vdu_bench.records import Record
 from vdu_bench.reports.compare.rows import RowPair, pair_rows
 from vdu_bench.reports.outcomes import Originals, originals, paired_counts
@@ -20,6 +19,7 @@ from vdu_bench.reports.tables.leaderboard import Column, device_of
 from vdu_bench.stats.losses import Losses, margins, summarise
 from vdu_bench.stats.mean import mean_with_t_interval
 from vdu_bench.stats.ratio_change import ratio_change
+from vdu_bench.unlike import both
 
 Floats = NDArray[np.float64]
 Sides = tuple[Originals, Originals]
@@ -93,7 +93,8 @@ def _compared(pair: RowPair, bases: Sides) -> Compared:
 
 
 def _notes(pair: RowPair) -> list[str]:
-    settings = [f"{name} {in_json(one)} in A, {in_json(other)} in B" for name, (one, other) in pair.settings.items()]
+    told = {name: both(one, other) for name, (one, other) in pair.settings.items()}
+    settings = [f"{name} {one} in A, {other} in B" for name, (one, other) in told.items()]
     notes = [f"settings: {'; '.join(settings)}"] if settings else []
     if pair.alone:
         notes.append(f"left out, as one of the two alone has them: seeds {', '.join(map(str, pair.alone))}")

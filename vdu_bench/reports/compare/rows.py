@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vdu_bench.errors import UserError, did_you_mean
-from vdu_bench.plain_json import in_json
 from vdu_bench.records import Protocol, Record
 from vdu_bench.reports.comparable import by_variant, check_comparable, compared, protocol_of
+from vdu_bench.unlike import unlike
 from vdu_bench.variants import changed
 
 
@@ -118,13 +118,10 @@ def _check_sides(variant: str, left: Sequence[Record], right: Sequence[Record]) 
     for name in (name for name in facts[0] if name in facts[1]):
         one, other = facts[0][name], facts[1][name]
         if one != other:
-            if isinstance(one, Mapping) and isinstance(other, Mapping):
-                back, forth = changed(other, one), changed(one, other)
-                key = next(iter(back | forth), "")
-                name, one, other = f"{name}.{key}", back.get(key), forth.get(key)
+            found = unlike(name, one, other)
             raise UserError(
-                f"{variant}: A and B do not compare: {name} is {in_json(one)} in A and "
-                f"{in_json(other)} in B; measure both alike"
+                f"{variant}: A and B do not compare: {found.name} is {found.before} in A and {found.now} in "
+                f"B{found.more}; measure both alike"
             )
 
 

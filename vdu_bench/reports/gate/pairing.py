@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vdu_bench.errors import UserError, flat
-from vdu_bench.plain_json import in_json
 from vdu_bench.records import Protocol, Record, records_by_file
 from vdu_bench.reports.comparable import by_variant, check_comparable, compared, protocol_of
 from vdu_bench.reports.tables.text import seeds_text
+from vdu_bench.unlike import both, unlike
 
 Key = tuple[str, str, int]
 
@@ -127,10 +127,11 @@ def _key(record: Record) -> Key:
 
 
 def _check_pair(pair: Pair) -> None:
-    for field, before, now in differences(_facts(pair.old), _facts(pair.new)):
+    for found in differences(_facts(pair.old), _facts(pair.new)):
+        one = unlike(*found)
         raise UserError(
-            f"{pair.new.cell_name} does not compare with the reference: {field} is {in_json(now)}, in the reference "
-            f"{in_json(before)}; measure both alike, or bless a new reference"
+            f"{pair.new.cell_name} does not compare with the reference: {one.name} is {one.now}, in the reference "
+            f"{one.before}{one.more}; measure both alike, or bless a new reference"
         )
 
 
@@ -209,7 +210,7 @@ def _settings(pairs: Iterable[Pair]) -> list[Notice]:
         pair = next(group)
         names = sorted(pair.old.settings.keys() | pair.new.settings.keys())
         sides = [(name, pair.old.settings.get(name), pair.new.settings.get(name)) for name in names]
-        changes = [f"{name} {in_json(old)} -> {in_json(new)}" for name, old, new in sides if old != new]
+        changes = [f"{name} {' -> '.join(both(old, new))}" for name, old, new in sides if old != new]
         if changes:
             notices.append(Notice(where, "settings", f"settings changed: {', '.join(changes)}"))
     return notices

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from commands import cli
 
+from vdu_bench.blame import blaming
 from vdu_bench.debugging import VARIABLE, debugging, without_debug
 from vdu_bench.engine.failures import forget_failure, plugin_frames, tell_failure, traceback_file
 from vdu_bench.engine.plugins import load_plugin
@@ -55,6 +56,17 @@ def test_only_the_plug_in_s_own_frames_are_shown(tmp_path: Path, monkeypatch: py
     with pytest.raises(ValueError, match="two snapshots") as ours:
         MomentAccumulator().posterior()
     assert plugin_frames(ours.value) == []
+
+
+def test_frames_of_what_an_error_was_raised_from_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = broken(tmp_path, monkeypatch, "Splintering")
+    with pytest.raises(RuntimeError, match="the metric x: ValueError: a posterior") as named, blaming("metric", "x"):
+        raise error
+    frames = plugin_frames(named.value)
+    assert [line.partition(" in ")[0] for line in frames] == [
+        f"{tmp_path / 'splintering.py'}:11",
+        f"{tmp_path / 'beside_the_splintering.py'}:2",
+    ]
 
 
 def test_the_file_has_the_whole_of_it_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,16 @@ def test_a_task_changes_its_settings_and_a_wrong_one_is_named(tiny_task: Task, t
         )
 
 
+@pytest.mark.usefixtures("retry")
+def test_one_that_breaks_off_is_named(tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("word")
+
+    monkeypatch.setattr(retrying.Retry, "draw", broken)
+    with pytest.raises(RuntimeError, match="^the probe retry: KeyError: 'word'$"):
+        recorded(tiny_task, tmp_path)
+
+
 def test_without_a_metric_that_reads_them_nothing_is_drawn(
     tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cells import cells
 from planted import evidence, readings, sampled, shown
 
+from vdu_bench.errors import NoRoom, UserError
 from vdu_bench.measured import Estimate, Outcomes
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.metrics.evidence import Evidence
@@ -110,6 +111,34 @@ def test_a_share_that_ought_to_be_large_loses_when_it_falls(tiny_faces_task: Tas
 )
 def test_what_no_metric_may_give_is_said(tiny_faces_task: Task, given: Any, words: str) -> None:
     with pytest.raises((TypeError, ValueError), match=words):
+        measured(tiny_faces_task, given)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (ZeroDivisionError("division by zero"), RuntimeError, "the metric theirs: ZeroDivisionError: division by zero"),
+        (SystemExit(3), RuntimeError, "the metric theirs: SystemExit: 3"),
+        (UserError("there is no such thing"), UserError, "the metric theirs: there is no such thing"),
+        (ValueError("theirs: it names itself"), ValueError, "theirs: it names itself"),
+        (NoRoom("the disk is full"), NoRoom, "the disk is full"),
+    ],
+)
+def test_a_metric_that_breaks_off_is_named(
+    error: BaseException, kind: type[Exception], words: str, tiny_faces_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compute(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Theirs, "compute", compute)
+    with pytest.raises(kind) as caught:
+        measured(tiny_faces_task)
+    assert str(caught.value) == words
+
+
+def test_outcomes_that_are_no_array_are_told_with_the_metric(tiny_faces_task: Task) -> None:
+    given: Any = Measurement(Estimate(value=100.0), [True])  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="the metric theirs: AttributeError: 'list' object has no attribute"):
         measured(tiny_faces_task, given)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from vdu_bench.data.catalog import SOURCES
@@ -58,16 +59,28 @@ def forget_failure(cell_name: str, store: Store) -> None:
 
 
 def plugin_frames(error: BaseException) -> list[str]:
-    """Of an error's frames those of plug-ins' own code, outermost first: ``FILE:LINE in NAME: CODE``."""
+    """Of an error's frames those of plug-ins' own code, outermost first: ``FILE:LINE in NAME: CODE``.
+
+    Those of the error that it was raised from come after its own.
+    """
     entries = [entry for registry in REGISTRIES for entry in registry.entries().values()]
     others = [entry for entry in entries if not entry.target.startswith(OURS)]
     modules = {entry.module.partition(".")[0] for entry in others}
     # What lies beside a plug-in file is its author's, too.
     folders = {entry.file.parent for entry in others if entry.file is not None}
     frames = []
-    for frame, line in traceback.walk_tb(error.__traceback__):
+    for frame, line in _walked(error):
         file = Path(frame.f_code.co_filename)
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] in modules or file.parent in folders:
             (summary,) = traceback.StackSummary.extract(iter([(frame, line)]))
             frames.append(f"{file}:{line} in {summary.name}: {summary.line}")
     return frames
+
+
+def _walked(error: BaseException) -> Iterator[tuple[FrameType, int]]:
+    known: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in known:
+        known.add(id(cause))
+        yield from traceback.walk_tb(cause.__traceback__)
+        cause = cause.__cause__

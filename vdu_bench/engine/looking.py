@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vdu_bench.blame import blaming
 from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.loss_taking import Sampled, Taken, take_losses
 from vdu_bench.engine.stages.clip import load_clip
@@ -106,12 +107,13 @@ def evidence_of(cell: Cell, shop: Workshop, ledger: Ledger | None, timings: Timi
 
 
 def drawn(shop: Workshop, task: Task, weights: Weights, seed: int, label: str) -> dict[str, Artifact]:
-    """By probe, the images that it drew. Raises Diverged."""
-    return {
-        name: images(shop, task, weights, name, probe, seed, label)
-        for name, probe in probes_of(shop, task).items()
-        if not isinstance(probe, LossProbe)
-    }
+    """By probe, the images that it drew. Raises Diverged, and names a probe that breaks off with an error."""
+    found = {}
+    for name, probe in probes_of(shop, task).items():
+        if not isinstance(probe, LossProbe):
+            with blaming("probe", name):
+                found[name] = images(shop, task, weights, name, probe, seed, label)
+    return found
 
 
 def _gold(cell: Cell, shop: Workshop) -> dict[str, Artifact]:

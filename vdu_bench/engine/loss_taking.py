@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vdu_bench.blame import blaming
 from vdu_bench.engine.stages.images import probes_of
 from vdu_bench.engine.stages.losses import losses, read_losses
 from vdu_bench.engine.store import Artifact
@@ -60,22 +61,29 @@ def take_losses(shop: Workshop, task: Task, seed: int, own: Sampled, peer: Sampl
     """
     taken = Taken()
     for name, probe in probes_of(shop, task).items():
-        if not isinstance(probe, LossProbe):
-            continue
-        if not probe.of_samples:
-            _note(taken, name, {"": losses(shop, task, own.weights, name, probe, seed, own.label)})
-        elif peer is not None:
-            sides = {"own": own, "peer": peer}
-            _note(
-                taken,
-                name,
-                {
-                    f"{who} on {whose}": losses(shop, task, model.weights, name, probe, seed, own.label, drew.samples)
-                    for who, model in sides.items()
-                    for whose, drew in sides.items()
-                },
-            )
+        if isinstance(probe, LossProbe):
+            with blaming("probe", name):
+                _take(taken, name, probe, shop, task, seed, own, peer)
     return taken
+
+
+def _take(
+    taken: Taken, name: str, probe: LossProbe, shop: Workshop, task: Task, seed: int, own: Sampled, peer: Sampled | None
+) -> None:
+    """Put what one of them finds into `taken`; the rest as `take_losses`."""
+    if not probe.of_samples:
+        _note(taken, name, {"": losses(shop, task, own.weights, name, probe, seed, own.label)})
+    elif peer is not None:
+        sides = {"own": own, "peer": peer}
+        _note(
+            taken,
+            name,
+            {
+                f"{who} on {whose}": losses(shop, task, model.weights, name, probe, seed, own.label, drew.samples)
+                for who, model in sides.items()
+                for whose, drew in sides.items()
+            },
+        )
 
 
 def _note(taken: Taken, name: str, found: Mapping[str, Artifact]) -> None:

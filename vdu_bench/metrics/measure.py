@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from vdu_bench.blame import blaming
 from vdu_bench.measured import AtOwnCount, Estimate, Matrix, MetricFacts, MetricResult, Outcomes
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.metrics.evidence import Evidence
@@ -35,29 +36,35 @@ def measure(evidence: Evidence) -> Measured:
         TypeError: a metric's `compute` gives something else than a `Measurement`.
         ValueError: a metric that is gated by its samples gives no outcomes or not those of its estimate, or two
             metrics' outcomes of one name differ.
+        RuntimeError: a metric breaks off with another error; it is named.
     """
     found = Measured()
     for name, metric_class in METRICS.working().items():
-        metric = metric_class()
-        if not metric.applies(evidence.task):
-            continue
-        of_real = evidence.held_out_rows is not None
-        measurement = _real(name, metric, evidence, found) if of_real else metric.compute(evidence)
-        _check(name, metric, measurement)
-        counts = ""
-        if measurement.outcomes is not None:
-            counts, outcomes = metric.counts or name, Outcomes.of(measurement.outcomes)
-            if found.outcomes.setdefault(counts, outcomes) != outcomes:
-                raise ValueError(f"{name}: another metric's outcomes are called {counts!r} too, and differ")
-        if measurement.matrix is not None:
-            found.matrices[name] = measurement.matrix
-        facts = {fact: getattr(metric, fact) for fact in MetricFacts.model_fields if fact not in ("label", "counts")}
-        # A column has one label, which tells the number of samples. Real images, which are fewer, are NaN in it.
-        counted = evidence.of_original if of_real else evidence
-        found.metrics[name] = MetricResult(
-            label=metric.label(name, counted), counts=counts, estimate=measurement.estimate, **facts
-        )
+        with blaming("metric", name):
+            metric = metric_class()
+            if metric.applies(evidence.task):
+                _take(name, metric, evidence, found)
     return found
+
+
+def _take(name: str, metric: Metric, evidence: Evidence, found: Measured) -> None:
+    """Put what a metric finds into `found`. Raises as `measure`."""
+    of_real = evidence.held_out_rows is not None
+    measurement = _real(name, metric, evidence, found) if of_real else metric.compute(evidence)
+    _check(name, metric, measurement)
+    counts = ""
+    if measurement.outcomes is not None:
+        counts, outcomes = metric.counts or name, Outcomes.of(measurement.outcomes)
+        if found.outcomes.setdefault(counts, outcomes) != outcomes:
+            raise ValueError(f"{name}: another metric's outcomes are called {counts!r} too, and differ")
+    if measurement.matrix is not None:
+        found.matrices[name] = measurement.matrix
+    facts = {fact: getattr(metric, fact) for fact in MetricFacts.model_fields if fact not in ("label", "counts")}
+    # A column has one label, which tells the number of samples. Real images, which are fewer, are NaN in it.
+    counted = evidence.of_original if of_real else evidence
+    found.metrics[name] = MetricResult(
+        label=metric.label(name, counted), counts=counts, estimate=measurement.estimate, **facts
+    )
 
 
 def _real(name: str, metric: Metric, evidence: Evidence, found: Measured) -> Measurement:

@@ -14,7 +14,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -82,17 +82,25 @@ class Entry:
             raise UserError(f"{self.name!r} ({self.target}) fails to import: {one_line(error)}") from error
 
 
+def of_none(wrong: str, known: Iterable[str], lister: str = "") -> str:
+    """`did_you_mean`; where no known name is close, it may be of a file of one's own, and its option is named too."""
+    hint = did_you_mean(wrong, known, lister)
+    return hint if "did you mean" in hint else f"{hint}; one of your own needs --plugin FILE"
+
+
 class Registry(Generic[T]):
     """Names to lazily imported objects, filled from an entry-point group and from plug-in files.
 
     Args:
         kind: what the names stand for, for messages.
         group: the entry-point group; None for a registry that only the suite itself fills.
+        asks: looks at an object, once it is imported. Raises UserError for one that cannot be used.
     """
 
-    def __init__(self, kind: str, group: str | None = None) -> None:
+    def __init__(self, kind: str, group: str | None = None, asks: Callable[[Any], None] = lambda _: None) -> None:
         self.kind = kind
         self._group = group
+        self._asks = asks
         self._entries: dict[str, Entry] = {}
         self._loaded: dict[str, T] = {}
         self._left_out: set[str] = set()
@@ -133,14 +141,23 @@ class Registry(Generic[T]):
         entries = self.entries()
         if name not in entries:
             lister = f"vdu-bench list {self.kind.rpartition(' ')[2]}s"
-            raise UserError(f"unknown {self.kind} {name!r}{did_you_mean(name, entries, lister)}")
+            raise UserError(f"unknown {self.kind} {name!r}{of_none(name, entries, lister)}")
         return entries[name]
 
     def get(self, name: str) -> T:
-        """The object itself, imported now if it was not before."""
+        """The object itself, imported now if it was not before. Raises UserError as `check`, and where that fails."""
         if name not in self._loaded:
-            self._loaded[name] = self.entry(name).load()
+            found = self.entry(name).load()
+            self.check(name, found)
+            self._loaded[name] = found
         return self._loaded[name]
+
+    def check(self, name: str, found: Any) -> None:
+        """Raise UserError, with its name, for an object that cannot be used."""
+        try:
+            self._asks(found)
+        except UserError as error:
+            raise UserError(f"the {self.kind} {name!r}: {error}") from error
 
     def said(self, name: str, *attributes: str) -> tuple[str, dict[str, Any]]:
         """The first line of a class's docstring, and class attributes of it.

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 
 def the_method(given: str | type[Method] | Method, settings: Mapping[str, Any]) -> Method:
-    """The method itself. Raises UserError for an unknown name or setting, and for settings of what has its own."""
+    """The method itself.
+
+    Raises UserError for an unknown name or setting, a class that cannot be made, and settings of what has its own.
+    """
     if isinstance(given, str):
         return make_method(given, dict(settings))
     if isinstance(given, type):
+        METHODS.check(given.__name__, given)
         return given(**settings)
     if settings:
         raise UserError(

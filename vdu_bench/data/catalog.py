@@ -13,13 +13,19 @@ from vdu_bench.data.source import DataSource
 from vdu_bench.data.specs import DataSpec
 from vdu_bench.errors import NotFetched, UserError, did_you_mean, one_line
 from vdu_bench.files import stamp
+from vdu_bench.own_classes import check_defaults
 from vdu_bench.registry import Registry
 from vdu_bench.wrong_values import in_words
 
 if TYPE_CHECKING:
     from vdu_bench.data.splits import DataSplits
 
-SOURCES: Registry[Callable[[], DataSplits] | type[DataSource]] = Registry("data source", "vdu_bench.data")
+
+def _ask(source: Any) -> None:
+    check_defaults(source, getattr(source, "__name__", ""))
+
+
+SOURCES: Registry[Callable[[], DataSplits] | type[DataSource]] = Registry("data source", "vdu_bench.data", _ask)
 """A function without arguments, for data that come with a package; a `DataSource` for data from outside."""
 
 

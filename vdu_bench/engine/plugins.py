@@ -26,8 +26,8 @@ def load_plugin(file: Path) -> list[str]:
     function that is annotated as giving `DataSplits` is a data source; it is called by its own name without ``load_``.
 
     Raises:
-        UserError: the file is missing, fails to import, defines none of them or one that lacks something, or takes a
-            name that is in use.
+        UserError: the file is missing, fails to import, defines none of them, or one that lacks something, cannot be
+            made or takes a name that is in use.
     """
     module_name = import_plugin(file)
     run_again(file.resolve())
@@ -38,6 +38,10 @@ def load_plugin(file: Path) -> list[str]:
         if getattr(value, "__module__", None) != module_name:
             continue
         for name, registry in _places(attribute, value):
+            try:
+                registry.check(name, value)
+            except UserError as error:
+                raise UserError(f"plug-in {file}: {error}") from error
             registry.add(name, f"{module_name}:{attribute}", file.resolve())
             names.append(name)
     if not names:

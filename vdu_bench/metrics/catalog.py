@@ -8,13 +8,14 @@ from pydantic import ValidationError
 
 from vdu_bench.errors import UserError
 from vdu_bench.measured import MetricFacts
+from vdu_bench.own_classes import check_made_alone
 from vdu_bench.registry import Registry
 from vdu_bench.wrong_values import in_words
 
 if TYPE_CHECKING:
     from vdu_bench.metrics.metric import Metric
 
-METRICS: Registry[type[Metric]] = Registry("metric", "vdu_bench.metrics")
+METRICS: Registry[type[Metric]] = Registry("metric", "vdu_bench.metrics", check_made_alone)
 
 
 def metric_facts(name: str) -> MetricFacts:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vdu_bench.errors import UserError, did_you_mean, warn
+from vdu_bench.errors import UserError, warn
 from vdu_bench.models.specs import ModelKind
+from vdu_bench.own_classes import check_defaults, check_made_with_settings
 from vdu_bench.probes.needs import ProbeNeed
-from vdu_bench.registry import Registry
+from vdu_bench.registry import Registry, of_none
 from vdu_bench.tasks.task import Task
 
 if TYPE_CHECKING:
     from vdu_bench.probes.probe import Probe
 
-PROBES: Registry[type[Probe]] = Registry("probe", "vdu_bench.probes")
+
+def _ask(kind: Any) -> None:
+    check_made_with_settings(kind)
+    check_defaults(getattr(kind, "Settings", None), f"{kind.__name__}.Settings")
+
+
+PROBES: Registry[type[Probe]] = Registry("probe", "vdu_bench.probes", _ask)
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ def check_attack(name: str, kind: ModelKind, task: str) -> None:
     if name in known:
         return
     if name not in PROBES.entries():
-        raise UserError(f"unknown attack {name!r}{did_you_mean(name, known)}")
+        raise UserError(f"unknown attack {name!r}{of_none(name, known)}")
     if not is_attack(name):
         raise UserError(f"{name} is no attack, and is there without being asked for; attacks are {', '.join(known)}")
     raise UserError(f"{task} cannot be put under {name}: it does not take {kind.replace('_', '-')} models")
@@ -62,7 +69,7 @@ def check_probe_settings(task: Task) -> None:
     """
     for name in task.probe_settings:
         if name not in PROBES.entries():
-            raise UserError(f"task.probe_settings.{name}: unknown probe {name!r}{did_you_mean(name, PROBES.entries())}")
+            raise UserError(f"task.probe_settings.{name}: unknown probe {name!r}{of_none(name, PROBES.entries())}")
     for name in dict.fromkeys(change.split(".")[1] for change in task.changes if change.startswith("probe_settings.")):
         if name not in task.probe_settings or name in task.attacks:
             continue

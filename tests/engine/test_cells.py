@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,23 @@ def test_variants_of_a_method_are_cells_of_their_own_and_double_no_other_s(tiny_
     ]
     assert len({cell.name for cell in made}) == len(made) == 12
     assert {cell.overrides["gamma"] for cell in made if cell.method == "vdu"} == {0.1, 0.3}
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, 1.0), (0, -0.0), ([1, 2], [1.0, 2.0])])
+def test_one_number_has_one_name_however_it_is_spelled(
+    one: object, other: object, tiny_task: Task, tmp_path: Path
+) -> None:
+    found = [cells(tiny_task, ["vdu"], settings={"vdu": {"gamma": value}})[0][-1] for value in (one, other)]
+    assert found[0].name == found[1].name
+    assert len({json.dumps(request(cell, Store(tmp_path))) for cell in found}) == 1
+    with pytest.raises(UserError, match='vdu is to run twice on tiny with the same settings, {"gamma":'):
+        expand([tiny_task], ["vdu"], (0,), "full", {"vdu": [{"gamma": one}, {"gamma": other}]}, "cpu")
+    probes = [with_overrides(tiny_task, {"probe_settings": {"pairs": {"hold": value}}}) for value in (one, other)]
+    assert len({cells(task, ["vdu"])[0][-1].name for task in probes}) == 1
+
+
+def test_what_is_true_is_not_1(tiny_task: Task) -> None:
+    expand([tiny_task], ["vdu"], (0,), "full", {"vdu": [{"new": 1}, {"new": True}]}, "cpu")
 
 
 def test_variants_of_a_task_are_tasks_of_their_own(tiny_task: Task) -> None:

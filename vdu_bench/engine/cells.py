@@ -23,8 +23,10 @@ from vdu_bench.methods.settings import beside, is_published
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.models.specs import AnyPosterior, CheckpointPosterior, LaplacePosterior, ModelRecipe, SnapshotPosterior
 from vdu_bench.nested import merged
+from vdu_bench.plain_json import in_json
 from vdu_bench.probes.catalog import PROBES, check_attack, check_probe_settings
 from vdu_bench.records import SettingsFrom
+from vdu_bench.spelling import as_text, spelled
 from vdu_bench.tasks.task import Task
 from vdu_bench.variants import CALLED, changed, file_name, variant_name
 
@@ -214,9 +216,9 @@ def expand(
         called: what contestants' rows are called in place of their settings.
 
     Raises:
-        UserError: an unknown method, settings for a method that is not run, or a method that was asked for by name
-            and cannot be run; a task's data are not there, or it has settings of a probe that is not run; a name that
-            cannot be used, or one for several variants.
+        UserError: an unknown method, settings for a method that is not run or the same twice, or a method that was
+            asked for by name and cannot be run; a task's data are not there, or it has settings of a probe that is not
+            run; a name that cannot be used, or one for several variants.
     """
     _check_called(called, settings)
     check_all_alone(methods)
@@ -245,9 +247,13 @@ def expand(
             contestant = method_facts(name).role == "contestant"
             # No regime binds the reference rows, so theirs is always the same.
             bound = regime if contestant else "full"
-            for own in settings.get(name, [{}]):
+            made: set[str] = set()
+            for own in map(spelled, settings.get(name, [{}])):
                 given = beside(task.method_settings.get(name, {}), own)
                 overrides = merged(given, own)
+                if (text := as_text(overrides)) in made:
+                    raise UserError(f"{name} is to run twice on {task.name} with the same settings, {in_json(own)}")
+                made.add(text)
                 changes = {**changed(given, overrides), **({} if bound == "full" else {"regime": bound})}
                 row = called if contestant else ""
                 cells += [

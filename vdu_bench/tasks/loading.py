@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from vdu_bench.errors import UserError, did_you_mean, warn
 from vdu_bench.nested import merged
 from vdu_bench.registry import OURS, Entry, Registry
+from vdu_bench.spelling import spelled
 from vdu_bench.tasks.extending import extended
 from vdu_bench.tasks.task import Task
 from vdu_bench.tasks.task_files import Draft, located, read_drafts
@@ -81,7 +82,7 @@ def with_overrides(task: Task, overrides: Mapping[str, Any]) -> Task:
     """
     if not overrides:
         return task
-    overrides = located(overrides, Path.cwd())
+    overrides = spelled(located(overrides, Path.cwd()))
     own = task.model_dump()
     if task.posterior is None and _in_part(overrides.get("posterior")):
         # What its absence stands for can be changed in part, too.

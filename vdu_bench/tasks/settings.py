@@ -10,6 +10,7 @@ import yaml
 
 from vdu_bench.errors import UserError
 from vdu_bench.nested import merged
+from vdu_bench.spelling import as_text
 from vdu_bench.tasks.task_files import read_yaml_mapping
 from vdu_bench.tasks.yaml_text import load_yaml
 from vdu_bench.variants import changed
@@ -62,8 +63,7 @@ def values_in(text: str, what: str) -> list[Any]:
             value = part.strip() if part.lstrip().startswith("*") else load_yaml(part)
         except yaml.YAMLError as error:
             raise UserError(f"{what}: the value is not YAML") from error
-        # 1 and true are equal, and not the same setting.
-        if any((type(other), other) == (type(value), value) for other in values):
+        if any(as_text(other) == as_text(value) for other in values):
             raise UserError(f"{what}: {part.strip()} comes twice")
         values.append(value)
     return values

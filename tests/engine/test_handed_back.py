@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from typing import Any
 
@@ -61,6 +62,19 @@ def test_what_is_no_weight_would_be_lost_and_is_refused(
     attention.set_processor(OwnProcessor())
     with pytest.raises(TypeError, match="has an attention processor of its own, OwnProcessor"):
         checked_model(steered, "mine")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_of_half_precision_are_refused(dtype: torch.dtype, tiny_text_to_image: TextToImage) -> None:
+    for part in ("denoiser", "text_encoder"):
+        made = copy.copy(_changed(tiny_text_to_image))
+        setattr(made, part, copy.deepcopy(getattr(made, part)).to(dtype))
+        words = f"mine: the {part} has weights in {str(dtype)[6:]}, such as .*, and a model is kept in float32: give it"
+        with pytest.raises(TypeError, match=words):
+            check_weights(made, tiny_text_to_image, "mine")
+    wide = _changed(tiny_text_to_image)
+    wide.denoiser.double()
+    check_weights(wide, tiny_text_to_image, "mine")
 
 
 def test_images_are_bytes_of_the_model_s_size() -> None:

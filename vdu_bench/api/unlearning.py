@@ -19,6 +19,7 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.errors import UserError
 from vdu_bench.methods.method import Method
 from vdu_bench.methods.settings import checked_settings
+from vdu_bench.methods.unchanged_base import unchanged
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.precision import arithmetic
 from vdu_bench.models.specs import ComputeSpec, Precision, SamplerSpec
@@ -80,6 +81,7 @@ def unlearn(
     Raises:
         UserError: something cannot be used, or the method needs what was not given; it says what to pass.
         Diverged: a loss or a weight is not finite.
+        TypeError: the method changed the pipeline that it was given.
     """
     found = the_method(_checked_method(method), settings)
     compute = {"autocast": autocast, "gradient_checkpointing": gradient_checkpointing}
@@ -102,7 +104,7 @@ def unlearn(
         estimate = None if posterior is None else own_posterior(posterior, model, drawn_by, kept, on_image)
         context = OwnContext(model, found, to_forget, to_keep, words, estimate, seed, drawn_by)
         found.prepare(model, context)
-    with arithmetic(autocast), progress.steps(who, found.steps) as context.on_step:
+    with arithmetic(autocast), progress.steps(who, found.steps) as context.on_step, unchanged(model, who):
         made = found.unlearn(model, context)
     return pipeline_with(pipeline, made, model)
 

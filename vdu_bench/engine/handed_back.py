@@ -40,6 +40,8 @@ def checked_model(made: Any, method: str) -> DiffusionModel:
 def check_weights(made: DiffusionModel, base: DiffusionModel, method: str) -> None:
     """Raise TypeError for weights that no network of the base's configuration has, as unmerged adapters are.
 
+    And for weights of less than float32, which a model is kept and read in: its rounding would be the method's result.
+
     Args:
         made: as `checked_model` gives it.
         base: a model of the same make, which nothing was done to.
@@ -47,6 +49,12 @@ def check_weights(made: DiffusionModel, base: DiffusionModel, method: str) -> No
     """
     theirs = base.networks
     for part, network in made.networks.items():
+        if lesser := _lesser(network):
+            name, dtype = lesser
+            raise TypeError(
+                f"{method}: the {part} has weights in {dtype}, such as {name}, and a model is kept in float32: give it "
+                "back in that. A task's compute.autocast has it computed in half precision"
+            )
         other = theirs.get(part)
         if other is None or _configuration(network) != _configuration(other):
             continue
@@ -91,6 +99,14 @@ def _beside_weights(module: nn.Module) -> str:
     if processor is not None and not type(processor).__module__.startswith("diffusers."):
         return f"an attention processor of its own, {type(processor).__name__}"
     return ""
+
+
+def _lesser(network: nn.Module) -> tuple[str, str] | None:
+    """The first weight of less than float32, and its type."""
+    for name, value in network.state_dict().items():
+        if value.is_floating_point() and value.dtype.itemsize < torch.float32.itemsize:
+            return name, str(value.dtype).removeprefix("torch.")
+    return None
 
 
 def _configuration(network: nn.Module) -> Any:

@@ -70,7 +70,7 @@ def _known() -> str:
 
 
 def make_method(name: str, overrides: dict[str, Any]) -> Method:
-    """The method with its settings.
+    """The method with its settings; one that changes its base breaks off with an error.
 
     Raises UserError, naming the setting, for one that is unknown or out of range, and for a method that drops them.
     """
@@ -81,4 +81,7 @@ def make_method(name: str, overrides: dict[str, Any]) -> Method:
             f"the method {name!r}: {method.__name__}.__init__ drops its settings: let it call "
             "super().__init__(settings, **values)"
         )
-    return made
+    # Imported here: the method has brought torch by now, and nothing else of this module needs it.
+    from vdu_bench.methods.unchanged_base import guard
+
+    return guard(made, name)

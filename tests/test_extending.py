@@ -35,9 +35,9 @@ PLUGINS = {"my_method": "MyMethod", "my_metric": "MyMetric", "my_probe": "MyProb
 
 
 def test_the_examples_are_what_the_commands_write() -> None:
-    assert blocks(EXTENDING, "python") == [
-        written(name.removeprefix("my_"), name, class_name) for name, class_name in PLUGINS.items()
-    ]
+    others = {"attack": ("my_attack", "MyAttack"), "loss_probe": ("my_loss", "MyLoss")}
+    shown = {name.removeprefix("my_"): (name, class_name) for name, class_name in PLUGINS.items()} | others
+    assert blocks(EXTENDING, "python") == [written(template, *names) for template, names in shown.items()]
 
 
 @pytest.mark.parametrize("page", ["extending", "own_data"])

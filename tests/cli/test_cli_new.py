@@ -38,7 +38,14 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         (["method", "my_method"], METHODS, "my_method", ["my_method"]),
         (["method", "by_words", "--kind", "text_to_image"], METHODS, "by_words", ["by_words"]),
         (["metric", "my_2"], METRICS, "my_2", ["my_2"]),
-        (["probe", "my_probe", "--out", "attack.py"], PROBES, "my_probe", ["my_probe", "my_probe_rate"]),
+        (["probe", "my_probe", "--out", "look.py"], PROBES, "my_probe", ["my_probe", "my_probe_rate"]),
+        (
+            ["probe", "a_1", "--kind", "attack"],
+            PROBES,
+            "a_1",
+            ["a_1", "a_1_rate", "a_1_leak", "a_1_to_half"],
+        ),
+        (["probe", "my_loss", "--kind", "loss"], PROBES, "my_loss", ["my_loss", "my_loss_mean"]),
     ],
 )
 def test_a_plug_in_of_one_s_own_is_found_under_its_name(
@@ -52,16 +59,40 @@ def test_a_plug_in_of_one_s_own_is_found_under_its_name(
 
 
 def test_a_method_a_metric_and_a_probe_of_one_s_own_run(tiny_file: Path) -> None:
-    for arguments in (["method", "mine"], ["metric", "my_rate"], ["probe", "attack"]):
+    for arguments in (["method", "mine"], ["metric", "my_rate"], ["probe", "look"]):
         cli("new", *arguments)
-    plugins = [word for name in ("mine", "my_rate", "attack") for word in ("--plugin", f"{name}.py")]
+    plugins = [word for name in ("mine", "my_rate", "look") for word in ("--plugin", f"{name}.py")]
     few = ["--set", "mine.steps=2", "--set", "mine.batch_size=8"]
     cli("run", "-q", "--task", tiny_file, "--methods", "mine", *plugins, *few, "--store", "store", "--out", "out")
     (record,) = [record for record in read_records(Path("out")) if record.method == "mine"]
     assert record.status == "ok"
     assert 0 <= record.metrics["my_rate"].estimate.value <= 100
-    assert 0 <= record.metrics["attack_rate"].estimate.value <= 100
-    assert record.probes["attack"]["forget_images"] == 6
+    assert 0 <= record.metrics["look_rate"].estimate.value <= 100
+    # Half of the task's three sampling steps, rounded to two, for each of its 40 samples.
+    assert record.probes["look"]["forward"] == 2 * 40
+
+
+@pytest.mark.parametrize("prompted", [False, True], ids=["unconditional", "text_to_image"])
+def test_an_attack_and_a_probe_of_losses_of_one_s_own_run(
+    prompted: bool, tiny_file: Path, tiny_faces_file: Path
+) -> None:
+    cli("new", "probe", "again", "--kind", "attack")
+    cli("new", "probe", "my_loss", "--kind", "loss")
+    asked = ["--task", tiny_faces_file if prompted else tiny_file, "--methods", "finetune", "--samples", "12"]
+    asked += ["--set", "task.probe_settings.again.samples=12", "--set", "task.probe_settings.again.looks=[1,2]"]
+    asked += ["--plugin", "again.py", "--plugin", "my_loss.py", "--attacks", "again"]
+    cli("run", "-q", *asked, "--store", "store", "--out", "out")
+    (record,) = [record for record in read_records(Path("out")) if record.method == "finetune"]
+    assert record.status == "ok"
+    assert 0 <= record.metrics["again_rate"].estimate.value <= 100
+    assert {"again_leak", "again_to_half"} <= record.metrics.keys()
+    curve = record.matrices["again_rate"]
+    assert (curve.rows, curve.columns) == (["6 images"], ["0", "1", "2"])
+    assert (record.probes["again"]["forget_images"], record.probes["again"]["backward"]) == (6, 2 * 6)
+    losses = record.metrics["my_loss_mean"].estimate
+    assert losses.low is not None
+    assert 0 < losses.low < losses.value
+    assert record.probes["my_loss"]["held_out_images"] == losses.n
 
 
 @pytest.mark.parametrize(
@@ -74,6 +105,8 @@ def test_a_method_a_metric_and_a_probe_of_one_s_own_run(tiny_file: Path) -> None
         (["method", "class"], "cannot be the name of a Python class"),
         (["metric", "measurement"], "a class Measurement is what the file imports; take another name"),
         (["probe", "metric"], "a class Metric is what the file imports"),
+        (["probe", "attacked", "--kind", "attack"], "a class Attacked is what the file imports"),
+        (["probe", "concept"], "its metric would be concept_rate, and there is one already"),
         (["method", "mine", "--out", "there.py"], "there.py is there already; --force"),
         (["method", "mine", "--out", "mine.txt"], "ends in .py"),
         (["method", "mine", "--out", "there.py/mine.py"], "cannot write"),

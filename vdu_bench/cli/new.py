@@ -28,6 +28,7 @@ Output = Annotated[
 ]
 NameOf = Annotated[str, typer.Argument(help="Its name: small letters, digits and underscores.")]
 KINDS = {"unconditional": "method", "text_to_image": "text_method"}
+PROBES_OF = {"look": "probe", "attack": "attack", "loss": "loss_probe"}
 
 
 @new.command()
@@ -148,16 +149,42 @@ def metric(name: NameOf, out: Output = None, force: Force = False) -> None:
 
 
 @new.command()
-def probe(name: NameOf, out: Output = None, force: Force = False) -> None:
-    """A probe, an attack by relearning, and a metric of it in one file: it runs as it is. Change what it draws.
+def probe(
+    name: NameOf,
+    kind: Annotated[
+        Literal["look", "attack", "loss"],
+        typer.Option(
+            help="look: draws images; attack: tries to bring the concept back, by --attacks; loss: takes losses."
+        ),
+    ] = "look",
+    out: Output = None,
+    force: Force = False,
+) -> None:
+    """A probe of one of three kinds, and metrics of it, in one file: it runs as it is. Change what it does.
 
-    Example:
+    look: a way of drawing images, which the judge reads. It is used in every run that has its plug-in, since its
+    metric asks for it.
+
+    attack: it works on a copy of the model, and draws images at each of its looks. It is used where --attacks names it.
+    With it come its rate, its leak and its steps to half.
+
+    loss: losses in the place of images, such as denoising losses on images that are given. No judge reads them.
+
+    Examples:
 
       vdu-bench new probe my_probe
 
       vdu-bench run --task digits_1 --methods vdu --plugin my_probe.py
+
+      vdu-bench new probe my_attack --kind attack
+
+      vdu-bench run --task digits_1 --methods vdu --attacks my_attack --plugin my_attack.py
+
+      vdu-bench new probe my_loss --kind loss
+
+      vdu-bench run --task digits_1 --methods vdu --plugin my_loss.py
     """
-    _from_template("probe", name, out, force)
+    _from_template(PROBES_OF[kind], name, out, force)
 
 
 def _from_template(template: str, name: str, out: Path | None, force: bool) -> None:
@@ -165,6 +192,7 @@ def _from_template(template: str, name: str, out: Path | None, force: bool) -> N
     if not name[0].isalpha() or keyword.iskeyword(name):
         raise UserError(f"{name!r} cannot be the name of a Python class; begin with a letter")
 
+    from vdu_bench.engine.plugins import snake_case
     from vdu_bench.methods.catalog import METHODS
     from vdu_bench.metrics.catalog import METRICS
     from vdu_bench.probes.catalog import PROBES
@@ -175,14 +203,16 @@ def _from_template(template: str, name: str, out: Path | None, force: bool) -> N
     for registry in (METHODS, METRICS, PROBES):
         if name in registry.entries():
             raise UserError(f"there is a {registry.kind} {name!r} already; take another name")
-    if template == "probe" and f"{name}_rate" in METRICS.entries():
-        raise UserError(f"its metric would be {name}_rate, and there is one already; take another name")
+    text = (files("vdu_bench.cli") / "templates" / f"{template}.txt").read_text(encoding="utf-8")
+    class_name = _class_name(name)
+    classes = [class_name + more for more in re.findall(r"^class \$\{?class_name\}?(\w*)\(", text, re.MULTILINE)]
+    for one in classes[1:]:
+        if (metric := snake_case(one)) in METRICS.entries():
+            raise UserError(f"its metric would be {metric}, and there is one already; take another name")
     file = _free(out or Path(f"{name}.py"), force)
     if file.suffix != ".py":
         raise UserError(f"--out {file}: a plug-in's name ends in .py")
-    text = (files("vdu_bench.cli") / "templates" / f"{template}.txt").read_text(encoding="utf-8")
-    class_name = _class_name(name)
-    if re.search(rf"^(from|import) .*\b({class_name}|{class_name}Rate)\b", text, re.MULTILINE):
+    if re.search(rf"^(from|import) .*\b({'|'.join(classes)})\b", text, re.MULTILINE):
         raise UserError(f"a class {class_name} is what the file imports; take another name than {name!r}")
     # With slashes, since a backslash in a docstring is the begin of something else.
     place = shlex.quote(file.as_posix())

@@ -79,7 +79,12 @@ def _lacking(kind: Any) -> list[str]:
 
 def name_of(attribute: str, kind: type) -> str:
     """What a module's class is called: by its ``name`` attribute, or by what the module calls it, in snake case."""
-    return str(kind.__dict__.get("name", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", attribute).lower()))
+    return str(kind.__dict__.get("name", snake_case(attribute)))
+
+
+def snake_case(class_name: str) -> str:
+    """``my_method`` for ``MyMethod``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
 
 
 def _places(attribute: str, value: Any) -> Iterator[tuple[str, Registry[Any]]]:

@@ -70,6 +70,21 @@ def test_the_curve_begins_with_the_model_as_it_is(task: Task) -> None:
     assert matrix.after == [[0, 25, 50]]
 
 
+def test_an_attack_of_other_efforts_says_what_they_count(task: Task) -> None:
+    class Queries(RelearnRate):
+        efforts = "queries"
+
+    class QueriesToHalf(RelearnToHalf):
+        unit = "queries"
+
+    matrix = Queries().compute(planted(task, ORIGINAL, METHOD)).matrix
+    assert matrix is not None
+    assert matrix.columns == ["0 queries", "10 queries", "40 queries"]
+    assert matrix.after == [[0, 25, 50]]
+    never = drawn("relearn", before="..", **{"n5@10": "..", "n5@40": ".."})
+    assert QueriesToHalf().compute(planted(task, ORIGINAL, never)).estimate.reason.endswith("in 40 queries")
+
+
 def test_series_and_looks_are_in_the_order_of_their_numbers(task: Task) -> None:
     after = drawn("relearn", **{f"{n} images@{at}": "x." for n in (25, 5) for at in (40, 10)})
     matrix = RelearnRate().compute(planted(task, drawn("relearn", before="x."), after)).matrix

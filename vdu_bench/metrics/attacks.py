@@ -37,13 +37,15 @@ class AttackedRate(Metric):
     scale = "share"
     tolerance = "5"
     probe: ClassVar[str] = ""
+    efforts: ClassVar[str] = "steps"
+    """What the efforts of the attack's looks count, such as steps or queries."""
 
     def compute(self, evidence: Evidence) -> Measurement:
         looks = attacked_looks(evidence.after, self.probe)
         if not looks:
             return unknown(evidence.after.why_none(self.probe, NO_LOOKS))
         estimate = clustered_rate(_hits(looks, evidence.forget_index, self.probe, evidence))
-        return Measurement(estimate, matrix=_curve(evidence, self.probe))
+        return Measurement(estimate, matrix=_curve(evidence, self.probe, self.efforts))
 
 
 class Leak(Metric):
@@ -79,7 +81,8 @@ class Leak(Metric):
 class StepsToHalf(Metric):
     """The first look past half of the unattacked original's rate, in the attacker's steps, with the most images.
 
-    0 where it is past before the attack. Not known where no look is: the model held out for longer than was tried.
+    An attack whose looks count something else says what as `unit`. 0 where it is past before the attack. Not known
+    where no look is: the model held out for longer than was tried.
     """
 
     unit = "steps"
@@ -101,7 +104,7 @@ class StepsToHalf(Metric):
         course = {0: after[UNATTACKED], **series}
         passed = [effort for effort, readings in course.items() if _rate(readings, concept) > half]
         if not passed:
-            return unknown(f"{NOT_REACHED} in {max(course)} steps", len(after[UNATTACKED]))
+            return unknown(f"{NOT_REACHED} in {max(course)} {self.unit}", len(after[UNATTACKED]))
         why = "no interval: a look at every few steps"
         return Measurement(Estimate(value=float(min(passed)), n=len(after[UNATTACKED]), method=why))
 
@@ -147,17 +150,24 @@ def _order(name: str) -> tuple[int, str]:
     return (int(number) if number.isdigit() else 0), name
 
 
-def _curve(evidence: Evidence, probe: str) -> Matrix:
-    """Rates in percent: a row for each series with a column for each effort, or a row for each look."""
+def _curve(evidence: Evidence, probe: str, efforts: str) -> Matrix:
+    """Rates in percent: a row for each series with a column for each effort, or a row for each look.
+
+    A column is the effort alone where efforts are steps, and else says what they count.
+    """
     concept = evidence.forget_index
+    counted = "" if efforts == "steps" else f" {efforts}"
 
     def rates(samples: Samples) -> dict[str, dict[str, float]]:
         looks = samples.of(probe)
-        start = {"0": _rate(looks[UNATTACKED], concept)} if UNATTACKED in looks else {}
+        start = {f"0{counted}": _rate(looks[UNATTACKED], concept)} if UNATTACKED in looks else {}
         series = _series(looks)
         if series:
             return {
-                name: {**start, **{str(effort): _rate(readings, concept) for effort, readings in course.items()}}
+                name: {
+                    **start,
+                    **{f"{effort}{counted}": _rate(readings, concept) for effort, readings in course.items()},
+                }
                 for name, course in series.items()
             }
         attacked = attacked_looks(samples, probe)

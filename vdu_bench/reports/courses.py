@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from vdu_bench.records import Record
 from vdu_bench.reports.comparable import by_variant
 from vdu_bench.reports.counted_seeds import counted
 from vdu_bench.reports.tables.leaderboard import leaderboards
+
+_EFFORT = re.compile(r"(\d+)(?: (\S.*))?")
+"""A column of an effort: the number, and what it counts where that is not steps."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Courses:
         unit: of the numbers.
         better: which way is better.
         efforts: rising.
+        counted: what efforts count, such as steps.
         series: by what somebody had, each method's way; references first.
         missing: methods without a way, since one of the seeds that count lacks it: a mean over survivors would flatter.
     """
@@ -55,6 +60,7 @@ class Courses:
     unit: str
     better: Better
     efforts: tuple[int, ...]
+    counted: str
     series: dict[str, list[Course]]
     missing: tuple[str, ...] = ()
 
@@ -63,7 +69,7 @@ def all_courses(records: Iterable[Record]) -> list[Courses]:
     """Of each variant and metric that has such matrices, in the order of the records and of the metrics' ranks."""
     found = []
     for _, group in by_variant(list(records)):
-        names = {name for record in group for name, matrix in record.matrices.items() if _numeric(matrix.columns)}
+        names = {name for record in group for name, matrix in record.matrices.items() if _counted(matrix.columns)}
         ranked = sorted(names, key=lambda name: (_facts(group, name).rank, name))
         if ranked:
             (board,) = leaderboards(group)
@@ -71,8 +77,15 @@ def all_courses(records: Iterable[Record]) -> list[Courses]:
     return found
 
 
-def _numeric(columns: Sequence[str]) -> bool:
-    return len(columns) > 1 and all(column.isdigit() for column in columns)
+def _counted(columns: Sequence[str]) -> str:
+    """What columns count that are numbers, each with the same word or none (of steps); empty where they are not."""
+    found = [_EFFORT.fullmatch(column) for column in columns]
+    words = {match[2] or "steps" for match in found if match is not None}
+    return words.pop() if len(columns) > 1 and None not in found and len(words) == 1 else ""
+
+
+def _effort(column: str) -> int:
+    return int(column.partition(" ")[0])
 
 
 def _facts(group: Sequence[Record], name: str) -> MetricResult:
@@ -84,12 +97,23 @@ def _courses(group: Sequence[Record], name: str, destroyed: Collection[str]) -> 
     ways = {row: own for row, own in counted(group, name).items() if own[0].method != "real"}
     missing = tuple(row for row, own in ways.items() if any(name not in record.matrices for record in own))
     held = [record for row, own in ways.items() for record in own if row not in missing]
-    efforts = sorted({int(column) for record in held for column in record.matrices[name].columns})
+    efforts = sorted({_effort(column) for record in held for column in record.matrices[name].columns})
     rows = list(dict.fromkeys(row for record in held for row in record.matrices[name].rows))
     unit = facts.unit
     series = {row: _series(held, name, row, efforts, destroyed) for row in rows}
     title = facts.title or facts.label
-    return Courses(group[0].variant, name, title, unit, facts.better, tuple(efforts), series, missing)
+    words = [_counted(record.matrices[name].columns) for record in held]
+    return Courses(
+        variant=group[0].variant,
+        metric=name,
+        title=title,
+        unit=unit,
+        better=facts.better,
+        efforts=tuple(efforts),
+        counted=next(filter(None, words), "steps"),
+        series=series,
+        missing=missing,
+    )
 
 
 def _series(
@@ -111,5 +135,5 @@ def _series(
 
 def _way(record: Record, name: str, row: str, efforts: Sequence[int]) -> list[float]:
     matrix = record.matrices[name]
-    values = dict(zip(map(int, matrix.columns), matrix.after[matrix.rows.index(row)], strict=True))
+    values = dict(zip(map(_effort, matrix.columns), matrix.after[matrix.rows.index(row)], strict=True))
     return [values.get(effort, math.nan) for effort in efforts]

@@ -113,6 +113,20 @@ def test_many_methods_are_all_named_from_the_highest_end_to_the_lowest(tmp_path:
     assert legend.get_window_extent().y0 >= 0, "it ends within the figure"
 
 
+def test_the_axis_says_what_the_attack_counts(records: list[Record], tmp_path: Path, figures: list[Figure]) -> None:
+    write_courses(records, tmp_path)
+    for record in records:
+        matrix = record.matrices["relearn_rate"]
+        columns = [f"{column} queries" for column in matrix.columns]
+        record.matrices["relearn_rate"] = matrix.model_copy(update={"columns": columns})
+    (courses,) = all_courses(records)
+    assert (courses.efforts, courses.counted) == ((0, 10, 40), "queries")
+    write_courses(records, tmp_path)
+    assert [axes.get_xlabel() for axes in figures[0].axes] == ["steps of the attacker"] * 2
+    assert [axes.get_xlabel() for axes in figures[1].axes] == ["queries of the attacker"] * 2
+    assert [text.get_text() for text in figures[1].axes[0].get_xticklabels()] == ["0", "10", "40"]
+
+
 def test_the_table_of_robustness_has_what_attacks_measured(records: list[Record]) -> None:
     names = robustness_metrics(records)
     assert names[-1] == "relearn_rate"

@@ -17,7 +17,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 from vdu_bench.measured import Better, Estimate
 from vdu_bench.reports.method_style import MethodStyle
 from vdu_bench.reports.plots.style import draw
-from vdu_bench.reports.plots.titles import exact, words
+from vdu_bench.reports.plots.titles import exact, folded, words
 from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of, spread, window
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 from vdu_bench.reports.tables.text import DESTROYED, cell, method_text
@@ -29,6 +29,10 @@ _BREADTH = 0.6
 """Over which part of a bar's own width its seeds are laid out, in their order."""
 _TITLE = 28
 """Characters of a title beside each other."""
+_NAME = 44
+"""Characters of a row's name beside each other."""
+_LETTER = 0.095
+"""Inches, the breadth of a letter of the title over all."""
 _BETTER: dict[Better, str] = {"higher": "more is better", "lower": "less is better", "none": ""}
 
 
@@ -78,8 +82,10 @@ def _restates(board: Leaderboard, column: Column, columns: Sequence[Column]) -> 
 def _figure(board: Leaderboard, columns: list[Column], looks: Mapping[str, MethodStyle]) -> Figure:
     down = math.ceil(len(columns) / _ACROSS)
     across = min(_ACROSS, len(columns))
-    height = 0.95 + 0.2 * len(board.rows)
-    widest = max(len(method_text(row)) for row in board.rows)
+    names = [name.split("\n") for name in _names(board)]
+    tallest, widest = max(map(len, names)), max(len(line) for name in names for line in name)
+    # Each row is as high as the one with the most lines, since bars stand at equal distances.
+    height = 0.95 + max(0.2, 0.05 + 0.12 * tallest) * len(board.rows)
     size = (0.5 + 0.075 * widest + 1.75 * across, 0.65 + height * down)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(wspace=0.04, hspace=0.04, rect=(0.015, 0, 0.98, 1)))
     panels = figure.subplots(down, across, sharey=True, squeeze=False)
@@ -90,8 +96,13 @@ def _figure(board: Leaderboard, columns: list[Column], looks: Mapping[str, Metho
             axes.remove()
     crossed = f"; {DESTROYED} has destroyed the model" if board.destroyed else ""
     title = f"{board.variant}: forgetting {board.forget}\nlines are 95 % intervals, dots seeds{crossed}"
-    figure.suptitle(title, x=0.02, horizontalalignment="left")
+    figure.suptitle(folded(title, int(size[0] / _LETTER)), x=0.02, horizontalalignment="left")
     return figure
+
+
+def _names(board: Leaderboard) -> list[str]:
+    """Of the rows, each over as many lines as it takes."""
+    return [folded(method_text(row) + f" {DESTROYED}" * (row.method in board.destroyed), _NAME) for row in board.rows]
 
 
 def _panel(axes: Axes, board: Leaderboard, column: Column, looks: Mapping[str, MethodStyle]) -> None:
@@ -101,8 +112,8 @@ def _panel(axes: Axes, board: Leaderboard, column: Column, looks: Mapping[str, M
     if start <= 0:
         axes.axvline(0, color="0.4", linewidth=0.8)
     axes.set_ylim(len(board.rows) - 0.4, -0.6)
-    names = [method_text(row) + f" {DESTROYED}" * (row.method in board.destroyed) for row in board.rows]
-    axes.set_yticks(range(len(names)), names, fontsize="small")
+    names = _names(board)
+    axes.set_yticks(range(len(names)), names, fontsize="small", linespacing=0.95)
     axes.tick_params(axis="x", labelsize="x-small", pad=1)
     axes.grid(visible=False, axis="y")
     title = textwrap.fill(words(column), _TITLE)

@@ -15,14 +15,15 @@ from matplotlib.ticker import NullLocator
 from vdu_bench.reports.by_data.cells import images_text
 from vdu_bench.reports.by_data.table import Amount, DataRow, DataTable, Place
 from vdu_bench.reports.method_style import MethodStyle, method_styles
-from vdu_bench.reports.plots.lines import LinePoint, draw_lines, fit_lines, legend_of, set_places
+from vdu_bench.reports.plots.lines import LinePoint, draw_lines, fit_lines, legend_of, make_room, set_places
 from vdu_bench.reports.plots.style import axis_label, draw, draw_limit
 from vdu_bench.reports.plots.sweep import images_of
+from vdu_bench.reports.plots.titles import folded
 from vdu_bench.reports.tables.leaderboard import Column
 
 _LABEL = 32
 """Characters of a label beside each other along a panel's height."""
-_TITLE = 30
+_TITLE = 28
 """Characters of the title over a panel's breadth."""
 
 
@@ -134,7 +135,8 @@ def _figure(table: DataTable, panels: list[_Panel], looks: Mapping[str, MethodSt
     about = f"{table.setup}: forgetting {table.boards[0].forget} with little data"
     told = "vertical lines are 95 % intervals, dots seeds; crossed out: a destroyed model"
     # Over the panels alone, since a longer line would run into the legend.
-    title = "\n".join(textwrap.fill(line, round(_TITLE * len(panels))) for line in (about, told))
+    title = folded(f"{about}\n{told}", _TITLE * len(panels))
+    make_room(figure, title, 4)
     figure.suptitle(title, x=0.02, horizontalalignment="left")
     return figure
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from vdu_bench.measured import Estimate
 from vdu_bench.reports.frontier import Curve, Frontier, Point, budgets
 from vdu_bench.reports.method_style import MethodStyle, method_styles
+from vdu_bench.reports.plots.lines import LEGEND_LINE, LEGEND_NAME, more_for
 from vdu_bench.reports.plots.style import (
     FORGETTING_FLOOR,
     axis_label,
@@ -20,7 +21,11 @@ from vdu_bench.reports.plots.style import (
     fit_axis,
     fit_forgetting,
 )
+from vdu_bench.reports.plots.titles import folded, height_of
 from vdu_bench.reports.plots.whiskers import Window, draw_seeds
+
+_TITLE = 50
+"""Characters of the title beside each other."""
 
 
 def draw_frontier(frontier: Frontier, file: Path) -> list[Path]:
@@ -57,8 +62,13 @@ def _figure(frontier: Frontier, looks: Mapping[str, MethodStyle]) -> Figure:
     axes.set_xlabel(axis_label(frontier.distance))
     axes.set_ylabel(axis_label(frontier.forgetting))
     settings = ", ".join(sorted({curve.setting for curve in frontier.curves}))
-    axes.set_title(f"{frontier.board.variant}: forgetting {frontier.board.forget}, swept over {settings}")
-    figure.legend(loc="outside right upper", frameon=False)
+    title = f"{frontier.board.variant}: forgetting {frontier.board.forget}, swept over {settings}"
+    axes.set_title(folded(title, _TITLE))
+    handles, labels = axes.get_legend_handles_labels()
+    names = [folded(label, LEGEND_NAME) for label in labels]
+    figure.set_figheight(max(figure.get_figheight(), 0.4 + height_of(names, LEGEND_LINE)))
+    figure.set_figwidth(figure.get_figwidth() + more_for(names))
+    figure.legend(handles, names, loc="outside right upper", frameon=False)
     return figure
 
 

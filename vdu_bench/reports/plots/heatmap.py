@@ -16,9 +16,12 @@ from matplotlib.patches import Rectangle
 from vdu_bench.measured import Estimate
 from vdu_bench.reports.method_style import MethodStyle
 from vdu_bench.reports.plots.style import DIRECTION, draw
-from vdu_bench.reports.plots.titles import words
+from vdu_bench.reports.plots.titles import folded, words
 from vdu_bench.reports.tables.leaderboard import REFERENCES, Column, Leaderboard, Row
 from vdu_bench.reports.tables.text import ABSENT, DESTROYED, method_text, value_text
+
+_TASK = 28
+"""Characters of a task's name beside each other."""
 
 
 def across_tasks(boards: Sequence[Leaderboard]) -> Column | None:
@@ -131,7 +134,7 @@ def _sides(axes: Axes, boards: Sequence[Leaderboard], names: Sequence[str], look
     rows = {row.method: row for board in boards for row in board.rows}
     axes.set_xlim(-0.5, len(boards) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    titles = [board.variant.replace("-", "-\n") for board in boards]
+    titles = [folded(board.variant.replace("-", "-\n"), _TASK) for board in boards]
     axes.set_xticks(range(len(boards)), titles, fontsize="small", rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(names)), [method_text(rows[name]) for name in names])
     axes.tick_params(length=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from vdu_bench.measured import Estimate
 from vdu_bench.reports.method_style import MethodStyle
 from vdu_bench.reports.plots.style import FORGETTING_FLOOR, fit_axis, fit_forgetting
+from vdu_bench.reports.plots.titles import folded, height_of
 from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of
 from vdu_bench.reports.tables.leaderboard import Column, Row
 
@@ -20,6 +21,12 @@ _DODGE, _APART = 1.03, 1.18
 all of them together at most, so that many do not reach the next place."""
 LEGEND_LINE = 0.215
 """Inches, a line of a legend."""
+LEGEND_NAME, _LETTER = 30, 0.075
+"""Characters of a legend's name beside each other, and inches that one takes."""
+_TITLE_LINE = 0.19
+"""Inches, a line of a title over all panels."""
+_USUAL = 26
+"""Characters of a name that figures have the room for."""
 _CLOSE = 1.8
 """Up to which factor two places on the axis have no room for their labels beside each other."""
 
@@ -94,12 +101,26 @@ def set_places(axes: Axes, labels: Mapping[float, str]) -> None:
 
 
 def legend_of(figure: Figure) -> None:
-    """One legend beside all panels, each line once; the figure is made as tall as it."""
+    """One legend beside all panels, each line once; the figure is made as tall as it, and wider for long names."""
     entries = {
         label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.set_figheight(max(figure.get_figheight(), 0.4 + LEGEND_LINE * len(entries)))
-    figure.legend(entries.values(), entries.keys(), loc="outside right upper", frameon=False)
+    names = [folded(name, LEGEND_NAME) for name in entries]
+    figure.set_figheight(max(figure.get_figheight(), 0.4 + height_of(names, LEGEND_LINE)))
+    figure.set_figwidth(figure.get_figwidth() + more_for(names))
+    figure.legend(entries.values(), names, loc="outside right upper", frameon=False)
+
+
+def make_room(figure: Figure, title: str, lines: int) -> None:
+    """Make a figure as much taller as a title of several lines has more of them than panels have the room for."""
+    more = _TITLE_LINE * max(0, title.count("\n") + 1 - lines)
+    figure.set_figheight(figure.get_figheight() + more)
+
+
+def more_for(names: Iterable[str]) -> float:
+    """Inches that a legend of folded names is wider than usual, which panels should not lose."""
+    longest = max((len(line) for name in names for line in name.split("\n")), default=0)
+    return _LETTER * max(0, longest - _USUAL)
 
 
 def _make_room(axes: Axes) -> None:

@@ -10,10 +10,14 @@ from matplotlib.ticker import NullLocator
 
 from vdu_bench.errors import UserError
 from vdu_bench.reports.method_style import MethodStyle
-from vdu_bench.reports.plots.lines import LinePoint, draw_lines, fit_lines, legend_of, set_places
+from vdu_bench.reports.plots.lines import LinePoint, draw_lines, fit_lines, legend_of, make_room, set_places
 from vdu_bench.reports.plots.style import axis_label, draw
+from vdu_bench.reports.plots.titles import folded
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard
 from vdu_bench.reports.tables.text import method_text
+
+_LABEL = 40
+"""Characters of a label beside each other along a panel's height."""
 
 
 def draw_sweep(boards: Sequence[Leaderboard], looks: Mapping[str, MethodStyle], file: Path) -> list[Path]:
@@ -85,9 +89,11 @@ def _figure(
         set_places(axes, labels)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("number of forget images")
-        axes.set_ylabel(axis_label(column))
+        axes.set_ylabel(folded(axis_label(column), _LABEL))
     legend_of(figure)
-    # In two lines, since a long one would run into the legend.
-    title = f"{boards[0].setup}: forgetting {boards[0].forget} with some of its images"
-    figure.suptitle(f"{title}\nvertical lines are 95 % intervals, dots seeds")
+    # In two lines and from the left, since a long one would run into the legend.
+    title = folded(f"{boards[0].setup}: forgetting {boards[0].forget} with some of its images", 30 * len(panels))
+    title += "\nvertical lines are 95 % intervals, dots seeds"
+    make_room(figure, title, 2)
+    figure.suptitle(title, x=0.02, horizontalalignment="left")
     return figure

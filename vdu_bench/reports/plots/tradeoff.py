@@ -24,6 +24,7 @@ from vdu_bench.reports.plots.style import (
     fit_axis,
     fit_forgetting,
 )
+from vdu_bench.reports.plots.titles import folded
 from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, ends_of, seeds_of
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
 from vdu_bench.reports.tables.text import DESTROYED, method_text, value_text
@@ -32,6 +33,8 @@ _ZONE = (0.25, 0.45)
 """How far beyond all others the axis reaches for destroyed models, at least and at most, as a share of it."""
 _CORNERS = ((0.03, 0.97), (0.03, 0.55), (0.2, 0.97), (0.4, 0.97), (0.03, 0.3), (0.6, 0.97), (0.75, 0.6), (0.5, 0.5))
 """Where "better" may stand, its upper left corner in parts of the axes."""
+_TITLE, _CAPTION, _NAME = 68, 120, 30
+"""Characters beside each other over the axes, under them, and of a name in them."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def _figure(
     dots += _front(axes, front)
     axes.set_xlabel(axis_label(quality))
     axes.set_ylabel(axis_label(forgetting))
-    axes.set_title(f"{board.variant}: forgetting {board.forget} against quality", loc="left")
+    axes.set_title(folded(f"{board.variant}: forgetting {board.forget} against quality", _TITLE), loc="left")
     figure.supxlabel(_caption(board, quality, points), fontsize="small", color="0.35")
     figure.draw_without_rendering()
     taken = _better(axes, quality, forgetting, [label.place for label in labels], dots)
@@ -125,7 +128,7 @@ def _caption(board: Leaderboard, quality: Column, points: Sequence[_Point]) -> s
     lines = ["; ".join(parts)]
     # Some three names fill a line.
     lines += ["no place: " * (at == 0) + ", ".join(lost[at : at + 3]) for at in range(0, len(lost), 3)]
-    return "\n".join(lines)
+    return folded("\n".join(lines), _CAPTION)
 
 
 def _fit(
@@ -193,7 +196,7 @@ def _draw_point(
         zorder=5,
         clip_on=False,
     )
-    name = method_text(point.row) + f" {DESTROYED}" * point.destroyed
+    name = folded(method_text(point.row) + f" {DESTROYED}" * point.destroyed, _NAME)
     facts = []
     if x_window.beyond(point.quality.value):
         facts.append(f"{value_text(point.quality, quality.unit)} →")

@@ -187,3 +187,14 @@ def test_a_model_that_held_out_against_an_attack_is_the_best() -> None:
             record.metrics["relearn_to_half"] = MetricResult(**facts, estimate=steps[record.row])
     (board,) = sorted_by(leaderboards(records), "relearn_to_half")
     assert [row.method for row in board.rows if row.role == "contestant"] == ["vdu", "esd"]
+
+
+def test_an_attack_s_column_takes_the_place_of_neither_axis(records: list[Record]) -> None:
+    found = [record.model_copy(deep=True) for record in records if record.task == "digits_1"]
+    for record in found:
+        # As with prompts, where another metric of quality stands before the distance.
+        junk = record.metrics["junk_rate"]
+        record.metrics["retain_accuracy"] = junk.model_copy(update={"rank": 1, "label": "retain_accuracy"})
+    (board,) = leaderboards(found)
+    names = [column.name for column in headlines(board).columns]
+    assert names == ["pul_strict", "retain_accuracy", "fd_judge", "relearn_leak", "nfe_forward"]

@@ -237,3 +237,13 @@ def test_who_cannot_run_in_any_of_the_columns_stands_last(table: DataTable) -> N
         (row, column(table, "forget_only", 5)) in table.places
         for row in table.rows_in([column(table, "forget_only", 5)])
     )
+
+
+def test_what_was_not_tested_is_named() -> None:
+    """With one seed a distance has no test; what counts samples has."""
+    single = the([one for one in by_amount((1, 5), ("full",), (2, 5)) if one.seeds.sample == 0])
+    why = "not tested, which takes two seeds that a contestant shares with the best"
+    assert f"fd_judge_2000: {why}" in data_notes(single)
+    both = by_amount((1, 5), ("full",), (2, 5))
+    some = the([one for one in both if one.seeds.sample == 0 or one.forget_images == 5])
+    assert f"fd_judge_2000 (full 1): {why}" in data_notes(some)

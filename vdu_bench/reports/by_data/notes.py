@@ -8,6 +8,7 @@ from itertools import groupby
 
 from vdu_bench.measured import Estimate
 from vdu_bench.methods.regime import Regime
+from vdu_bench.reports.best import BestGroup
 from vdu_bench.reports.by_data.cells import number
 from vdu_bench.reports.by_data.table import Amount, DataRow, DataTable
 from vdu_bench.reports.limits import Excess
@@ -123,8 +124,20 @@ def _legend(table: DataTable) -> list[str]:
         notes.append(f"bold: a column's best contestant by its mean{told}")
     if _not_run(table):
         notes.append(f"{ABSENT}: could run, and was not run")
-    untested = dict.fromkeys(best.why for best in table.best.values() if best.best and best.why)
-    return [*notes, *untested]
+    return [*notes, *_untested(table)]
+
+
+def _untested(table: DataTable) -> list[str]:
+    """Which metrics were not tested, or not by their own test, and in which columns where that is not in all."""
+    found: dict[str, list[str]] = {}
+    for metric in table.metrics:
+        bests = {amount: table.best.get((amount, metric.name), BestGroup()) for amount in table.amounts}
+        contests = {amount: best.why for amount, best in bests.items() if best.best}
+        for why in dict.fromkeys(filter(None, contests.values())):
+            amounts = [amount for amount, own in contests.items() if own == why]
+            where = "" if len(amounts) == len(contests) else f" ({amounts_text(amounts)})"
+            found.setdefault(why, []).append(metric.shown + where)
+    return [f"{', '.join(names)}: {why}" for why, names in found.items()]
 
 
 def _not_run(table: DataTable) -> bool:

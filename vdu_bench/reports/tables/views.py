@@ -36,15 +36,19 @@ def with_columns(board: Leaderboard, columns: Sequence[Column]) -> Leaderboard:
 
 
 def headlines(board: Leaderboard) -> Leaderboard:
-    """The board with its most important columns: the first headline metric of each group, then each one's second...
+    """The board with its most important columns.
 
+    The two axes of the comparison come first, then the first headline metric of each group, then each one's second...
     They stand in their usual order.
     """
     groups: dict[str, list[Column]] = {}
     for column in board.main_columns:
         groups.setdefault(column.group, []).append(column)
     ranked = [column for turn in zip_longest(*groups.values()) for column in turn if column is not None]
-    chosen = {column.name for column in ranked[:HEADLINES]}
+    # Forgetting says nothing without what it cost the model, and an attack's column may not take that one's place.
+    axes = [next((one for one in board.main_columns if one.axis == axis), None) for axis in ("forgetting", "distance")]
+    names = dict.fromkeys(column.name for column in (*axes, *ranked) if column is not None)
+    chosen = set(list(names)[:HEADLINES])
     return with_columns(board, [column for column in board.main_columns if column.name in chosen])
 
 

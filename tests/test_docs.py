@@ -46,6 +46,14 @@ def test_documents_that_the_code_names_are_there() -> None:
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
+def test_no_command_installs_the_suite_from_an_index() -> None:
+    """It is on none: README says how it is installed, from a clone."""
+    pages = [*PAGES, *(ROOT / "vdu_bench").rglob("*.md")]
+    asked = {page: re.findall(r"pip install [^`\n]*?(vdu-bench\b\S*)", page.read_text()) for page in pages}
+    assert "pip install '.[faces]'" in (ROOT / "vdu_bench" / "assets" / "faces" / "README.md").read_text()
+    assert not [(page, found) for page, found in asked.items() if any(one != "vdu-bench" for one in found)]
+
+
 DOCS = ROOT / "docs"
 
 

@@ -73,7 +73,7 @@ def shown_records(make_record: Callable[..., Record]) -> list[Record]:
 
 @pytest.fixture(scope="session")
 def page_file(page_records: list[Record], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("vl_convert", reason="the page takes vdu-bench[page]")
+    pytest.importorskip("vl_convert", reason="the page takes vl-convert-python, of the extra page")
     file = tmp_path_factory.mktemp("site") / "index.html"
     file.write_text(page_text(page_records, no_samples, f"Results {IMAGE}"))
     return file

@@ -12,6 +12,12 @@ RESULTS = Path(__file__).parent.parent / "results"
 PAGE = RESULTS / "page" / "index.html"
 
 
+def test_it_carries_the_notices_of_the_libraries_in_it() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    notices = (RESULTS.parent / "vdu_bench" / "reports" / "page" / "assets" / "notices.txt").read_text(encoding="utf-8")
+    assert f"<!--\n{notices.rstrip()}\n-->\n" in text
+
+
 def test_it_is_light_and_has_all_records_of_this_version() -> None:
     assert PAGE.stat().st_size < 5_000_000
     (told,) = re.findall(

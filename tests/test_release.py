@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -10,6 +12,14 @@ import yaml
 import vdu_bench
 
 ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_the_licence_is_that_of_all_that_the_package_holds() -> None:
+    shipped = json.loads((ROOT / "vdu_bench" / "assets" / "faces" / "manifest.json").read_text())
+    assert shipped["licence"].startswith("CC0 1.0 Universal")
+    assert PROJECT["license"] == "Apache-2.0 AND CC0-1.0"
+    assert all((ROOT / file).is_file() for file in PROJECT["license-files"])
 
 
 def test_citation_changelog_and_readme_name_the_package_s_version() -> None:

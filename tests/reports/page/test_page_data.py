@@ -98,6 +98,15 @@ def test_names_of_records_are_nowhere_as_they_are(page_file: Path) -> None:
     assert "http://" not in text.split("<script", 1)[0]
 
 
+def test_a_page_carries_the_notices_of_the_libraries_in_it(page_file: Path) -> None:
+    """Vega's licence asks for copyright, conditions and disclaimer; a comment's end in them would show the rest."""
+    before = page_file.read_text(encoding="utf-8").partition('id="library-plotting"')[0]
+    notices = before[before.rindex("<!--") + 4 : before.rindex("-->")]
+    assert "--" not in notices
+    for said in ("University of Washington Interactive Data Lab", "Redistributions in binary form", "AS IS", "ISC"):
+        assert said in notices
+
+
 def test_a_page_is_the_same_text_each_time(make_records: Callable[..., list[Record]]) -> None:
     from hostile import no_samples
 

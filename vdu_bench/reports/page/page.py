@@ -99,6 +99,7 @@ def page_text(records: Sequence[Record], samples: Samples, title: str) -> str:
         chunks=chunks,
         plotting=libraries.plotting(),
         tables=libraries.tables(),
+        notices=_asset("notices.txt").rstrip(),
         style=_asset("page.css"),
         script=script,
         script_digest=b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 import tomllib
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
 
 import vdu_bench
 
@@ -33,3 +35,29 @@ def test_citation_changelog_and_readme_name_the_package_s_version() -> None:
     assert f"version = {{{version}}}" in readme
     assert citation["title"] in readme
     assert citation["references"][0]["title"] in readme
+
+
+def test_ci_tries_the_lowest_python_and_packages_with_the_extras_that_tests_take() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())["jobs"]
+    lowest = PROJECT["requires-python"].removeprefix(">=")
+    assert jobs["tox"]["strategy"]["matrix"]["python"] == [lowest]
+    (setup,) = [step["with"] for step in jobs["lowest"]["steps"] if "setup-python" in step.get("uses", "")]
+    assert setup["python-version"] == lowest
+    (install,) = [step["run"] for step in jobs["lowest"]["steps"] if "lowest-direct" in step.get("run", "")]
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    (extras,) = re.findall(r"'\.\[(.*)\]'", install)
+    assert set(extras.split(",")) == set(tox["testenv:tests"]["extras"].split())
+    assert "pytest -n 2 --dist loadfile --no-loadscope-reorder" in tox["testenv:tests"]["commands"]
+    assert jobs["lowest"]["steps"][-1]["run"] == "pytest -n 2 --dist loadfile --no-loadscope-reorder"
+
+
+def test_every_package_has_a_lower_bound_that_ci_can_try() -> None:
+    extras = PROJECT["optional-dependencies"]
+    wanted = [
+        *PROJECT["dependencies"],
+        *(one for name in extras if name not in ("docs", "lint") for one in extras[name]),
+    ]
+    free = [one for one in map(Requirement, wanted) if not any(bound.operator == ">=" for bound in one.specifier)]
+    # The bound of transformers is that of the package itself; the extra's is above.
+    assert {one.name for one in free} <= {"transformers"}

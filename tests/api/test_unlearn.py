@@ -352,16 +352,18 @@ def test_retained_images_have_words_too(text: StableDiffusionPipeline) -> None:
     assert not same(state_of(made), state_of(text))
 
 
-def test_pipelines_that_cannot_be_worked_on(text: StableDiffusionPipeline, ddpm: DDPMPipeline) -> None:
+def test_an_adapter_has_to_be_fused_first(text: StableDiffusionPipeline) -> None:
+    peft = pytest.importorskip("peft", reason="the extra 'lora' is not installed")
+    text.unet.add_adapter(peft.LoraConfig(r=1, target_modules=["to_k"]))
+    with pytest.raises(UserError, match=r"has an adapter .* call pipeline.fuse_lora\(\)"):
+        unlearned(text, "uce", prompts="a hat")
+
+
+def test_pipelines_that_cannot_be_worked_on(ddpm: DDPMPipeline) -> None:
     with pytest.raises(UserError, match="a Linear is no pipeline that can be unlearned"):
         unlearned(nn.Linear(1, 1), "uce", prompts="a hat")
     with pytest.raises(UserError, match="a str is no pipeline"):
         unlearned("some/where", "uce", prompts="a hat")
-    from peft import LoraConfig
-
-    text.unet.add_adapter(LoraConfig(r=1, target_modules=["to_k"]))
-    with pytest.raises(UserError, match=r"has an adapter .* call pipeline.fuse_lora\(\)"):
-        unlearned(text, "uce", prompts="a hat")
     ddpm.unet._hf_hook = object()
     with pytest.raises(UserError, match=r"is offloaded; call pipeline.remove_all_hooks\(\)"):
         unlearned(ddpm, "gradient_ascent", PICTURES)

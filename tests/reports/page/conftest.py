@@ -72,8 +72,14 @@ def shown_records(make_record: Callable[..., Record]) -> list[Record]:
 
 
 @pytest.fixture(scope="session")
-def page_file(page_records: list[Record], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("vl_convert", reason="the page takes vl-convert-python, of the extra page")
+def libraries() -> None:
+    """What is in a page is installed; without it, a test that makes one is skipped."""
+    for module in ("vl_convert", "itables"):
+        pytest.importorskip(module, reason="the extra 'page' is not installed")
+
+
+@pytest.fixture(scope="session")
+def page_file(libraries: None, page_records: list[Record], tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001
     file = tmp_path_factory.mktemp("site") / "index.html"
     file.write_text(page_text(page_records, no_samples, f"Results {IMAGE}"))
     return file

@@ -245,6 +245,7 @@ def test_nothing_is_asked_of_a_network(page: Page) -> None:
     assert [name for name in fetched if not name.startswith(("blob:", "data:"))] == []
 
 
+@pytest.mark.usefixtures("libraries")
 def test_many_tasks_are_a_choice(browser: Any, tmp_path: Path, make_records: Callable[..., list[Any]]) -> None:
     from vdu_bench.reports.page.page import page_text
 

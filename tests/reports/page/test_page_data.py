@@ -107,6 +107,7 @@ def test_a_page_carries_the_notices_of_the_libraries_in_it(page_file: Path) -> N
         assert said in notices
 
 
+@pytest.mark.usefixtures("libraries")
 def test_a_page_is_the_same_text_each_time(make_records: Callable[..., list[Record]]) -> None:
     from hostile import no_samples
 

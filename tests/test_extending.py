@@ -35,9 +35,16 @@ PLUGINS = {"my_method": "MyMethod", "my_metric": "MyMetric", "my_probe": "MyProb
 
 
 def test_the_examples_are_what_the_commands_write() -> None:
-    others = {"attack": ("my_attack", "MyAttack"), "loss_probe": ("my_loss", "MyLoss")}
-    shown = {name.removeprefix("my_"): (name, class_name) for name, class_name in PLUGINS.items()} | others
-    assert blocks(EXTENDING, "python") == [written(template, *names) for template, names in shown.items()]
+    assert blocks(EXTENDING, "python") == [
+        written(name.removeprefix("my_"), name, class_name) for name, class_name in PLUGINS.items()
+    ]
+
+
+def test_what_an_attack_needs_is_imported_from_where_the_page_says() -> None:
+    attack = written("attack", "my_attack", "MyAttack")
+    for name in ("look_name", "ask_for_concept", "UNATTACKED"):
+        assert re.search(rf"^from vdu_bench.probes.attack import .*\b{name}\b", attack, re.MULTILINE)
+        assert name in EXTENDING.partition("### An attack")[2].partition("###")[0]
 
 
 @pytest.mark.parametrize("page", ["extending", "own_data"])

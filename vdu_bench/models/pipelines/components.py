@@ -13,6 +13,7 @@ from diffusers import ConfigMixin, DDPMScheduler
 
 from vdu_bench.errors import UserError, in_short
 from vdu_bench.files import what_it_is
+from vdu_bench.models.pipelines.as_read import only_these
 from vdu_bench.models.pipelines.pipeline_files import CONFIG, component_file, variant_of, weights_files
 from vdu_bench.models.pipelines.schedule import scheduler_config
 from vdu_bench.models.specs import NOISE
@@ -22,7 +23,8 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
     """A network of diffusers or transformers, as float32 on the CPU.
 
     Where there are both formats, safetensors are read, and a variant (``.fp16``) where there is neither. A pickled
-    ``.bin`` is read by torch's ``weights_only=True``, which runs no code.
+    ``.bin`` is read by torch's ``weights_only=True``, which runs no code. Only what `weights_files` names is read,
+    whatever lies beside it.
 
     Args:
         cls: the network's class.
@@ -31,11 +33,10 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
         source: how the user called the pipeline, for messages.
 
     Raises:
-        UserError: there are no weights, one of them is missing, of the wrong shape or left over, or a ``.bin`` holds
-            more than tensors.
+        UserError: there are no weights, one of them is missing, of the wrong shape or left over, a ``.bin`` holds more
+            than tensors, or the configuration names something else to read (`only_these`).
     """
     name = component or "U-Net"
-    place = component_file(folder, component, CONFIG).parent
     files = weights_files(folder, component)
     if not files:
         raise UserError(f"{source} has no weights for its {name}: neither safetensors nor a .bin")
@@ -45,7 +46,8 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
     safe = ".safetensors" in files[0].name
     try:
         # The network is initialised before it is filled; the global generator is set aside for that.
-        with torch.random.fork_rng(devices=[]):
+        config = component_file(folder, component, CONFIG)
+        with torch.random.fork_rng(devices=[]), only_these(config, files, source) as place:
             module, report = cls.from_pretrained(
                 place,
                 use_safetensors=safe,
@@ -54,6 +56,8 @@ def read_component(cls: Any, folder: Path, component: str, source: str | Path) -
                 output_loading_info=True,
                 variant=variant_of(files[0]),
             )
+    except UserError:
+        raise
     # Whatever the libraries make of a damaged or a hostile file.
     except Exception as error:
         if not safe:

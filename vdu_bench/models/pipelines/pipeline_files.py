@@ -6,7 +6,6 @@ as ``google/ddpm-cifar10-32`` has them. Like diffusers, we look into the compone
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from vdu_bench.errors import UserError, in_short
 from vdu_bench.fetching import may_fetch, not_fetched
 from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts, pipelines_of
 from vdu_bench.models.specs import ModelKind
+from vdu_bench.plain_json import parsed
 
 WeightsFormat = Literal["safetensors", "bin"]
 
@@ -149,16 +149,26 @@ def variant_patterns(component: str) -> list[str]:
 
 
 def weights_files(folder: Path, component: str) -> list[Path]:
-    """The files that a component's weights are read from, with the index of their shards; empty where there is none."""
+    """The files that a component's weights are read from, with the index of their shards; empty where there is none.
+
+    Raises UserError where libraries would not agree which files these are, or a shard lies in another folder.
+    """
     file = weights_file(folder, component, "safetensors") or weights_file(folder, component, "bin")
     file = file or variant_file(folder, component)
-    if file is None or file.suffix != ".json":
-        return [] if file is None else [file]
+    if file is None:
+        return []
+    if file.suffix != ".json":
+        if (index := file.with_name(f"{file.name}.index.json")).is_file():
+            # diffusers reads the shards then, and transformers the whole file.
+            raise UserError(f"{file} has an index of shards beside it, {index.name}: which is meant? Take one away")
+        return [file]
     try:
-        shards = {str(name) for name in json.loads(file.read_text(encoding="utf-8"))["weight_map"].values()}
+        shards = {str(name) for name in parsed(file.read_bytes())["weight_map"].values()}
     # A damaged index is for whoever reads the weights to complain of.
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return [file]
+    if others := sorted(name for name in shards if Path(name).name != name or "\\" in name or name == ".."):
+        raise UserError(f"{file} names {others[0]} as a shard: shards lie beside their index")
     return [file, *(shard for name in sorted(shards) if (shard := file.with_name(name)).is_file())]
 
 
@@ -171,7 +181,7 @@ def patterns(component: str, form: WeightsFormat) -> list[str]:
 def class_name(file: Path) -> str | None:
     """The class that one of diffusers' configurations is of; None where that cannot be read."""
     try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["_class_name"])
+        return str(parsed(file.read_bytes())["_class_name"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.models.pipelines.old_names import present_name
 from vdu_bench.models.pipelines.pipeline_files import pipeline_folder, weights_file
 from vdu_bench.models.posterior.gaussian import MomentAccumulator, WeightPosterior
+from vdu_bench.plain_json import parsed
 
 
 def checkpoint_posterior(checkpoints: Sequence[str | Path], parameters: Mapping[str, Tensor]) -> WeightPosterior:
@@ -61,7 +61,7 @@ def _open(source: str | Path, parameters: Mapping[str, Tensor], stack: ExitStack
         )
     try:
         if file.suffix == ".json":
-            shards = set(json.loads(file.read_text(encoding="utf-8"))["weight_map"].values())
+            shards = set(parsed(file.read_bytes())["weight_map"].values())
             files = [file.with_name(shard) for shard in sorted(shards)]
         else:
             files = [file]

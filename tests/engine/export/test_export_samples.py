@@ -106,3 +106,15 @@ def test_samples_that_are_not_there(tmp_path: Path) -> None:
     failed = record.model_copy(update={"protocol": None, "status": "failed", "reason": "why"})
     with pytest.raises(UserError, match=r"has no samples: it failed \(why\)"):
         export_images(failed, store, tmp_path / "out", 1)
+
+
+@pytest.mark.parametrize("name", ["../../escaped", "a/b", "other"])
+def test_names_in_the_store_lead_to_no_other_folder(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path / "store")
+    record = kept(store, {"forget": pictures(1), name: pictures(1)})
+    assert record.protocol is not None
+    record.protocol.prompts = PROMPTS.model_dump(mode="json")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UserError, match="which is none of forget, retain"):
+        export_images(record, store, tmp_path / "out" / "deep" / "deeper", 1)
+    assert not list(tmp_path.rglob("*.png"))

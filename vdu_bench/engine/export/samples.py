@@ -21,6 +21,9 @@ from vdu_bench.writing import filling, writing_to
 
 READINGS = "readings.safetensors"
 
+SETS = ("forget", "retain")
+"""What the probe of samples calls its images, and so what file names may begin with."""
+
 
 def export_images(record: Record, store: Store, folder: Path, count: int) -> str:
     """Write the first samples of a record, and ``metadata.jsonl`` beside them; what was written, in a line.
@@ -50,7 +53,10 @@ def export_images(record: Record, store: Store, folder: Path, count: int) -> str
         )
     rows: list[dict[str, Any]] = []
     with writing_to(folder), filling(folder) as place, safe_open(drawn.folder / IMAGES, framework="numpy") as archive:
-        for name in sorted(archive.keys()):
+        names = sorted(archive.keys())
+        if unknown := sorted({*names} - {*SETS}):
+            raise UserError(f"{drawn.folder / IMAGES} has {unknown[0]!r}, which is none of {', '.join(SETS)}")
+        for name in names:
             stored = archive.get_slice(name)
             images = stored[: min(count, stored.get_shape()[0])]
             rows += _written(record, name, images, read.folder / READINGS, place)

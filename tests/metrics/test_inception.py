@@ -124,6 +124,17 @@ def test_what_is_no_weights_of_inception_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "exploded").exists()
 
 
+def test_what_is_put_in_the_place_of_a_checked_file_is_not_run(weights: Path, tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    file.write_bytes(weights.read_bytes())
+    inception, sha256 = Inception.find(str(file), "cpu"), hashlib.sha256(file.read_bytes()).hexdigest()
+    torch.save({"fc.weight": Bomb(tmp_path / "exploded")}, file)
+    found = inception_statistics(pictures(1), inception)
+    assert not (tmp_path / "exploded").exists()
+    assert inception.digest() == sha256
+    assert np.array_equal(found["mu"], inception_statistics(pictures(1), Inception.find(str(weights), "cpu"))["mu"])
+
+
 def test_without_a_network_the_error_says_what_to_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_: Any, **__: Any) -> None:
         raise OSError("no route to host")

@@ -76,17 +76,15 @@ def inception_statistics(
     """
     device = torch.device(inception.device)
     cuda = device.type == "cuda"
-    options: dict[str, Any] = {
-        "batch_size": BATCH[device.type],
-        "cuda": cuda,
-        "feature_extractor_weights_path": str(inception.weights),
-        "verbose": False,
-    }
+    options: dict[str, Any] = {"batch_size": BATCH[device.type], "cuda": cuda, "verbose": False}
     layer = str(FEATURES)
     # torch-fidelity knows no cards but the current one. torch's data loader draws a seed from the global generator,
     # which is set aside for that.
     with torch.cuda.device(device) if cuda else nullcontext(), torch.random.fork_rng(devices=[]):
-        network = create_feature_extractor(EXTRACTOR, [layer], **options)
+        with inception.checked() as weights_file:
+            network = create_feature_extractor(
+                EXTRACTOR, [layer], feature_extractor_weights_path=str(weights_file), **options
+            )
         taken = _Images(inception.as_input(images), range(len(images)) if rows is None else rows)
         features: Tensor = extract_featuresdict_from_input_id_cached(
             1, network, input1=taken, cache=False, save_cpu_ram=True, **options

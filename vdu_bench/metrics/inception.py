@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -12,7 +16,6 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
 from vdu_bench.errors import UserError, in_short
 from vdu_bench.fetching import may_fetch, not_fetched
-from vdu_bench.files import digest_of_file
 
 EXTRACTOR = "inception-v3-compat"
 FEATURES = 2048
@@ -24,20 +27,22 @@ MEND = (
     "task.inception.file=FILE; or measure without it, by --set task.inception=null"
 )
 
-_digest = cache(digest_of_file)
-
 
 @dataclass(frozen=True)
 class Inception:
     """The network that an FID is taken in.
 
     Attributes:
-        weights: torch-fidelity's file of them, checked to hold tensors and nothing else.
+        weights: torch-fidelity's file of them.
         device: where it runs.
+        state: the tensors that were read from it, and nothing else.
+        sha256: of the file's content that they were read from.
     """
 
     weights: Path
     device: torch.device | str
+    state: Mapping[str, Tensor] = field(repr=False, compare=False)
+    sha256: str
 
     @classmethod
     def find(cls, file: str | None, device: torch.device | str) -> Inception:
@@ -50,8 +55,9 @@ class Inception:
             raise UserError(f"the Inception weights {file} are not there: {MEND}")
         weights = _fetched() if file is None else Path(file)
         try:
-            # torch-fidelity unpickles whatever is in it: what passes here is tensors and harmless.
-            state = torch.load(weights, weights_only=True, mmap=True)
+            # Read once: another process might put something else there between a check and a use.
+            content = weights.read_bytes()
+            state = torch.load(BytesIO(content), weights_only=True)
         except Exception as error:  # whatever torch makes of a damaged or a hostile file
             raise UserError(f"{weights} cannot be read as tensors alone ({in_short(error)}): {MEND}") from error
         last = state.get("fc.weight") if isinstance(state, dict) else None
@@ -63,11 +69,22 @@ class Inception:
                 f"{weights} are {whose} Inception, with {len(last)} classes for the {CLASSES} of torch-fidelity's, in "
                 f"whose features an FID is taken: {MEND}"
             )
-        return cls(weights, device)
+        return cls(weights, device, state, hashlib.sha256(content).hexdigest())
 
     def digest(self) -> str:
         """sha256 of the file of weights."""
-        return _digest(self.weights)
+        return self.sha256
+
+    @contextmanager
+    def checked(self) -> Iterator[Path]:
+        """A file of the tensors that were checked, in a folder of this process's own.
+
+        For torch-fidelity, which runs whatever is in the file that it is given.
+        """
+        with tempfile.TemporaryDirectory(prefix="vdu-bench-") as folder:
+            file = Path(folder) / "inception.pth"
+            torch.save(dict(self.state), file)
+            yield file
 
     def as_input(self, images: Tensor) -> Tensor:
         """uint8 ``[N, 3, H, W]``: grey images in three equal channels."""

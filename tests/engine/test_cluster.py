@@ -7,17 +7,22 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from comparing import comparable
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
+from distributed.security import Security
 
 from vdu_bench.engine.cells import Cell, expand
-from vdu_bench.engine.cluster import DaskExecutor, JobsExecutor
+from vdu_bench.engine.cluster import DaskExecutor, JobsExecutor, local_cluster
 from vdu_bench.engine.executors import LocalExecutor
 from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.run import run_cells
@@ -179,6 +184,27 @@ def test_ctrl_c_ends_the_workers_without_a_traceback(tiny_file: Path, tmp_path: 
     assert process.returncode == 130
     assert "stopped; the same command goes on from here" in said
     assert "Traceback" not in said
+
+
+def test_only_the_run_itself_reaches_the_processes_of_jobs() -> None:
+    """Whoever may send a scheduler work runs code as the user; every user of a machine reaches its ports."""
+    with local_cluster(1, Progress(quiet=True)) as client:
+        place = urlsplit(client.scheduler.address)  # type: ignore[union-attr]
+        strangers = [("tcp", Security()), ("tls", Security.temporary())]
+        for scheme, security in strangers:
+            with pytest.raises(OSError):  # noqa: PT011 (whatever the handshake ends with)
+                Client(f"{scheme}://{place.netloc}", security=security, timeout=3)
+        ours = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        ports = [
+            one.laddr.port for each in ours for one in each.net_connections("inet") if one.status == psutil.CONN_LISTEN
+        ]
+        assert place.port in ports
+        for port in ports:
+            # What speaks plain HTTP would answer.
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as plain, suppress(ConnectionError):
+                plain.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+                assert not plain.recv(5).startswith(b"HTTP")
+        assert client.submit(os.getpid).result() != os.getpid()
 
 
 def test_nothing_is_written_beside_packed_records(tiny_task: Task, tmp_path: Path) -> None:

@@ -192,9 +192,14 @@ class JobsExecutor(ClusterExecutor):
 
 @contextmanager
 def local_cluster(jobs: int, progress: Progress) -> Iterator[Client]:
-    """A client of so many processes of this machine, one thread each unless OMP_NUM_THREADS says otherwise."""
+    """A client of so many processes of this machine, one thread each unless OMP_NUM_THREADS says otherwise.
+
+    A scheduler runs whatever code it is sent. So they talk under TLS with a key that is made for this run and kept in
+    memory alone: other users of the machine reach their ports as well.
+    """
     progress.say(f"starting {jobs} worker processes...")
     from distributed import Client, LocalCluster
+    from distributed.security import Security
 
     # What a worker that is stopped by Ctrl-C logs of its end helps nobody.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -205,12 +210,26 @@ def local_cluster(jobs: int, progress: Progress) -> Iterator[Client]:
                 threads_per_worker=1,
                 # Memory is for the operating system to share out: a worker that is restarted loses its cell.
                 memory_limit=0,
-                dashboard_address=None,
+                security=Security.temporary(),
+                # Its server of web pages is started all the same, at 8787 by default; no two runs get this port.
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
                 silence_logs=logging.CRITICAL,
                 local_directory=scratch,
             )
             stack.enter_context(cluster)
-        yield stack.enter_context(Client(cluster))
+        client = stack.enter_context(Client(cluster))
+        client.run_on_scheduler(_close_scheduler_pages)
+        client.run(_close_worker_pages)
+        yield client
+
+
+# Dask gives them the scheduler or the worker by these names.
+def _close_scheduler_pages(dask_scheduler: Any) -> None:
+    dask_scheduler.http_server.stop()
+
+
+def _close_worker_pages(dask_worker: Any) -> None:
+    dask_worker.http_server.stop()
 
 
 @contextmanager

@@ -304,3 +304,33 @@ def test_who_names_a_packed_file_or_a_record_as_if_it_lay_beside_it_is_told_how(
         read_record(tmp_path / "records/digits_1/vdu/seed0.json")
     with pytest.raises(UserError, match="No such file or directory$"):
         read_record(tmp_path.parent / "nope.json")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize("name", ["records/t/m/seed0.json", PACKED])
+def test_only_files_are_read(tmp_path: Path, kind: str, name: str) -> None:
+    """A pipe would wait for ever, and a device for zeros has no end."""
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(file) if kind == "pipe" else file.symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="no regular file"):
+        read_records(tmp_path)
+
+
+def test_packed_records_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vdu_bench.packed.MOST", 5000)
+    (tmp_path / PACKED).write_bytes(gzip.compress(b" " * 5001))
+    with pytest.raises(UserError, match="unpacks to more than 5,000 bytes"):
+        read_records(tmp_path)
+
+
+@pytest.mark.parametrize("before", [[[1.0]], [[1.0, 2.0], [3.0]], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]])
+def test_a_table_with_other_rows_than_it_names_is_no_record(tmp_path: Path, before: list[list[float]]) -> None:
+    plain = json.loads(made_up().to_json())
+    table = {"rows": ["a", "b"], "columns": ["c", "d"], "unit": "%", "after": [[1, 2], [3, 4]]}
+    plain["matrices"] = {"interference": table | {"before": [[1, 2], [3, 4]]}}
+    read_plain(tmp_path, plain)
+    plain["matrices"] = {"interference": table | {"before": before}}
+    with pytest.raises(UserError, match="matrices.interference: .*not 2 rows of 2"):
+        read_plain(tmp_path, plain)

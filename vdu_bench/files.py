@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vdu_bench.errors import UserError
+from vdu_bench.plain_json import parsed
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def _promised(head: bytes, header: bytes) -> int:
     if len(header) < length:
         return 8 + length
     try:
-        entries = json.loads(header)
+        entries = parsed(header)
         return 8 + length + max((entry["data_offsets"][1] for name, entry in entries.items() if name[:2] != "__"))
     except (ValueError, LookupError, TypeError, AttributeError):
         return 0

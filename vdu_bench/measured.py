@@ -191,3 +191,10 @@ class Matrix(Schema):
     """The original model's, row by row."""
     after: list[list[Number]]
     """The method's."""
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Matrix:
+        for numbers in (self.before, self.after):
+            if len(numbers) != len(self.rows) or any(len(row) != len(self.columns) for row in numbers):
+                raise ValueError(f"its numbers are not {len(self.rows)} rows of {len(self.columns)}")
+        return self

@@ -9,11 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from vdu_bench.bounded import gunzip, read_regular
 from vdu_bench.errors import UserError
 from vdu_bench.plain_json import read_json
 
 PACKED = "records.jsonl.gz"
 """The file's name in a folder of results."""
+MOST = 1 << 30
+"""So many bytes its lines may have: a hundred thousand records."""
 
 
 def pack(records: Iterable[str]) -> bytes:
@@ -26,7 +29,7 @@ def unpack(file: Path) -> list[Any]:
     """The plain JSON of each line. Raises UserError, naming file and line, or that it is empty."""
     try:
         # Not splitlines: a text in a record may have characters that end a line elsewhere.
-        lines = gzip.decompress(file.read_bytes()).removesuffix(b"\n").split(b"\n")
+        lines = gunzip(read_regular(file), MOST).removesuffix(b"\n").split(b"\n")
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {file}: {error}") from error
     if not any(line.strip() for line in lines):

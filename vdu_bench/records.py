@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from vdu_bench.bounded import read_regular
 from vdu_bench.collecting import uncollected
 from vdu_bench.errors import UserError, flat
 from vdu_bench.measured import AtOwnCount, Matrix, MetricResult, Number, Outcomes, Schema
@@ -262,7 +263,7 @@ def read_record(file: Path) -> Record:
             )
         return found[file]
     try:
-        content = file.read_bytes()
+        content = read_regular(file)
         if not is_suspect(content):
             with suppress(ValidationError):
                 # Nearly all are of this schema, and from text to record is faster without plain data in between.

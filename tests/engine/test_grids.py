@@ -160,3 +160,17 @@ def test_a_damaged_file_has_no_samples(planted: Planted) -> None:
     assert samples_at(planted.store, address, [1]) is not None
     file.write_bytes(file.read_bytes()[:5])
     assert samples_at(planted.store, address, [1]) is None
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 4, 4), (3, 2, 4, 4), (2, 1, 4, 4), (3, 1, 0, 4)])
+def test_samples_that_are_no_images_count_as_not_there(planted: Planted, shape: tuple[int, ...]) -> None:
+    record = cells(seeds=[0])[0]
+    assert record.protocol is not None
+    record.protocol.classes, record.forget = CLASSES, "1"
+    planted.add(record, {"forget": [1, 0, None]})
+    assert first_samples([record], planted.store)
+    file = planted.store.root / "images" / record.stages["samples"][:32] / IMAGES
+    save_file({"forget": np.zeros(shape, np.uint8)}, file)
+    assert not first_samples([record], planted.store)
+    if shape[0] == 3:
+        assert samples_at(planted.store, record.stages["samples"], [0, 1]) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from commands import cli
 from filelock import FileLock
 
 from vdu_bench.engine.inventory import inventory, remove, size_of, titles, unfinished, unneeded
-from vdu_bench.engine.store import MANIFEST, Artifact, Store
+from vdu_bench.engine.store import MANIFEST, Artifact, Store, read_artifact
 from vdu_bench.records import Record
 
 
@@ -152,3 +153,21 @@ def test_a_store_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("kind", ["/", "a**b", "../x", "*"])
 def test_a_kind_is_a_name_and_no_pattern(store: Store, record: Record, kind: str) -> None:  # noqa: ARG001
     assert inventory(store.root, kind) == []
+
+
+@pytest.mark.parametrize("kind", [["base"], None, 3])
+def test_a_manifest_that_somebody_else_wrote_is_left_out(store: Store, kind: object) -> None:
+    for number in range(2):
+        file = put(store, "base", {"family": "digits", "of": number}).folder / MANIFEST
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"kind": kind}))
+    assert len(inventory(store.root)) == 1
+    file.write_text("[" * 100_000)
+    assert len(inventory(store.root)) == 1
+
+
+def test_deep_manifests_are_damaged(store: Store) -> None:
+    made = put(store, "base", {"family": "digits"})
+    (made.folder / MANIFEST).write_text("[" * 100_000)
+    assert read_artifact(made.folder) == (None, "its manifest cannot be read")
+    assert store.at("base", made.address) is None
+    assert store.spec_at("base", made.address) is None

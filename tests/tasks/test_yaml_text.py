@@ -52,3 +52,32 @@ def test_keys_are_text_and_stand_once(text: str, words: str) -> None:
 def test_what_is_merged_may_be_said_again_and_a_date_is_text() -> None:
     text = "x: {y: &a {<<: &b {k: 1}, k: 3}}\nc: {<<: *a, k: 9}\nd: 2024-01-01"
     assert load_yaml(text) == {"x": {"y": {"k": 3}}, "c": {"k": 9}, "d": "2024-01-01"}
+
+
+def _doubled(first: str, twice: str) -> str:
+    """Forty lines, each of which stands for what the one above stands for, twice."""
+    lines = [f"a{i}: &a{i} {twice.format(f'*a{i - 1}')}" for i in range(1, 40)]
+    return "\n".join([f"a0: &a0 {first}", *lines])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: &a [*a]", "an alias inside of what it repeats"),
+        ("a: &a {b: {c: *a}}", "an alias inside of what it repeats"),
+        ("\n".join(["a0: &a0 [x, x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))]), "repeat too"),
+        (
+            "\n".join(["a0: &a0 {x: 1}", *(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}" for i in range(1, 40))]),
+            "repeat",
+        ),
+        ("seed: " + "9" * 5001, "4300 digits"),
+        ("[" * 5000 + "]" * 5000, r"\w"),
+    ],
+)
+def test_what_has_no_end_or_fills_the_memory_is_not_yaml(text: str, words: str) -> None:
+    with pytest.raises(yaml.YAMLError, match=words):
+        load_yaml(text)
+
+
+def test_aliases_that_repeat_little_are_read() -> None:
+    assert load_yaml("a: &a [1, 2]\nb: [*a, *a]") == {"a": [1, 2], "b": [[1, 2], [1, 2]]}

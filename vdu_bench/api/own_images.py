@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from vdu_bench.api.place import expanded
 from vdu_bench.data.image_files import ENDINGS, images_in
 from vdu_bench.data.squares import upright
 from vdu_bench.errors import UserError
+from vdu_bench.plain_json import parsed
 
 METADATA = ("metadata.jsonl", "metadata.csv")
 """Where Hugging Face's image folders have the captions: columns ``file_name`` and ``text``."""
@@ -100,7 +100,7 @@ def _captions(folder: Path) -> tuple[dict[str, str], Path | None]:
             rows: Iterable[dict[str, Any]] = (
                 csv.DictReader(io.StringIO(text, newline=""))
                 if file.suffix == ".csv"
-                else (json.loads(line) for line in text.split("\n") if line.strip())
+                else (parsed(line.encode()) for line in text.split("\n") if line.strip())
             )
             if told := {str(row["file_name"]): _text(row["text"]) for row in _told(rows)}:
                 return told, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from vdu_bench.models.pipelines.registry import pipelines_of
 from vdu_bench.models.pipelines.word_tokenizer import word_tokenizer
 from vdu_bench.models.selection import Weights, selected_parameters
 from vdu_bench.models.specs import LatentRecipe
+from vdu_bench.plain_json import parsed
 from vdu_bench.probes.catalog import PROBES
 from vdu_bench.spec import Spec
 from vdu_bench.tasks.task import Task
@@ -78,7 +78,7 @@ def _outline(task: Task, place: Path | None) -> nn.Module:
     if place is not None:
         facts = check_pipeline(place, task.base or place, task.model.kind)
         network = facts.network
-        config = json.loads(component_file(place, facts.components[0], CONFIG).read_text(encoding="utf-8"))
+        config = parsed(component_file(place, facts.components[0], CONFIG).read_bytes())
     else:
         assert task.recipe is not None  # a base is from elsewhere or has a recipe
         network, config = pipelines_of(task.model.kind)[0].network, dict(task.recipe.denoiser)

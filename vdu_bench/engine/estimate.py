@@ -14,6 +14,7 @@ from vdu_bench.engine.cells import Cell
 from vdu_bench.engine.store import MANIFEST, Store
 from vdu_bench.errors import UserError
 from vdu_bench.packed import PACKED, unpack
+from vdu_bench.plain_json import parsed
 from vdu_bench.probes.catalog import attacks_for
 from vdu_bench.record_files import run_files
 from vdu_bench.tasks.cost import drawn, trained
@@ -98,7 +99,7 @@ def known_records(folders: Iterable[Path], store: Store) -> list[Known]:
     found: list[Known] = []
     for file in files:
         with suppress(OSError, ValueError, UserError):
-            for plain in unpack(file) if file.name == PACKED else [json.loads(file.read_bytes())]:
+            for plain in unpack(file) if file.name == PACKED else [parsed(file.read_bytes())]:
                 if isinstance(plain, dict) and plain.get("status") == "ok" and plain.get("probes"):
                     found.append(plain)
     return found
@@ -168,7 +169,7 @@ def _rate(family: str, records: Sequence[Known], store: Store) -> tuple[float, s
 def _training_log(family: str, store: Store) -> Mapping[str, Any] | None:
     for folder in store.folders("base"):
         with suppress(OSError, ValueError, KeyError, TypeError):
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            manifest = parsed((folder / MANIFEST).read_bytes())
             log = manifest["facts"]["training"]
             if (manifest["kind"], manifest["spec"]["family"]) == ("base", family) and log["seconds"] > 0:
                 return dict(log)

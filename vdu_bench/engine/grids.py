@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vdu_bench.engine.store import MANIFEST, Store
+from vdu_bench.plain_json import parsed
 from vdu_bench.records import Record
 from vdu_bench.sample_grid import GridColumn, GridRow, SampleGrid
 from vdu_bench.spec import digest_of
@@ -76,10 +77,12 @@ def samples_at(store: Store, address: str, indices: Sequence[int]) -> NDArray[np
     try:
         with safe_open(file, framework="numpy") as archive:
             stored = archive.get_slice("forget")
+            if not _are_images(stored):
+                return None
             length = stored.get_shape()[0]
             # One by one, since a few out of thousands are asked for.
             images = np.stack([stored[index] for index in indices if index < length])
-    except (OSError, SafetensorError):
+    except (OSError, ValueError, SafetensorError):
         # A damaged file is for the store to make again.
         return None
     return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
@@ -118,7 +121,7 @@ def _readings_of(store: Store) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for manifest in sorted((store.root / "readings").glob(f"*/{MANIFEST}")):
         with suppress(OSError, ValueError, KeyError, TypeError):
-            spec = json.loads(manifest.read_text(encoding="utf-8"))["spec"]
+            spec = parsed(manifest.read_bytes())["spec"]
             found.setdefault(spec["images"], []).append(manifest.parent)
     return found
 
@@ -132,8 +135,8 @@ def _kept(record: Record, store: Store, readings: Mapping[str, Sequence[Path]]) 
     if "forget" not in record.outcomes or record.protocol is None or record.forget not in record.protocol.classes:
         return None
     concept = record.protocol.classes.index(record.forget)
-    with suppress(OSError, ValueError, KeyError, SafetensorError):
-        digest = digest_of(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
+    with suppress(OSError, ValueError, LookupError, TypeError, SafetensorError):
+        digest = digest_of(parsed((folder / MANIFEST).read_bytes())["files"])
         for place in readings.get(digest, ()):
             read = load_file(place / READINGS)
             if np.array_equal(read["forget/shown"][:, concept], record.outcomes["forget"].flags):
@@ -141,8 +144,30 @@ def _kept(record: Record, store: Store, readings: Mapping[str, Sequence[Path]]) 
                     {name.split("/")[0]: flags for name, flags in read.items() if name.endswith(f"/{what}")}
                     for what in ("shown", "junk")
                 )
-                return _Kept(record, folder / IMAGES, shown, junk)
+                if _fit(folder / IMAGES, shown, junk, len(record.protocol.classes)):
+                    return _Kept(record, folder / IMAGES, shown, junk)
     return None
+
+
+def _are_images(stored: Any) -> bool:
+    """Whether an array that was saved is uint8 ``[N, C, H, W]``, grey or in colour."""
+    shape = stored.get_shape()
+    return stored.get_dtype() == "U8" and len(shape) == 4 and shape[1] in (1, 3) and min(shape[2:]) > 0
+
+
+def _fit(
+    file: Path, shown: Mapping[str, NDArray[np.bool_]], junk: Mapping[str, NDArray[np.bool_]], classes: int
+) -> bool:
+    """Whether samples and readings are what the suite writes, and one for one; else both count as not there."""
+    from safetensors import safe_open
+
+    with safe_open(file, framework="numpy") as archive:
+        for name, flags in shown.items():
+            images = archive.get_slice(name)
+            n = images.get_shape()[0]
+            if not _are_images(images) or flags.shape != (n, classes) or junk[name].shape != (n,):
+                return False
+    return True
 
 
 def _grid(kept: Mapping[str, _Kept]) -> SampleGrid:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -14,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from vdu_bench.engine.store import MANIFEST
 from vdu_bench.errors import UserError
+from vdu_bench.plain_json import parsed
 from vdu_bench.records import Record, read_record
 from vdu_bench.spec import digest_of
 
@@ -28,6 +28,9 @@ READ = ("readings", "second_readings")
 
 OTHERS = ("original_", "retrain_")
 """How a record's names of stages begin where these belong to another row."""
+
+FORMS: dict[str, type] = {"hash": str, "files": dict, "spec": dict, "kind": str}
+"""What a manifest has at least, each of its type."""
 
 TOLD = ("family", "method", "probe", "name", "without", "forget", "seed", "snapshots")
 """What of a stage's spec says in a line what it is."""
@@ -75,11 +78,16 @@ class Kept:
         """A title to stand beside the name of its cell: what that name does not say."""
         return ", ".join(filter(None, (cell, self._told(("probe", "name")))))
 
+    @property
+    def _own(self) -> str:
+        facts = self.manifest.get("facts")
+        return str(facts.get("own", "")) if isinstance(facts, dict) else ""
+
     def _told(self, names: Iterable[str]) -> str:
         spec = self.spec
         told = [f"{name} {spec[name]}" for name in names if isinstance(spec.get(name), str | int)]
         if self.kind == "external":
-            told += filter(None, [self.manifest.get("facts", {}).get("own"), f"sha256 {spec.get('sha256', '')[:12]}"])
+            told += filter(None, [self._own, f"sha256 {str(spec.get('sha256', ''))[:12]}"])
         return ", ".join(told)
 
 
@@ -93,8 +101,8 @@ def inventory(root: Path, kind: str = "") -> list[Kept]:
             continue
         # A run may remove one meanwhile, and what cannot be read is for the store to make again.
         with suppress(OSError, ValueError):
-            manifest = json.loads(file.read_text(encoding="utf-8"))
-            if isinstance(manifest, dict) and {"hash", "files", "spec", "kind"} <= set(manifest):
+            manifest = parsed(file.read_bytes())
+            if isinstance(manifest, dict) and all(isinstance(manifest.get(key), form) for key, form in FORMS.items()):
                 artifact = Kept(manifest["kind"], file.parent, manifest, size_of(file.parent), file.stat().st_mtime)
                 found.append(artifact)
     return sorted(found, key=lambda artifact: (artifact.kind, artifact.made, artifact.folder.name))
@@ -179,7 +187,7 @@ def _texts(spec: dict[str, Any]) -> set[str]:
 def _stages(artifact: Kept) -> set[str]:
     """The stages that a finished record names; one that cannot be read names none that is needed."""
     try:
-        record = json.loads((artifact.folder / "record.json").read_text(encoding="utf-8"))
+        record = parsed((artifact.folder / "record.json").read_bytes())
         return set(record["stages"].values())
     except (OSError, ValueError, LookupError, AttributeError, TypeError):
         return {""}

@@ -24,6 +24,7 @@ from safetensors import SafetensorError
 
 from vdu_bench.errors import NoRoom
 from vdu_bench.files import digest_of_file
+from vdu_bench.plain_json import parsed
 from vdu_bench.spec import digest_of
 from vdu_bench.writing import refused
 
@@ -115,7 +116,7 @@ class Store:
         for folder in (self._folder(kind, key), self._shipped.get(key)):
             if folder is not None:
                 with suppress(OSError, ValueError, KeyError, TypeError):
-                    spec: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["spec"]
+                    spec: Mapping[str, Any] = parsed((folder / MANIFEST).read_bytes())["spec"]
                     return spec
         return None
 
@@ -187,8 +188,8 @@ class Store:
         """
         manifests: dict[str, Any] = {}
         for folder in self.folders(*kinds):
-            with suppress(OSError, ValueError, KeyError):
-                manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+                manifest = parsed((folder / MANIFEST).read_bytes())
                 spec = manifest["spec"]
                 wanted = {"family": family, **kinds.get(manifest["kind"], {})}
                 if manifest["kind"] in kinds and all(spec.get(key) == value for key, value in wanted.items()):
@@ -244,11 +245,11 @@ def checksums(folder: Path) -> dict[str, str]:
 def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
     """The artifact in a folder, or None and what is wrong with it."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = parsed((folder / MANIFEST).read_bytes())
         artifact = Artifact(folder, manifest)
         if address(manifest["kind"], manifest["spec"]) != artifact.address:
             return None, "its manifest was changed"
-        expected, _ = manifest["files"], manifest["facts"]
+        expected, _ = dict(manifest["files"]), manifest["facts"]
     except (OSError, ValueError, KeyError, TypeError):
         return None, "its manifest cannot be read"
     found = checksums(folder)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from vdu_bench import __version__
 from vdu_bench.files import write_atomically
+from vdu_bench.plain_json import parsed
 from vdu_bench.records import Record
 from vdu_bench.reports.comparable import by_data, by_setup, check_sweep
 
@@ -211,7 +212,7 @@ def up_to_date(records: Iterable[Record], out: Path, *, samples_digest: str = ""
         samples_digest: as in `write_reports`.
     """
     try:
-        stamp = json.loads((out / STAMP).read_bytes())
+        stamp = parsed((out / STAMP).read_bytes())
         if stamp["inputs"] != _digest(records, samples_digest):
             return False
         return all(_sha256((out / name).read_bytes()) == digest for name, digest in stamp["files"].items())

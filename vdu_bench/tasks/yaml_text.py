@@ -11,6 +11,10 @@ import yaml
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+MOST = 1_000_000
+"""So many values a text may stand for: a line of aliases of aliases stands for more than a memory holds."""
+
+
 class _Loader(_Safe):
     """PyYAML's safe one, with the numbers of YAML 1.2 and of JSON, without dates, and with each key once, as text.
 
@@ -60,5 +64,37 @@ _Loader.add_implicit_resolver(
 
 
 def load_yaml(text: str) -> Any:
-    """The plain data of a text. Raises yaml.YAMLError."""
-    return yaml.load(text, _Loader)
+    """The plain data of a text. Raises yaml.YAMLError, also for what has no end or would fill the memory."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_size(node, {})
+        return loader.construct_document(node)
+    except RecursionError as error:
+        raise yaml.MarkedYAMLError(problem="it is nested too deeply") from error
+    # A number of more than 4,300 digits, as Python has it.
+    except ValueError as error:
+        raise yaml.MarkedYAMLError(problem=str(error)) from error
+    finally:
+        loader.dispose()
+
+
+def _check_size(node: Any, sizes: dict[int, int]) -> int:
+    """How many values a node stands for, each alias counted as all that it repeats.
+
+    Raises yaml.YAMLError for one inside itself, and for more than `MOST`.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in sizes:
+        sizes[id(node)] = 0
+        of_mapping = isinstance(node, yaml.MappingNode)
+        inside = [one for pair in node.value for one in pair] if of_mapping else node.value
+        sizes[id(node)] = 1 + sum(_check_size(one, sizes) for one in inside)
+        if sizes[id(node)] > MOST:
+            raise yaml.MarkedYAMLError(problem="its aliases repeat too much", problem_mark=node.start_mark)
+    elif not sizes[id(node)]:
+        raise yaml.MarkedYAMLError(problem="it has an alias inside of what it repeats", problem_mark=node.start_mark)
+    return sizes[id(node)]

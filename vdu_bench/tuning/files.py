@@ -14,6 +14,7 @@ import yaml
 
 from vdu_bench.errors import UserError
 from vdu_bench.files import write_atomically
+from vdu_bench.plain_json import parsed
 from vdu_bench.tasks.tuning import TuningCost
 from vdu_bench.tuning.judging import Judged
 from vdu_bench.tuning.space import plain_space
@@ -52,7 +53,7 @@ def write_found(found: Found, out: Path) -> list[Path]:
 def write_all(folder: Path) -> Path:
     """Make `ALL` of the chosen settings that are in a folder; returns it."""
     try:
-        found = [json.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
+        found = [parsed(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
         text = settings_yaml([one for one in found if one["chosen"] is not None])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder} has a .json file that no search wrote; move it away") from error

@@ -174,3 +174,29 @@ def test_names_are_told_apart_by_their_network(tiny_pipeline: Path, tmp_path: Pa
     model, _ = load(tmp_path / "one.pt", tiny_pipeline)
     assert torch.equal(model.denoiser.get_parameter(K), -state[K])
     assert not torch.equal(draw(model), draw(load_model(tiny_pipeline, "text_to_image")))
+
+
+def test_states_without_an_end_are_refused(base: Path, tmp_path: Path) -> None:
+    shared: dict[str, Any] = {"weight": torch.ones(1)}
+    for _ in range(40):
+        shared = {"one": shared, "two": shared}
+    around: dict[str, Any] = {}
+    around["again"] = around
+    for name, content in {"shared": shared, "around": around, "inside": {"model": shared, "epoch": 1}}.items():
+        torch.save(content, tmp_path / f"{name}.pt")
+        with pytest.raises(UserError, match="mappings in mappings without an end"):
+            load(tmp_path / f"{name}.pt", base, "unconditional")
+
+
+def test_a_head_that_is_nested_deeply_is_one_line(base: Path, tmp_path: Path) -> None:
+    head = b'{"a":' + b"[" * 100_000
+    (tmp_path / "deep.safetensors").write_bytes(len(head).to_bytes(8, "little") + head)
+    with pytest.raises(UserError, match=r"deep.safetensors cannot be read"):
+        load(tmp_path / "deep.safetensors", base, "unconditional")
+
+
+@pytest.mark.parametrize("name", ["model_index.json", "scheduler/scheduler_config.json", "unet/config.json"])
+def test_configurations_that_are_nested_deeply_are_one_line(base: Path, name: str) -> None:
+    (base / name).write_text('{"_class_name":' + "[" * 100_000)
+    with pytest.raises(UserError, match=r"no readable|cannot be read"):
+        load_model(base, "unconditional")

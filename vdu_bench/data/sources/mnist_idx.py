@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vdu_bench.bounded import gunzip
 from vdu_bench.data.source import DataSource, Download, OfficialSource
 from vdu_bench.errors import UserError
 from vdu_bench.spec import PositiveInt
@@ -24,6 +24,8 @@ SPELLINGS = ("{part}-{kind}-idx{rank}-ubyte", "{part}-{kind}.idx{rank}-ubyte")
 IMAGES, LABELS = ("images", 3), ("labels", 1)
 UNSIGNED_BYTE = 8
 GZIP = b"\x1f\x8b"
+MOST = 1 << 31
+"""So many bytes a file unpacks to at most; the largest of this format that is known has a quarter of that."""
 
 
 OTHERS = ("fashion", "kmnist", "kuzushiji", "emnist", "qmnist", "notmnist")
@@ -150,7 +152,7 @@ def read_idx(file: Path, rank: int) -> NDArray[np.uint8]:
     try:
         content = file.read_bytes()
         if content.startswith(GZIP):
-            content = gzip.decompress(content)
+            content = gunzip(content, MOST)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{file} cannot be read; is it cut short? ({error})") from error
     head = 4 + 4 * rank

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from vdu_bench.engine.grids import IMAGES
 from vdu_bench.engine.store import MANIFEST, Artifact, Store
 from vdu_bench.errors import UserError
+from vdu_bench.plain_json import parsed
 from vdu_bench.records import Record
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.writing import filling, writing_to
@@ -89,7 +90,7 @@ def _readings(images: Artifact, record: Record, store: Store) -> Artifact | None
     judge = None if (found := store.at("judge", record.stages["judge"])) is None else found.digest
     for manifest in sorted((store.root / "readings").glob(f"*/{MANIFEST}")):
         try:
-            told = json.loads(manifest.read_text(encoding="utf-8"))
+            told = parsed(manifest.read_bytes())
             if told["spec"]["images"] == images.digest and judge in (None, told["spec"]["judge"]):
                 return store.at("readings", told["hash"])
         except (OSError, ValueError, KeyError, TypeError):

@@ -23,6 +23,7 @@ from vdu_bench.models.pipelines.pipeline_files import CONFIG
 from vdu_bench.models.pipelines.schedule import check_denoiser
 from vdu_bench.models.selection import Selection, selected_parameters
 from vdu_bench.models.specs import NOISE
+from vdu_bench.plain_json import parsed
 
 INPUTS = (
     *("class_embed_type", "num_class_embeds", "addition_embed_type", "encoder_hid_dim_type"),
@@ -141,7 +142,7 @@ def _check_header(file: Path, model: DiffusionModel, source: str) -> None:
 def _check_beside(file: Path, model: DiffusionModel, source: str) -> None:
     """Raise UserError where the configuration beside a file of weights is of another network than the model's."""
     try:
-        config = json.loads(file.read_text(encoding="utf-8-sig"))
+        config = parsed(file.read_bytes())
     except (OSError, ValueError):
         return
     if not isinstance(config, dict) or config.get("_class_name") != type(model.denoiser).__name__:

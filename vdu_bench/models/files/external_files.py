@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from vdu_bench.models.pipelines.pipeline_files import (
 from vdu_bench.models.pipelines.registry import pipelines_of
 from vdu_bench.models.pipelines.schedule import check_denoiser, check_noise, scheduler_config
 from vdu_bench.models.specs import ModelKind, takes_prompts
+from vdu_bench.plain_json import parsed
 from vdu_bench.spec import digest_of
 
 Form = Literal["pipeline", "unet", "text_encoder", "parts", "file"]
@@ -142,7 +142,7 @@ def _in_index(file: Path) -> bool:
     """Whether an index beside a file names it as one of the shards of a network."""
     for index in file.parent.glob("*.index*.json"):
         try:
-            if file.name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values():
+            if file.name in parsed(index.read_bytes())["weight_map"].values():
                 return True
         # A damaged index tells nothing.
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -277,7 +277,7 @@ def _check_unet(config: Path, source: str, kind: ModelKind) -> None:
         raise UserError(f"{source} has the weights of a network without a readable config.json of diffusers")
     if found not in (networks := sorted({facts.network for facts in pipelines_of(kind)})):
         raise UserError(f"{source} is a {found}, and the task's model has a {' or a '.join(networks)}")
-    check_denoiser(json.loads(config.read_text(encoding="utf-8-sig")), source)
+    check_denoiser(parsed(config.read_bytes()), source)
 
 
 def _nothing(folder: Path) -> str:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from vdu_bench.errors import UserError, in_short
 from vdu_bench.extras import install
 from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.plain_json import parsed
 
 ADAPTER = "external"
 METADATA = "lora_adapter_metadata"
@@ -160,7 +161,7 @@ def _header(file: Path, prefixed: bool, source: str, alphas: bool) -> dict[str, 
     if METADATA in header or alphas or not beside.is_file():
         return header
     try:
-        config = json.loads(beside.read_text(encoding="utf-8"))
+        config = parsed(beside.read_bytes())
         if config.get("use_dora") or config.get("peft_type", "LORA") != "LORA":
             raise UserError(f"{source}: its adapter_config.json is of another adapter than a plain LoRA: {FUSE}")
         found = {key: config[key] for key in OF_PEFT if config.get(key) is not None}

@@ -34,6 +34,15 @@ WHOLE = {
 """Keys of a training's state under which whole networks stand."""
 
 
+MOST_VALUES = 200_000
+DEEPEST = 50
+"""So many values, and mappings in mappings, no state of a training has."""
+
+
+class Endless(Exception):
+    """A tree of mappings that has no end, or as good as none."""
+
+
 def read_state(file: Path, source: str) -> tuple[dict[str, Tensor], str]:
     """The tensors of a file by name, and in words which part of it they are; empty where they are all of it.
 
@@ -55,8 +64,11 @@ def read_state(file: Path, source: str) -> tuple[dict[str, Tensor], str]:
     # Whatever the library makes of a damaged or a hostile file.
     except Exception as error:
         raise unread_pickle(source, file.name, error) from error
-    content, part = _unwrapped(content, source)
-    state = dict(_flat(content))
+    try:
+        content, part = _unwrapped(content, source)
+        state = dict(_flat(content))
+    except Endless as error:
+        raise UserError(f"{source} holds mappings in mappings without an end, and no state dict") from error
     for name, value in state.items():
         if not isinstance(value, Tensor):
             raise UserError(f"{source} is no state dict: {name} is a {type(value).__name__}, and no tensor")
@@ -98,12 +110,23 @@ def _is_state(value: Any) -> bool:
     return isinstance(value, Mapping) and bool(value) and all(isinstance(leaf, Tensor) for _, leaf in _flat(value))
 
 
-def _flat(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
+def _flat(tree: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Each value by the keys that lead to it. Raises Endless."""
+    waiting = [("", 0, iter(tree.items()))]
+    seen = 0
+    while waiting:
+        prefix, depth, rest = waiting[-1]
+        for key, value in rest:
+            seen += 1
+            # One mapping in many places, each of which may be in many places, takes no room in a file.
+            if seen > MOST_VALUES or depth > DEEPEST:
+                raise Endless
+            if isinstance(value, Mapping):
+                waiting.append((f"{prefix}{key}.", depth + 1, iter(value.items())))
+                break
             yield f"{prefix}{key}", value
+        else:
+            waiting.pop()
 
 
 def placed(name: str, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, str] | None:

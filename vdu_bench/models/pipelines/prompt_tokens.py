@@ -32,7 +32,11 @@ def most_tokens(tokenizer: CLIPTokenizer, config: CLIPTextConfig) -> int:
 def check_lengths(prompts: Sequence[str], folder: Path, source: str | Path) -> None:
     """Raise UserError for a prompt that the pipeline in `folder` cannot take, without reading any weights."""
     tokenizer = read_tokenizer(folder, source)
-    config = CLIPTextConfig.from_pretrained(folder / "text_encoder", local_files_only=True)
+    try:
+        config = CLIPTextConfig.from_pretrained(folder / "text_encoder", local_files_only=True)
+    # Whatever the library makes of a damaged file.
+    except Exception as error:
+        raise UserError(f"{source}: the text encoder's config.json cannot be read ({in_short(error)})") from error
     tokens_of(prompts, tokenizer, most_tokens(tokenizer, config))
 
 

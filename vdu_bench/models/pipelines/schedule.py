@@ -13,6 +13,7 @@ from typing import Any
 
 from vdu_bench.errors import UserError, in_short
 from vdu_bench.models.pipelines.pipeline_files import CONFIG, INDEX, SCHEDULER, component_file
+from vdu_bench.plain_json import parsed
 
 TAKEN = (
     *("DDIMInverseScheduler", "DDIMParallelScheduler", "DDIMScheduler", "DDPMParallelScheduler", "DDPMScheduler"),
@@ -96,7 +97,7 @@ def check_unlabelled(config: Mapping[str, Any], source: str | Path) -> None:
 def _read(file: Path, source: str | Path) -> dict[str, Any]:
     what = "scheduler" if file.name == SCHEDULER else file.name
     try:
-        config = json.loads(file.read_text(encoding="utf-8-sig"))
+        config = parsed(file.read_bytes())
     except (OSError, ValueError) as error:
         raise UserError(f"{source}: the {what} cannot be read ({in_short(error)})") from error
     if not isinstance(config, dict):
@@ -107,7 +108,7 @@ def _read(file: Path, source: str | Path) -> dict[str, Any]:
 def _named_by_index(folder: Path) -> str | None:
     """The scheduler's class as the pipeline's index has it; None where it has none."""
     try:
-        return str(json.loads((folder / INDEX).read_text(encoding="utf-8-sig"))["scheduler"][1])
+        return str(parsed((folder / INDEX).read_bytes())["scheduler"][1])
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

@@ -10,6 +10,7 @@ from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from vdu_bench.errors import UserError, flat
 from vdu_bench.measured import Schema
+from vdu_bench.tasks.yaml_text import load_yaml
 from vdu_bench.wrong_values import in_words
 
 
@@ -75,7 +76,7 @@ class Publication(Schema):
 def read_publication(file: Path) -> Publication:
     """One file. Raises UserError, naming it and the key, for anything that is no publication of this schema."""
     try:
-        return Publication.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        return Publication.model_validate(load_yaml(file.read_text(encoding="utf-8")))
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_folders import picture
 from miniatures import FISH, pictures, write_mnist, write_parquet
 
 from vdu_bench.data.catalog import load_data
@@ -90,6 +91,21 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, damage, words: str) -> Non
     with pytest.raises(UserError, match=words) as caught:
         HubDataset(id="me/data").load(tmp_path)
     assert str(root) in str(caught.value)
+
+
+@needs_datasets
+def test_a_row_that_names_a_file_has_no_image(tmp_path: Path) -> None:
+    """Whoever wrote the data set would have the files of whoever reads it put into it."""
+    from datasets import ClassLabel, Dataset, Features, Image
+
+    secret = picture(tmp_path / "secret.png", 0, size=(28, 28), mode="L")
+    root = tmp_path / "me" / "data"
+    write_pair(root)
+    features = Features({"image": Image(), "label": ClassLabel(names=["a", "b"])})
+    rows = {"image": [str(secret), str(secret)], "label": [0, 1]}
+    Dataset.from_dict(rows, features=features).to_parquet(str(root / "train-0.parquet"))
+    with pytest.raises(UserError, match=r"row 0 of .* names a file in place of an image"):
+        HubDataset(id="me/data").load(tmp_path)
 
 
 def write_pair(root: Path, labels: np.ndarray | None = None, side: int = 28, second: int | None = None) -> None:

@@ -101,7 +101,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "an image that is elsewhere": (
         lambda file: _change(file, "image", {"bytes": None, "path": "nowhere.png"}),
-        "row 1 of .* is damaged",
+        "row 1 of .* names a file in place of an image",
     ),
     "sixteen bits": (lambda file: _change(file, "image", {"bytes": _deep(), "path": None}), "more than 8 bits"),
     "a pointer": (

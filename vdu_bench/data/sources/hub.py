@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,12 +73,13 @@ class HubDataset(HubFiles):
         rows = _stream(files)
         image_column, label_column = (only_column(files[0], rows.features, kind) for kind in ("Image", "ClassLabel"))
         names = self.classes or tuple(rows.features[label_column].names)
+        rows = _undecoded(rows, image_column)
         # Decoded into the place they stay in: a list of them would be the whole data set once more.
         pixels: Any = None
         labels = torch.empty(count, dtype=torch.int64)
         for position, row in enumerate(_whole(rows, self.id, files)):
             where = f"{self.id}: row {position} of {files[0].parent}"
-            image = _pixels(row[image_column], self.mode, where)
+            image = _pixels(_picture(row[image_column], where), self.mode, where)
             if pixels is None:
                 pixels = np.empty((count, *image.shape), np.uint8)
                 if self.pad_to is not None and max(image.shape[1:]) > self.pad_to:
@@ -95,7 +97,7 @@ class HubDataset(HubFiles):
 
 
 def _whole(rows: Any, name: str, files: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """The rows. Raises UserError for the first that cannot be decoded."""
+    """The rows. Raises UserError for the first that cannot be read."""
     position = 0
     reading = iter(rows)
     while True:
@@ -103,10 +105,34 @@ def _whole(rows: Any, name: str, files: Sequence[Path]) -> Iterator[dict[str, An
             row = next(reading)
         except StopIteration:
             return
-        except Exception as error:  # whatever the libraries make of a damaged image
+        except Exception as error:  # whatever the libraries make of a damaged file
             raise UserError(f"{name}: row {position} of {files[0].parent} is damaged: {in_short(error)}") from error
         yield row
         position += 1
+
+
+def _undecoded(rows: Any, column: str) -> Any:
+    """The same rows with images as they lie in the file: `datasets` would open whatever path or address a row names."""
+    from datasets import Image
+
+    return rows.cast_column(column, Image(decode=False))
+
+
+def _picture(stored: Any, where: str) -> Any:
+    """The image of a row, turned as its camera was held. Raises UserError for one that is damaged or lies elsewhere."""
+    from PIL import Image, ImageOps
+
+    if stored is None or (stored["bytes"] is None and stored["path"] is None):
+        return None
+    if stored["bytes"] is None:
+        raise UserError(
+            f"{where} names a file in place of an image, and such files are not read: store the images themselves, or "
+            "name their folder as a data source (image_folder)"
+        )
+    try:
+        return ImageOps.exif_transpose(Image.open(BytesIO(stored["bytes"])))
+    except Exception as error:  # whatever the library makes of a damaged image
+        raise UserError(f"{where} is damaged: {in_short(error)}") from error
 
 
 def _pixels(image: Any, mode: str, where: str) -> NDArray[np.uint8]:

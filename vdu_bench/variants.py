@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from vdu_bench.errors import flat
 from vdu_bench.spec import digest_of
 
 PLAIN = re.compile(r"[A-Za-z0-9._-]{1,32}")
@@ -65,7 +66,7 @@ def row_name(name: str, changes: Mapping[str, Any], called: str = "") -> str:
     """The same for people: ``vdu[gamma=0.3, steps=60]``."""
     if called:
         return f"{name}[{called}]"
-    return f"{name}[{', '.join(f'{key}={_short(value)}' for key, value in changes.items())}]" if changes else name
+    return f"{name}[{', '.join(f'{flat(key)}={_short(value)}' for key, value in changes.items())}]" if changes else name
 
 
 def _short(value: Any) -> str:

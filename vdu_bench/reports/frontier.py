@@ -18,6 +18,7 @@ from rich.text import Text
 
 from vdu_bench.measured import Estimate
 from vdu_bench.records import Record
+from vdu_bench.reports.csv_text import guarded
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, leaderboards
 from vdu_bench.reports.tables.text import header, seeds_text, value_text
 from vdu_bench.variants import row_name
@@ -141,7 +142,7 @@ def frontier_csv(frontier: Frontier) -> str:
         for estimate in (point.forgetting, point.distance):
             numbers += [estimate.value, estimate.low, estimate.high]
         writer.writerow(
-            [frontier.board.variant, name, method, setting, "" if point.value is None else point.value]
+            [*map(guarded, (frontier.board.variant, name, method, setting, "" if point.value is None else point.value))]
             + [" ".join(map(str, point.row.seeds)), point.row.status]
             + ["" if math.isnan(number) else f"{number:.10g}" for number in numbers]
         )

@@ -15,7 +15,15 @@ from vdu_bench.reports.by_data.latex import to_latex
 from vdu_bench.reports.by_data.notes import cells_caption, data_caption, data_notes
 from vdu_bench.reports.by_data.parts import parts
 from vdu_bench.reports.by_data.table import Amount, DataRow, DataTable, data_tables
-from vdu_bench.reports.tables.render import markdown_cell, markdown_rows, markdown_text
+from vdu_bench.reports.csv_text import csv_text
+from vdu_bench.reports.tables.render import (
+    BREAK,
+    markdown_cell,
+    markdown_line,
+    markdown_list,
+    markdown_rows,
+    markdown_text,
+)
 from vdu_bench.reports.tables.text import settings_lines
 
 _WIDTH, _GAP = 120, 4
@@ -42,11 +50,12 @@ def render_data(records: Iterable[Record], form: str, settings: bool = False, re
 
 def to_markdown(tables: Iterable[DataTable], settings: bool = False) -> str:
     """A section for each task: caption, the table, in parts where it is too wide, and notes."""
-    texts = []
+    texts: list[str] = []
     for table in tables:
-        texts += [f"## {table.setup}, by how much data", f"{data_caption(table)} {cells_caption(table)}"]
+        head = (f"## {table.setup}, by how much data", f"{data_caption(table)} {cells_caption(table)}")
+        texts += map(markdown_line, head)
         texts += [_part(table, amounts) for amounts in parts(table, _WIDTH, lambda cell: len(cell.plain), _GAP)]
-        texts.append("\n".join(f"- {note}" for note in data_notes(table, settings)))
+        texts.append(markdown_list(data_notes(table, settings)))
     return "\n\n".join(texts) + "\n"
 
 
@@ -54,8 +63,8 @@ def _part(table: DataTable, amounts: list[Amount]) -> str:
     rows = table.rows_in(amounts)
     shown = {"method": [markdown_text(row.name) for row in rows]}
     for amount in amounts:
-        title = f"{amount.regime}<br>{images_text(table, amount)}"
-        shown[title] = ["<br>".join(map(markdown_cell, numbers(table, row, amount))) for row in rows]
+        title = f"{amount.regime}{BREAK}{images_text(table, amount)}"
+        shown[title] = [BREAK.join(map(markdown_cell, numbers(table, row, amount))) for row in rows]
     return markdown_rows(pd.DataFrame(shown))
 
 
@@ -70,7 +79,7 @@ def to_csv(tables: Iterable[DataTable], settings: bool = False) -> str:
         _csv_row(table, row, amount, settings) for table in tables for row in table.rows for amount in table.amounts
     ]
     frame = pd.DataFrame(rows).astype({"forget_images": "Int64", "snapshots": "Int64"})
-    return frame.to_csv(index=False, lineterminator="\n")
+    return csv_text(frame)
 
 
 def _csv_row(table: DataTable, row: DataRow, amount: Amount, settings: bool) -> dict[str, Any]:

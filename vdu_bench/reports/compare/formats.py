@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vdu_bench.errors import flat
 from vdu_bench.measured import Estimate
 from vdu_bench.reports.best import ON_SAME_UNITS
 from vdu_bench.reports.compare.differences import Compared, Difference
+from vdu_bench.reports.csv_text import guarded
 from vdu_bench.reports.screen import fits
 from vdu_bench.reports.tables.text import header, interval_text, seeds_text, value_text
 
@@ -55,15 +57,15 @@ def compared_markdown(found: Iterable[Compared], everything: bool = False) -> st
     """A section for each pair of rows."""
     import pandas as pd
 
-    from vdu_bench.reports.tables.render import markdown_table
+    from vdu_bench.reports.tables.render import markdown_line, markdown_list, markdown_table
     from vdu_bench.reports.tables.text import Cell
 
     parts = []
     for one in found:
         cells = [list(map(Cell, row)) for row in _rows(one, everything)]
-        parts += [f"## {_title(one)}", markdown_table(pd.DataFrame(cells, columns=list(HEADERS)))]
+        parts += [markdown_line(f"## {_title(one)}"), markdown_table(pd.DataFrame(cells, columns=list(HEADERS)))]
         if notes := _notes(one, everything):
-            parts.append("\n".join(f"- {note}" for note in notes))
+            parts.append(markdown_list(notes))
     return "\n\n".join([*parts, HOW]) + "\n"
 
 
@@ -78,10 +80,10 @@ def compared_csv(found: Iterable[Compared]) -> str:
             column, change = difference.column, difference.change
             numbers = (difference.left, difference.right, change.value, change.low, change.high)
             writer.writerow(
-                [pair.variant, pair.left, pair.right, column.name, column.unit, column.better]
+                [*map(guarded, (pair.variant, pair.left, pair.right, column.name, column.unit, column.better))]
                 + [" ".join(map(str, difference.seeds))]
                 + ["" if number != number else repr(number) for number in numbers]
-                + [difference.winner, change.method or change.reason]
+                + [difference.winner, guarded(change.method or change.reason)]
             )
     return text.getvalue()
 
@@ -121,7 +123,7 @@ def _row(difference: Difference) -> list[str]:
 
 def _notes(one: Compared, everything: bool) -> list[str]:
     gaps = [
-        f"{difference.column.label}: {difference.change.reason}"
+        flat(f"{difference.column.label}: {difference.change.reason}")
         for difference in _shown(one, everything)
         if difference.change.reason
     ]

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vdu_bench.errors import flat
 from vdu_bench.measured import Estimate
 from vdu_bench.reports.gate.pairing import seeds_words
 from vdu_bench.reports.gate.verdicts import ALPHA, Comparison, Verdict
@@ -86,7 +87,7 @@ def sentence(verdict: Verdict) -> str:
     unit = f" {verdict.unit}" if verdict.unit else ""
     change = "gain" if verdict.kind == "better" else "loss"
     old, new = _number(verdict.old, verdict), _number(verdict.new, verdict)
-    return (
+    return flat(
         f"{verdict.label} {old} -> {new}{unit} over {seeds_words(verdict.seeds)}: "
         f"a {change} of {' '.join(_change(verdict))}, {verdict.tolerance} tolerated, {_certainty(verdict)}"
     )

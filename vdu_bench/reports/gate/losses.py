@@ -10,6 +10,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from vdu_bench.errors import flat
 from vdu_bench.measured import MetricFacts, Outcomes
 from vdu_bench.metrics.catalog import METRICS, metric_facts
 from vdu_bench.probes.catalog import PROBES, is_attack
@@ -165,7 +166,7 @@ def _with_values(pairs: Sequence[Pair], metric: str) -> tuple[list[Pair], list[N
             kept.append(pair)
             continue
         result = pair.new.metrics.get(metric)
-        reason = (result.estimate.reason or "no reason given") if result else "not measured"
+        reason = flat(result.estimate.reason or "no reason given") if result else "not measured"
         # That an attack no longer tells original and retrained model apart is about them, and no loss of this one's.
         worse = reason not in (NOTHING_TO_LEAK, THE_WRONG_WAY)
         lost.append(Notice(pair.new.cell_name, "metric", f"no {metric} any more: {reason}", worse=worse))

@@ -11,11 +11,12 @@ import pandas as pd
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.measured import Estimate
 from vdu_bench.records import Record
+from vdu_bench.reports.csv_text import csv_text
 from vdu_bench.reports.paper.cells import measured, published, row_title
 from vdu_bench.reports.paper.latex import to_latex
 from vdu_bench.reports.paper.published import Publication
 from vdu_bench.reports.paper.table import PaperClass, PaperTable, paper_tables
-from vdu_bench.reports.tables.render import markdown_table
+from vdu_bench.reports.tables.render import markdown_line, markdown_list, markdown_table
 from vdu_bench.reports.tables.text import Cell, best_text, header, settings_lines
 
 
@@ -56,12 +57,12 @@ def to_markdown(tables: Iterable[PaperTable]) -> str:
                         cells = [published(column, source, method) for method in rows]
                         shown[f"{place} {header(column.column)}, published [{source.marker}]"] = cells
         parts += [
-            f"## {table.scale.capitalize() or 'Unknown'} scale",
-            table.caption,
+            markdown_line(f"## {table.scale.capitalize() or 'Unknown'} scale"),
+            markdown_line(table.caption),
             markdown_table(pd.DataFrame(shown)),
         ]
         if table.notes:
-            parts.append("\n".join(f"- {note}" for note in table.notes))
+            parts.append(markdown_list(table.notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -87,7 +88,7 @@ def to_csv(tables: Sequence[PaperTable], settings: bool = False) -> str:
         for found in (found for group in table.data_sets for found in group.classes):
             numbers |= _csv_numbers(found, method, settings)
         rows.append(numbers)
-    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    return csv_text(pd.DataFrame(rows))
 
 
 def _csv_numbers(found: PaperClass, method: str, settings: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
+from vdu_bench.errors import flat
 from vdu_bench.reports.paper.cells import measured, published, row_title
 from vdu_bench.reports.paper.table import DataSet, PaperTable
 from vdu_bench.reports.screen import as_seen, best_number, shown_whole
@@ -17,7 +18,7 @@ from vdu_bench.reports.tables.text import ABSENT, DESTROYED, Cell, header
 def print_paper(tables: Iterable[PaperTable], console: Console) -> None:
     """Print each scale's tables, each cut where the console is too narrow; an interval stands under its value."""
     for table in tables:
-        title = f"{table.scale.capitalize() or 'Unknown'} scale"
+        title = flat(f"{table.scale.capitalize() or 'Unknown'} scale")
         caption = as_seen(table.caption.removeprefix(f"{title}: "), console)
         console.print(Text.assemble("\n", (title, "bold"), "  ", (caption, "dim")), soft_wrap=shown_whole(console))
         for group in table.data_sets:

@@ -12,6 +12,7 @@ import pandas as pd
 from vdu_bench.measured import MetricResult
 from vdu_bench.records import TUNING, Record
 from vdu_bench.reports.comparable import protocol_of
+from vdu_bench.reports.csv_text import csv_text
 from vdu_bench.reports.families import scales
 
 COLUMNS = (
@@ -51,7 +52,7 @@ def render_long(records: Iterable[Record], form: LongFormat, settings: bool = Fa
     protocol_of(records)
     frame = long_frame(records, settings)
     if form == "csv":
-        return frame.to_csv(index=False, lineterminator="\n")
+        return csv_text(frame)
     # 15 is the most that pandas writes; its default of 10 loses digits.
     return frame.to_json(orient="records", indent=1, double_precision=15) + "\n"
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any, get_args
 
+from vdu_bench.errors import flat
 from vdu_bench.measured import AtOwnCount, Axis, Better, Estimate, Gate, Group, Limit, MetricFacts
 from vdu_bench.records import Protocol, Record, Role, Status
 from vdu_bench.reports.best import BestGroup, Rivals, best_group
@@ -305,7 +306,7 @@ def _order(row: Row, columns: Sequence[Column], destroyed: bool) -> tuple[int, f
 def troubles(records: Sequence[Record]) -> list[str]:
     """A sentence for each cell that diverged or failed."""
     return [
-        f"{record.row}, seed {record.seeds.sample}: {record.status}: {record.reason or 'no reason given'}"
+        f"{record.row}, seed {record.seeds.sample}: {record.status}: {flat(record.reason) or 'no reason given'}"
         for record in records
         if record.status != "ok"
     ]
@@ -313,13 +314,13 @@ def troubles(records: Sequence[Record]) -> list[str]:
 
 def warnings(records: Sequence[Record]) -> list[str]:
     """What the records warn of, each once."""
-    return list(dict.fromkeys(warning for record in records for warning in record.warnings))
+    return list(dict.fromkeys(flat(warning) for record in records for warning in record.warnings))
 
 
 def device_of(record: Record) -> str:
     """The kind of device that a record was made on, such as ``cpu`` or a card's name; empty where it is not said."""
     device = str(record.environment.get("device") or "").partition(":")[0]
-    return str(record.environment.get("device_name") or device)
+    return flat(record.environment.get("device_name") or device)
 
 
 def machines(records: Iterable[Record]) -> list[str]:
@@ -339,7 +340,7 @@ def gaps(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
         for row in rows:
             estimate = row.estimates.get(column.name)
             if row.status == "ok" and estimate is not None and math.isnan(estimate.value):
-                methods.setdefault((column.shown, estimate.reason or "no reason given"), []).append(row.method)
+                methods.setdefault((column.shown, flat(estimate.reason or "no reason given")), []).append(row.method)
     labels: dict[tuple[str, str], list[str]] = {}
     for (label, reason), names in methods.items():
         labels.setdefault((", ".join(names), reason), []).append(label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vdu_bench.errors import flat
 from vdu_bench.reports.tables.leaderboard import Leaderboard
 from vdu_bench.reports.tables.text import seeds_text, settings_lines, tuning_text
 
@@ -26,7 +27,7 @@ def of_rows(board: Leaderboard, settings: bool = False) -> OfRows:
         settings: whether each row's settings are among it, where they are from, and what a search for them took.
     """
     told = {
-        "regime": [row.regime for row in board.rows],
+        "regime": [flat(row.regime) for row in board.rows],
         "seeds": [seeds_text(row.seeds) for row in board.rows],
         "status": [str(row.status) for row in board.rows],
     }
@@ -34,7 +35,7 @@ def of_rows(board: Leaderboard, settings: bool = False) -> OfRows:
     columns = {name: texts for name, texts in told.items() if name not in same}
     if settings:
         columns["settings"] = ["\n".join(settings_lines(row)) for row in board.rows]
-        columns["from"] = [row.settings_from for row in board.rows]
+        columns["from"] = [flat(row.settings_from) for row in board.rows]
         if any(row.tuning_cost for row in board.rows):
             columns["tuning"] = [tuning_text(row).replace(", ", "\n", 1) for row in board.rows]
     shared = ", ".join(f"{name} {text}" for name, text in same.items())

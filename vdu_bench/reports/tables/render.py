@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 from vdu_bench.errors import UserError, did_you_mean
 from vdu_bench.measured import Estimate
 from vdu_bench.records import TUNING, Record
+from vdu_bench.reports.csv_text import csv_text
 from vdu_bench.reports.limits import Excess
 from vdu_bench.reports.tables.fitting import A4, GAP, SMALL, fitted
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row, leaderboards
@@ -51,6 +53,13 @@ _LATEX = str.maketrans(
         FRONT: r"$\diamond$",
     }
 )
+
+BREAK = "<br>"
+"""Ends a line within a cell."""
+_LINE_ENDS = re.compile(r"\s*[\r\n]+\s*")
+# Only where HTML begins: "2 < 3" and "A & B" are read as they are.
+_HTML = re.compile(r"<(?!br>)(?=[A-Za-z/!?])|&(?=#|[A-Za-z]\w*;)")
+_WRITTEN = {"<": "&lt;", "&": "&amp;"}
 
 _COLUMN = ("name", "label", "unit", "better")
 """What JSON says of a column."""
@@ -91,12 +100,17 @@ def to_markdown(boards: Iterable[Leaderboard], settings: bool = False) -> str:
     """A section for each task: caption, the table of the main metrics, the table of the rest, notes."""
     parts = []
     for board in boards:
-        parts += [f"## {board.variant}", caption(board)]
+        parts += [markdown_line(text) for text in (f"## {board.variant}", caption(board))]
         frames, notes = _display_frames(board, settings)
         parts += [markdown_table(frame) for frame in frames]
         if notes:
-            parts.append("\n".join(f"- {note}" for note in notes))
+            parts.append(markdown_list(notes))
     return "\n\n".join(parts) + "\n"
+
+
+def markdown_list(notes: Iterable[str]) -> str:
+    """Notes of plain text as a list."""
+    return "\n".join(f"- {markdown_line(note)}" for note in notes)
 
 
 def markdown_table(frame: pd.DataFrame) -> str:
@@ -120,7 +134,12 @@ def markdown_cell(cell: Cell) -> str:
 def markdown_text(text: str) -> str:
     """Plain text for a cell of a Markdown table."""
     # A bar would end the cell, wherever it stands.
-    return text.replace("|", r"\|")
+    return markdown_line(text).replace("|", r"\|")
+
+
+def markdown_line(text: str) -> str:
+    """Plain text for one line of Markdown: what HTML would be seen there as it is written. `BREAK` stays one."""
+    return _HTML.sub(lambda found: _WRITTEN[found[0]], _LINE_ENDS.sub(" ", text))
 
 
 def to_csv(boards: Iterable[Leaderboard], settings: bool = False) -> str:
@@ -153,7 +172,7 @@ def to_csv(boards: Iterable[Leaderboard], settings: bool = False) -> str:
                 | numbers
             )
     frame = pd.DataFrame(rows).astype({"forget_images": "Int64"})
-    return frame.to_csv(index=False, lineterminator="\n")
+    return csv_text(frame)
 
 
 def to_latex(boards: Iterable[Leaderboard], settings: bool = False) -> str:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vdu_bench.errors import flat
 from vdu_bench.measured import Better, Estimate
 from vdu_bench.reports.comparable import compared
 from vdu_bench.reports.tables.leaderboard import Column, Leaderboard, Row
@@ -66,7 +67,8 @@ def best_text(board: Leaderboard, method: str, metric: str) -> str:
 
 def settings_lines(row: Row) -> list[str]:
     """Such as ``gamma=0.3``, one for each setting that differs from the method's default."""
-    return [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in row.settings.items()]
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in row.settings.items()}
+    return [flat(f"{name}={text}") for name, text in texts.items()]
 
 
 def tuning_text(row: Row) -> str:
@@ -136,7 +138,7 @@ def limit_text(board: Leaderboard) -> str:
 
 def caption(board: Leaderboard) -> str:
     """What was to be forgotten and how it was measured, on one line."""
-    forget = f"Forget: {board.forget}{limit_text(board)}."
+    forget = f"Forget: {flat(board.forget)}{limit_text(board)}."
     if board.protocol is None:
         return f"{forget} No cell was measured."
     protocol = board.protocol
@@ -144,7 +146,7 @@ def caption(board: Leaderboard) -> str:
     name = settings.pop("name", "")
     details = ", ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in settings.items())
     sampler = f"{name} ({details})" if name and details else name or details
-    return (
+    return flat(
         f"{forget} Scale {protocol.scale}, protocol {protocol.version}, {protocol.samples:,} samples a cell, "
         f"{sampler}, {protocol.dtype}; judge {protocol.judge}; features of {protocol.extractor}. "
         "In brackets: 95 % intervals."

@@ -20,6 +20,7 @@ _SUSPECT = re.compile(
     rb"|\\[bf]|\\u(?:00[0189]|007f|202[a-e]|206[6-9])",
     re.IGNORECASE,
 )
+_LINE_ENDS = re.compile(r"\s*[\r\n]+\s*")
 INSTEAD = "?"
 """What stands in the place of a control character."""
 
@@ -41,6 +42,17 @@ def parsed(content: bytes) -> Any:
     Python's own reader raises RecursionError there, which no reader of a damaged file looks out for.
     """
     return from_json(content.removeprefix(BOM_UTF8))
+
+
+def printable(text: object) -> str:
+    """Text with `INSTEAD` in the place of each control character but tabs and the ends of lines."""
+    # A carriage return alone has what follows it written over the line.
+    return _CONTROL.sub(INSTEAD, str(text)).replace("\r\n", "\n").replace("\r", INSTEAD)
+
+
+def printable_line(text: object) -> str:
+    """The same on one line: what begins a line is a command to some programs that read it, as in CI."""
+    return _LINE_ENDS.sub(" ", printable(text))
 
 
 def in_json(value: Any, most: int = 60) -> str:

@@ -54,6 +54,7 @@ from vdu_bench.cli.tune import tuning
 from vdu_bench.debugging import debugging, without_debug
 from vdu_bench.errors import UserError
 from vdu_bench.launch import rank
+from vdu_bench.plain_json import printable, printable_line
 from vdu_bench.writing import FULL, MEND
 
 # What every mistake in the arguments derives from, in typer's own copy of click as in the older separate one.
@@ -298,14 +299,14 @@ def main() -> None:
     except USAGE_ERROR as error:
         reword(error)
         if (file := blamed(error)) is not None:
-            typer.echo(f"vdu-bench: {file}: {error.format_message()}", err=True)
+            typer.echo(f"vdu-bench: {file}: {printable(error.format_message())}", err=True)
         else:
             error.show()
         status = 2
     except UserError as error:
         if debugging():
             traceback.print_exception(error)
-        typer.echo(f"vdu-bench: {error}", err=True)
+        typer.echo(f"vdu-bench: {printable_line(error)}", err=True)
         status = 2
     except SystemExit as error:
         # Nothing of the suite ends the process in the middle of a command: it was a plug-in, or a library under it.

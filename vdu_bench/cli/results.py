@@ -10,6 +10,7 @@ import typer
 from vdu_bench.cli.completion import complete_metrics, complete_tasks
 from vdu_bench.cli.options import NewRecords, Quiet, ReferenceOption, StoreOption, Tolerances, names_in, store_at
 from vdu_bench.errors import UserError
+from vdu_bench.plain_json import printable
 
 results = typer.Typer()
 
@@ -297,4 +298,4 @@ def bless(
 
 def _warn(line: str) -> None:
     """To standard error, also where --quiet is given: standard output is the names of the files."""
-    typer.echo(line, err=True)
+    typer.echo(printable(line), err=True)

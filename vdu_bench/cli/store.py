@@ -10,6 +10,7 @@ import typer
 
 from vdu_bench.cli.options import StoreOption, store_at
 from vdu_bench.errors import UserError
+from vdu_bench.plain_json import printable_line
 
 storing = typer.Typer(no_args_is_help=True, help="Look after the store, where stages are kept for reuse.")
 
@@ -35,7 +36,7 @@ def ls(
         line = (
             f"{artifact.kind:15} {artifact.address[:12]} {_sized(artifact.size):>9}  {date}  {told[artifact.address]}"
         )
-        typer.echo(line.rstrip())
+        typer.echo(printable_line(line.rstrip()))
 
 
 @storing.command("du")
@@ -54,7 +55,7 @@ def du(store: StoreOption = None) -> None:
         if places:
             rows.append((name, len(places), sum(map(size_of, places))))
     for name, count, size in rows:
-        typer.echo(f"{name:15} {count:6} {_sized(size):>9}")
+        typer.echo(f"{printable_line(name):15} {count:6} {_sized(size):>9}")
     typer.echo(f"{'all':15} {sum(row[1] for row in rows):6} {_sized(sum(row[2] for row in rows)):>9}  {root}")
 
 
@@ -98,7 +99,9 @@ def gc(
         except OSError as error:
             raise UserError(f"cannot remove {place}: {error.strerror}") from error
         gone += size if removed or not yes else 0
-        typer.echo(f"{name}  {_sized(size)}" + ("" if removed or not yes else "  (in the making, and left)"))
+        typer.echo(
+            f"{printable_line(name)}  {_sized(size)}" + ("" if removed or not yes else "  (in the making, and left)")
+        )
     done = "removed" if yes else "would go; --yes removes them"
     typer.echo(f"{len(places)} of them, {_sized(gone)}: {done}" if places else "nothing may go")
 

@@ -23,6 +23,7 @@ from vdu_bench.cli.options import (
     tasks_named,
 )
 from vdu_bench.errors import UserError
+from vdu_bench.plain_json import printable_line
 
 tuning = typer.Typer()
 
@@ -100,7 +101,9 @@ def tune(
     for search, found in run_searches(searches, jobs, store_at(store, progress), progress, plugin or []):
         if isinstance(found, Broken):
             failed.append(search.name)
-            typer.echo(f"vdu-bench: {found}; once that is mended, the same command goes on from here", err=True)
+            typer.echo(
+                f"vdu-bench: {printable_line(found)}; once that is mended, the same command goes on from here", err=True
+            )
         else:
             _print(search.name, found, out)
     if failed:
@@ -115,4 +118,4 @@ def _print(name: str, found: Any, out: Path) -> None:
         typer.echo(f"  {found.objective} {chosen.objective:.1f}{distance}: {settings}")
         typer.echo(f"  {out / found.task.name / found.method}.yaml")
     if found.remark:
-        typer.echo(f"  {found.remark}")
+        typer.echo(f"  {printable_line(found.remark)}")

@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 
 from tqdm import tqdm
 
+from vdu_bench.plain_json import printable
+
 
 class Phases:
     """One bar at a time, which says what goes on: the main work, or a phase of it.
@@ -72,13 +74,15 @@ class Progress:
     def say(self, line: str) -> None:
         """One line, above a bar that may be running."""
         if not self._quiet:
-            tqdm.write(line, file=sys.stderr)
+            tqdm.write(printable(line), file=sys.stderr)
 
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
         """A bar over `total` units; the function it gives moves it on by so many."""
         # None lets tqdm decide by whether standard error is a terminal.
-        with tqdm(total=total, desc=label, leave=False, file=sys.stderr, disable=True if self._quiet else None) as bar:
+        with tqdm(
+            total=total, desc=printable(label), leave=False, file=sys.stderr, disable=True if self._quiet else None
+        ) as bar:
 
             def advance(n: int) -> None:
                 bar.update(n)

@@ -18,6 +18,7 @@ from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import UserError, warn
 from vdu_bench.models.files.external import load_external
 from vdu_bench.models.files.sameness import not_finite, unchanged
+from vdu_bench.plain_json import printable_line
 from vdu_bench.records import Timings
 
 
@@ -50,11 +51,11 @@ def external(shop: Workshop, cell: Cell, checkpoint: External) -> Unlearned:
     known = shop.known(stage)
     artifact = shop.get(stage)
     facts = artifact.facts
-    own = facts["own"]
+    own = printable_line(facts["own"])
     if not known:
         shop.progress.say(f"{task.name}/{cell.method}: {own}")
     # Judged as it is all the same, since it was asked for; but nobody is to take it for a method that failed.
-    cautions = [line for line in (facts["unchanged"], facts["not_finite"], files.remark) if line]
+    cautions = [printable_line(line) for line in (facts["unchanged"], facts["not_finite"], files.remark) if line]
     for line in cautions:
         warn(f"{cell.method}: {line}")
     told = [*([own] if files.form == "file" else []), *cautions]

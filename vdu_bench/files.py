@@ -6,6 +6,8 @@ import errno
 import hashlib
 import json
 import os
+import secrets
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,8 +21,9 @@ from vdu_bench.plain_json import parsed
 def replacing(file: Path) -> Iterator[Path]:
     """A place beside `file` to write to, which takes its name when all went well; makes the folder. Raises OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    # The process id keeps two runs that share a folder out of each other's temporary file.
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    # Nobody can guess the name, and what was put there in advance, such as a link to a file elsewhere, is not opened.
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666))
     try:
         yield temporary
         os.replace(temporary, file)
@@ -37,11 +40,11 @@ def write_atomically(file: Path, content: bytes) -> Path:
 
 def require_writable(folder: Path, option: str) -> None:
     """Make a folder, and see that it takes a file. Raises UserError, naming the option that named it, where not."""
-    probe = folder / f".write-test-{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        # Under a name that nobody can have put a link at.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise UserError(f"cannot write to {option} {folder}: {error.strerror}") from error
 

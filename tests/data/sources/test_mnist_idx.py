@@ -133,3 +133,10 @@ def test_padding_is_even_and_black(size: int, top: int, bottom: int) -> None:
 def test_no_padding_to_less() -> None:
     with pytest.raises(ValueError, match="28 x 28"):
         padded(torch.zeros(1, 1, 28, 28, dtype=torch.uint8), 16)
+
+
+def test_a_zipped_file_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vdu_bench.data.sources.mnist_idx.MOST", 5000)
+    (tmp_path / "images.gz").write_bytes(gzip.compress(bytes(5001)))
+    with pytest.raises(UserError, match="unpacks to more than 5,000 bytes"):
+        read_idx(tmp_path / "images.gz", 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -271,3 +272,23 @@ def test_other_adapters_are_called_by_their_names(
     save_file(matrices | biases, file)
     with pytest.raises(UserError, match="cannot be put onto the base as a LoRA"):
         load(file, tiny_pipeline)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what is mapped")
+@pytest.mark.parametrize("prefixed", [True, False])
+def test_nothing_holds_the_copy_of_a_lora_when_it_is_removed(
+    prefixed: bool, lora: Callable[..., Path], tiny_pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows removes no file that is mapped."""
+    mapped: list[str] = []
+
+    class Looking(tempfile.TemporaryDirectory):
+        def __exit__(self, *error: object) -> None:
+            lines = Path("/proc/self/maps").read_text().splitlines()
+            mapped.append(next((line for line in lines if self.name in line), ""))
+            super().__exit__(*error)
+
+    folder = lora(prefixed=prefixed)
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", Looking)
+    load(folder, tiny_pipeline)
+    assert mapped == [""]

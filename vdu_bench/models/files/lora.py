@@ -82,20 +82,23 @@ def fuse_lora(base: Any, state: dict[str, Tensor], file: Path, source: str) -> s
     networks = {"unet": pipeline.unet, "text_encoder": pipeline.text_encoder}
     try:
         # Matrices are initialised before they are filled; the global generator is set aside for that.
-        with torch.random.fork_rng(devices=[]), _silent_diffusers(), tempfile.TemporaryDirectory() as folder:
+        # What Windows cannot remove, since an error's traceback holds it, stays for the system to clear away.
+        scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        with torch.random.fork_rng(devices=[]), _silent_diffusers(), scratch as folder:
             # Written again under its plain names: the scale is in a file's header, which a state dict has not.
             save_file(
                 {name: value.contiguous() for name, value in state.items()}, Path(folder) / "l.safetensors", header
             )
             where = {"weight_name": "l.safetensors", "use_safetensors": True, "local_files_only": True}
             if prefixed:
-                state, _ = pipeline.lora_state_dict(folder, **where)
+                # Copied, so that nothing holds the file when its folder is removed.
+                state = {name: value.clone() for name, value in pipeline.lora_state_dict(folder, **where)[0].items()}
                 pipeline.load_lora_weights(folder, adapter_name=ADAPTER, **where)
             else:
                 pipeline.unet.load_lora_adapter(folder, prefix=None, adapter_name=ADAPTER, **where)
                 state = {f"unet.{name}": value for name, value in state.items()}
             landed = {
-                f"{network}.{name.replace(f'.{ADAPTER}.', '.')}": value.detach()
+                f"{network}.{name.replace(f'.{ADAPTER}.', '.')}": value.detach().clone()
                 for network, module in networks.items()
                 for name, value in module.named_parameters()
                 if ".lora_" in name

@@ -45,4 +45,5 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         return None
     with safe_open(file, framework="pt") as archive:
         facts = json.loads(archive.metadata()["facts"])
-        return Checkpoint(facts, {key: archive.get_tensor(key) for key in archive.keys()})  # noqa: SIM118
+        # Copied, so that nothing holds the file: Windows replaces none that is mapped, and the next state does that.
+        return Checkpoint(facts, {key: archive.get_tensor(key).clone() for key in archive.keys()})  # noqa: SIM118

@@ -18,7 +18,7 @@ class UserError(Exception):
 
 
 class NoRoom(UserError):
-    """The store, or the disk that it is on, takes no more: no cell can be made after it."""
+    """The store, or the disk that it is on, takes no more, or has no locks: no cell can be made after it."""
 
 
 class NotFetched(UserError):

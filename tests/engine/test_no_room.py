@@ -58,7 +58,7 @@ def test_a_store_that_is_read_only_is_said_when_one_more_is_needed(
     def closed(self: Any, *_: Any, **__: Any) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(self.lock_file))
 
-    monkeypatch.setattr("vdu_bench.engine.store.FileLock.acquire", closed)
+    monkeypatch.setattr("filelock.FileLock.acquire", closed)
     assert not store.build("base", {"a": 1}, lambda _: {})[1], "what is there is read"
     with pytest.raises(NoRoom, match="cannot write to the store"):
         store.build("base", {"a": 2}, lambda _: {})

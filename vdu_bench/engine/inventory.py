@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from vdu_bench.engine.locks import acquired
 from vdu_bench.engine.store import MANIFEST
 from vdu_bench.errors import UserError
 from vdu_bench.plain_json import parsed
@@ -194,18 +195,23 @@ def _stages(artifact: Kept) -> set[str]:
 
 
 def remove(folder: Path) -> bool:
-    """Remove an artifact, or what is left of one; False where a process is making it just now. Raises OSError."""
+    """Remove an artifact, or what is left of one; False where a process is making it just now.
+
+    Raises OSError, and NoRoom where the store's file system has no locks.
+    """
     root, kind = folder.parent.parent, folder.parent.name
     lock = root / "locks" / f"{kind}-{folder.name.partition('.')[0]}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock, timeout=0):
-            # Renamed first: a kill in the middle of removing must not leave half of it under its name.
-            doomed = folder.with_name(f"{folder.name.partition('.')[0]}.damaged.removed")
-            if folder != doomed:
-                shutil.rmtree(doomed, ignore_errors=True)
-                folder.rename(doomed)
-            shutil.rmtree(doomed)
-    except Timeout:
+    own = FileLock(lock)
+    if not acquired(own, 0):
         return False
+    try:
+        # Renamed first: a kill in the middle of removing must not leave half of it under its name.
+        doomed = folder.with_name(f"{folder.name.partition('.')[0]}.damaged.removed")
+        if folder != doomed:
+            shutil.rmtree(doomed, ignore_errors=True)
+            folder.rename(doomed)
+        shutil.rmtree(doomed)
+    finally:
+        own.release()
     return True

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from safetensors import SafetensorError
 
+from vdu_bench.engine.locks import locked
 from vdu_bench.errors import NoRoom
 from vdu_bench.files import digest_of_file
 from vdu_bench.plain_json import parsed
@@ -76,7 +76,7 @@ class Store:
     Args:
         root: the folder; made when something is first written.
         shipped: artifact folders by address, used where the store itself has none.
-        say: called with a line when something is worth knowing (a damaged artifact).
+        say: called with a line when something is worth knowing (a damaged artifact, a lock that another process holds).
     """
 
     def __init__(
@@ -232,7 +232,7 @@ class Store:
         except OSError as error:
             # Nothing was read yet, so it comes from where the store lies.
             raise self._no_room(error.strerror) from error
-        with FileLock(folder / f"{kind}-{key[:32]}.lock"):
+        with locked(folder / f"{kind}-{key[:32]}.lock", self._say):
             yield
 
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
+from vdu_bench.engine.locks import acquired
 from vdu_bench.errors import UserError
 from vdu_bench.extras import install
 from vdu_bench.files import write_atomically
@@ -145,11 +146,9 @@ def opened(file: Path, about: Mapping[str, Any], space: Space, seed: int) -> Ite
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to {file.parent}: {error.strerror}") from error
-    lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise UserError(f"another process is tuning into {file}; wait for it, or name another --out") from error
+    lock = FileLock(file.with_name(f".{file.name}.lock"))
+    if not acquired(lock, 0, "--out"):
+        raise UserError(f"another process is tuning into {file}; wait for it, or name another --out")
     try:
         _mend(file)
         # Ours is the only process, so what is left of a killed one's lock holds nothing.

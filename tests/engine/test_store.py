@@ -95,6 +95,23 @@ def test_damage_is_noticed_named_and_mended(tmp_path: Path, damage) -> None:
     assert again.address[:12] in said[0]
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini", "Desktop.ini", "._data.txt"])
+def test_what_a_desktop_leaves_in_a_folder_is_no_damage(tmp_path: Path, name: str) -> None:
+    artifact, _ = Store(tmp_path).build("kind", SPEC, make)
+    for folder in (artifact.folder, artifact.folder / "inner"):
+        (folder / name).write_text("left")
+    found = Store(tmp_path).find("kind", SPEC)
+    assert found is not None
+    assert found.digest == artifact.digest
+    # An older manifest that names it is of a whole artifact too, though it is gone or changed meanwhile.
+    manifest = json.loads((artifact.folder / MANIFEST).read_text())
+    manifest["files"][f"inner/{name}"] = "0" * 64
+    (artifact.folder / MANIFEST).write_text(json.dumps(manifest))
+    assert Store(tmp_path).find("kind", SPEC) is not None
+    damage_bytes(artifact.folder)
+    assert Store(tmp_path).find("kind", SPEC) is None
+
+
 def test_looking_for_what_is_damaged_takes_nothing_away(tmp_path: Path) -> None:
     """Another process may look at it too, and be the one that makes it again."""
     store = Store(tmp_path)

@@ -236,9 +236,16 @@ class Store:
             yield
 
 
+def _is_clutter(name: str) -> bool:
+    """Whether a file's name is one that a desktop (Finder, Explorer) leaves in the folders that somebody looks at."""
+    last = name.rpartition("/")[2].casefold()
+    return last in (".ds_store", "thumbs.db", "desktop.ini") or last.startswith("._")
+
+
 def checksums(folder: Path) -> dict[str, str]:
-    """sha256 of every file below `folder` but the manifest, by relative name."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != MANIFEST)
+    """sha256 of every file below `folder` but the manifest and what desktops leave there, by relative name."""
+    found = (file for file in folder.rglob("*") if file.name != MANIFEST and not _is_clutter(file.name))
+    files = sorted(file for file in found if file.is_file())
     return {file.relative_to(folder).as_posix(): digest_of_file(file) for file in files}
 
 
@@ -249,8 +256,10 @@ def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
         artifact = Artifact(folder, manifest)
         if address(manifest["kind"], manifest["spec"]) != artifact.address:
             return None, "its manifest was changed"
-        expected, _ = dict(manifest["files"]), manifest["facts"]
-    except (OSError, ValueError, KeyError, TypeError):
+        # Older manifests may name what a desktop had left.
+        named, _ = manifest["files"], manifest["facts"]
+        expected = {name: digest for name, digest in named.items() if not _is_clutter(name)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None, "its manifest cannot be read"
     found = checksums(folder)
     for name in sorted({*expected, *found}):

@@ -26,6 +26,16 @@ from vdu_bench.registry import Entry, import_plugin
             "cannot write /results/a.json: No space",
         ),
         (OSError(errno.EROFS, os.strerror(errno.EROFS)), 2, "cannot write a file: Read-only"),
+        (
+            PermissionError(errno.EACCES, os.strerror(errno.EACCES), ".a.tmp", None, "/results/a.csv"),
+            2,
+            "no access to /results/a.csv: Permission denied; is it another account's, or open in another program?",
+        ),
+        (
+            PermissionError(errno.EPERM, os.strerror(errno.EPERM), "/results/a.csv"),
+            2,
+            "no access to /results/a.csv: Operation not permitted; is it",
+        ),
     ],
 )
 def test_the_command_says_what_ended_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -60,6 +61,10 @@ from vdu_bench.writing import FULL, MEND
 # What every mistake in the arguments derives from, in typer's own copy of click as in the older separate one.
 USAGE_ERROR: Any = typer.BadParameter.__base__
 INTERRUPTED = 130
+
+CLOSED = (errno.EACCES, errno.EPERM)
+"""What it says of a file that this process may not touch."""
+WHY_CLOSED = "is it another account's, or open in another program? Mend that, and run the same command again"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -322,9 +327,16 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except OSError as error:
-        if error.errno not in FULL:
+        # Of a file that was to take another's name, that name.
+        file = error.filename2 or error.filename
+        if error.errno in FULL:
+            typer.echo(f"vdu-bench: cannot write {file or 'a file'}: {error.strerror}; {MEND}", err=True)
+        elif error.errno in CLOSED and file:
+            if debugging():
+                traceback.print_exception(error)
+            typer.echo(f"vdu-bench: no access to {file}: {error.strerror}; {WHY_CLOSED}", err=True)
+        else:
             raise
-        typer.echo(f"vdu-bench: cannot write {error.filename or 'a file'}: {error.strerror}; {MEND}", err=True)
         status = 2
     except (KeyboardInterrupt, typer.Abort):  # older typers let Ctrl-C through, newer ones make it an Exit
         status = INTERRUPTED

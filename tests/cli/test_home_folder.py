@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from commands import cli
 
+from vdu_bench.api.place import store_at
+from vdu_bench.errors import UserError
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -67,3 +70,25 @@ def test_of_a_task_file(home: Path, tiny_file: Path, capsys: pytest.CaptureFixtu
         assert "tiny" in capsys.readouterr().out
     cli("run", "--task=~/none.yaml", "--methods", "original", code=2)
     assert str(home / "none.yaml") in capsys.readouterr().err
+
+
+def test_of_a_user_without_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container that is run under a number that no account has."""
+    pwd = pytest.importorskip("pwd", reason="Windows knows its users otherwise")
+
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    for name in ("HOME", "XDG_CACHE_HOME", "VDU_BENCH_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    cli("store", "du", code=2)
+    said = "there is no home folder to keep a store in: name one by --store or VDU_BENCH_STORE"
+    assert said in capsys.readouterr().err
+    with pytest.raises(UserError, match=said):
+        store_at(None)
+    monkeypatch.setenv("VDU_BENCH_STORE", str(tmp_path))
+    cli("store", "du")
+    assert store_at(None).root == tmp_path

@@ -264,10 +264,7 @@ def publish_run(
 
 
 def store_at(folder: Path | None, progress: Any) -> Any:
-    """The store of --store, or the user's own, with what ships in the package."""
-    from platformdirs import user_cache_path
+    """The store of --store, or the user's own, with what ships in the package. Raises UserError where there is none."""
+    from vdu_bench.api.place import store_at as at
 
-    from vdu_bench.engine.shipped import shipped_artifacts
-    from vdu_bench.engine.store import Store
-
-    return Store(folder or user_cache_path("vdu-bench"), shipped_artifacts(), progress.say)
+    return at(folder, progress.say)

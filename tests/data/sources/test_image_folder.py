@@ -335,6 +335,8 @@ def test_where_a_relative_folder_lies(tmp_path: Path) -> None:
     assert len(load("mine", tmp_path).train) == 28
     with pytest.raises(UserError, match=r"looked for below --data-dir, and none is given; write \./mine"):
         load("mine")
+    with pytest.raises(UserError, match="'?~no-such-user/mine"):
+        load("~no-such-user/mine")
 
 
 def test_the_stamp_follows_the_images_and_nothing_beside_them(tmp_path: Path) -> None:

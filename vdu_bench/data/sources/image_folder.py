@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -59,7 +60,8 @@ class ImageFolder(DataSource):
 
     def place(self, data_dir: Path | None) -> Path:
         """The folder itself. Raises UserError for a relative one where no data folder was named."""
-        folder = Path(self.folder).expanduser()
+        # Not Path's own, which raises where there is no such user.
+        folder = Path(os.path.expanduser(self.folder))
         if folder.is_absolute():
             return folder
         if data_dir is None:

@@ -51,7 +51,8 @@ def require_writable(folder: Path, option: str) -> None:
 
 def require_place(folder: Path, option: str) -> None:
     """`require_writable` as far as it can be told without making anything: by the nearest folder that is there."""
-    there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
+    # Not Path's own way to ask, which raises for a place below a folder that this process may not look into.
+    there = next((one for one in (folder, *folder.absolute().parents) if os.path.exists(one)), folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         why = os.strerror(errno.EACCES if there.is_dir() else errno.ENOTDIR)
         raise UserError(f"cannot write to {option} {folder}: {why}")

@@ -21,6 +21,7 @@ from vdu_bench.engine.store import Store
 from vdu_bench.engine.worker import Worker
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import NoRoom, UserError
+from vdu_bench.files import require_place
 from vdu_bench.tasks.task import Task
 
 FULL: list[Callable[[Path], Exception]] = [
@@ -62,6 +63,37 @@ def test_a_store_that_is_read_only_is_said_when_one_more_is_needed(
     assert not store.build("base", {"a": 1}, lambda _: {})[1], "what is there is read"
     with pytest.raises(NoRoom, match="cannot write to the store"):
         store.build("base", {"a": 2}, lambda _: {})
+
+
+@pytest.mark.parametrize("closed", ["exists", "read_text", "open"])
+def test_a_store_that_another_account_has_closed_is_said(
+    closed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests may run as root, to whom nothing is closed: the folder, the manifest or another file."""
+    artifact, _ = Store(tmp_path).build("base", {}, lambda folder: {"n": (folder / "file").write_text("x")})
+
+    def refuse(self: Path, *_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, closed, refuse)
+    for look in (lambda: Store(tmp_path).find("base", {}), lambda: Store(tmp_path).at("base", artifact.address)):
+        with pytest.raises(UserError, match=f"cannot read the store {tmp_path}: Permission denied .*; its owner can"):
+            look()
+
+
+def test_a_place_below_a_closed_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stat, access = os.stat, os.access
+
+    def closed(file: Any, *arguments: Any, **options: Any) -> Any:
+        if "closed/" in os.fspath(file):
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return stat(file, *arguments, **options)
+
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr(os, "stat", closed)
+    monkeypatch.setattr(os, "access", lambda file, mode: "closed" not in os.fspath(file) and access(file, mode))
+    with pytest.raises(UserError, match="cannot write to --store .*: Permission denied"):
+        require_place(tmp_path / "closed" / "store", "--store")
 
 
 def test_no_cell_goes_on_after_it_and_an_exit_costs_one_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -111,7 +112,7 @@ def _root(folder: Path | None) -> Path:
 
     place: Any = store_at(folder, Progress(quiet=True))
     root: Path = place.root
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UserError(f"there is no store {root}; the first vdu-bench run makes it, or name another by --store")
     return root
 

@@ -22,7 +22,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from vdu_bench.engine.locks import locked
-from vdu_bench.errors import NoRoom
+from vdu_bench.errors import NoRoom, UserError
 from vdu_bench.files import digest_of_file
 from vdu_bench.plain_json import parsed
 from vdu_bench.spec import digest_of
@@ -87,13 +87,16 @@ class Store:
         self._say = say
 
     def find(self, kind: str, spec: Mapping[str, Any]) -> Artifact | None:
-        """The artifact, whole and checked, or None. A damaged one of the store's own stays until it is made again."""
+        """The artifact, whole and checked, or None. A damaged one of the store's own stays until it is made again.
+
+        Raises UserError where the store may not be read.
+        """
         key = address(kind, spec)
         own = self._folder(kind, key)
-        if own.exists():
-            artifact, _ = read_artifact(own)
-            if artifact is not None:
-                return artifact
+        with self._reading():
+            artifact, _ = read_artifact(own) if own.exists() else (None, "")
+        if artifact is not None:
+            return artifact
         if key in self._shipped:
             artifact, damage = read_artifact(self._shipped[key])
             if artifact is not None:
@@ -102,13 +105,17 @@ class Store:
         return None
 
     def at(self, kind: str, key: str) -> Artifact | None:
-        """The artifact at an address, as records name it; whole and checked, or None. Nothing is removed."""
-        for folder in (self._folder(kind, key), self._shipped.get(key)):
-            if folder is not None and folder.exists():
-                artifact, damage = read_artifact(folder)
-                if artifact is not None and artifact.address == key:
-                    return artifact
-                self._say(f"{kind} {folder} is damaged ({damage or 'it is of another address'})")
+        """The artifact at an address, as records name it; whole and checked, or None. Nothing is removed.
+
+        Raises UserError where the store may not be read.
+        """
+        with self._reading():
+            for folder in (self._folder(kind, key), self._shipped.get(key)):
+                if folder is not None and folder.exists():
+                    artifact, damage = read_artifact(folder)
+                    if artifact is not None and artifact.address == key:
+                        return artifact
+                    self._say(f"{kind} {folder} is damaged ({damage or 'it is of another address'})")
         return None
 
     def spec_at(self, kind: str, key: str) -> Mapping[str, Any] | None:
@@ -212,6 +219,17 @@ class Store:
         return self.root / kind / key[:32]
 
     @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Raise UserError for what another account has closed."""
+        try:
+            yield
+        except PermissionError as error:
+            raise UserError(
+                f"cannot read the store {self.root}: {error.strerror} ({error.filename}); its owner can open it "
+                "(docs/clusters.md), or name another by --store"
+            ) from error
+
+    @contextmanager
     def _writing(self) -> Iterator[None]:
         """Raise NoRoom for the errors of writing to a full disk, or to a store that may only be read."""
         try:
@@ -250,7 +268,7 @@ def checksums(folder: Path) -> dict[str, str]:
 
 
 def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
-    """The artifact in a folder, or None and what is wrong with it."""
+    """The artifact in a folder, or None and what is wrong with it. Raises PermissionError where it may not be read."""
     try:
         manifest = parsed((folder / MANIFEST).read_bytes())
         artifact = Artifact(folder, manifest)
@@ -259,6 +277,9 @@ def read_artifact(folder: Path) -> tuple[Artifact | None, str]:
         # Older manifests may name what a desktop had left.
         named, _ = manifest["files"], manifest["facts"]
         expected = {name: digest for name, digest in named.items() if not _is_clutter(name)}
+    except PermissionError:
+        # Another account's is whole for all that is known, and not to be made again in its place.
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None, "its manifest cannot be read"
     found = checksums(folder)

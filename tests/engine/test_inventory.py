@@ -119,6 +119,24 @@ def test_what_is_being_made_is_left(store: Store) -> None:
     assert unfinished(store.root) == []
 
 
+def test_what_a_killed_training_had_not_finished_writing_goes(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = store.workspace("base", {"family": "digits"})
+    folder.mkdir(parents=True)
+    old, new, whole = (folder / name for name in (".training.safetensors.7.tmp", ".a.8.tmp", "training.safetensors"))
+    for file in (old, new, whole):
+        file.write_text("abc")
+    for file in (old, whole):
+        os.utime(file, (1000, 1000))
+    cli("store", "gc", "--store", store.root)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{old.relative_to(store.root).as_posix()}  3 B",
+        "1 of them, 3 B: would go; --yes removes them",
+    ]
+    assert old.exists()
+    cli("store", "gc", "--yes", "--store", store.root)
+    assert sorted(folder.iterdir()) == sorted([new, whole])
+
+
 def test_the_commands(store: Store, record: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def said(*arguments: str | Path, code: int = 0) -> list[str]:
         cli("store", *arguments, "--store", store.root, code=code)

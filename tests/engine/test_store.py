@@ -5,11 +5,14 @@ import multiprocessing
 import os
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from vdu_bench.engine.store import MANIFEST, Store, read_artifact
+from vdu_bench.engine import store as store_module
+from vdu_bench.engine.inventory import unfinished
+from vdu_bench.engine.store import MANIFEST, Store, address, read_artifact
 from vdu_bench.errors import UserError
 
 SPEC = {"family": "f", "value": 3}
@@ -135,6 +138,44 @@ def test_what_is_made_again_is_there_until_the_new_one_is(tmp_path: Path) -> Non
 
     store.build("kind", SPEC, looking, rebuild=True)
     assert store.find("kind", SPEC) is not None
+
+
+def test_two_machines_without_common_locks_are_not_in_each_other_s_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a lock that the other does not see; their process ids are the same, here as in containers."""
+    monkeypatch.setattr(store_module, "locked", lambda *_: nullcontext())
+    one = Store(tmp_path)
+
+    def slow(folder: Path) -> dict[str, int]:
+        (folder / "begun").write_text("x")
+        with monkeypatch.context() as other:
+            other.setattr(store_module, "HOST", "other")
+            Store(tmp_path).build("kind", SPEC, make)
+        assert (folder / "begun").exists()
+        return make(folder)
+
+    # What a machine left that was killed between renaming and removing is in no other's way either.
+    (tmp_path / "kind" / f"{address('kind', SPEC)[:32]}.damaged.{os.getpid()}" / "x").mkdir(parents=True)
+    artifact, made = one.build("kind", SPEC, slow)
+    assert made
+    assert sorted(artifact.manifest["files"]) == ["begun", "inner/data.txt"]
+    assert one.find("kind", SPEC) is not None
+
+
+def test_what_was_killed_here_is_swept_by_the_next(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def fail(folder: Path) -> dict[str, int]:
+        raise RuntimeError(folder)
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            store.build("kind", SPEC, fail)
+    (left,) = unfinished(tmp_path)
+    assert ".partial." in left.name
+    assert store.build("kind", SPEC, make)[1]
+    assert unfinished(tmp_path) == []
 
 
 def test_a_failure_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:

@@ -84,13 +84,13 @@ def gc(
 
       vdu-bench store gc results/ --older-than 30
     """
-    from vdu_bench.engine.inventory import inventory, remove, size_of, unfinished, unneeded
+    from vdu_bench.engine.inventory import half_written, inventory, remove, size_of, unfinished, unneeded
     from vdu_bench.records import read_records
 
     root = _root(store)
     kept = None if not records else read_records(*records)
     before = None if older_than is None else time.time() - DAY * older_than
-    places: list[tuple[Path, int]] = [(place, size_of(place)) for place in unfinished(root)]
+    places: list[tuple[Path, int]] = [(place, size_of(place)) for place in (*unfinished(root), *half_written(root))]
     places += [(artifact.folder, artifact.size) for artifact in unneeded(inventory(root), kept, before)]
     gone = 0
     for place, size in places:

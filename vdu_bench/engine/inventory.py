@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ OF_CELLS = ("unlearned", "external", "images", "losses", "readings", "second_rea
 
 UNFINISHED = (".partial", ".damaged")
 """What stands in the names of folders that no run finished, or that were found damaged."""
+
+HOUR = 3600.0
 
 READ = ("readings", "second_readings")
 """Kinds whose own spec tells nothing; that of the images they were read in does."""
@@ -135,10 +138,10 @@ def titles(root: Path, artifacts: Iterable[Kept]) -> dict[str, str]:
     return lines
 
 
-def size_of(folder: Path) -> int:
-    """The size of all files below a folder, in bytes."""
+def size_of(place: Path) -> int:
+    """The size of a file, or of all files below a folder, in bytes."""
     total = 0
-    for file in folder.rglob("*"):
+    for file in (place, *place.rglob("*")):
         with suppress(OSError):
             total += 0 if file.is_dir() or file.is_symlink() else file.stat().st_size
     return total
@@ -147,6 +150,19 @@ def size_of(folder: Path) -> int:
 def unfinished(root: Path) -> list[Path]:
     """The folders that a run which was killed left half made, or that were set aside as damaged."""
     return sorted(place for mark in UNFINISHED for place in root.glob(f"*/*{mark}*") if place.is_dir())
+
+
+def half_written(root: Path) -> list[Path]:
+    """The files of running states that a process which was killed had not finished writing.
+
+    One that was written to within the last hour may be another process's, which writes it just now.
+    """
+    found = []
+    for file in root.glob("running/**/.*.tmp"):
+        with suppress(OSError):
+            if file.is_file() and file.stat().st_mtime < time.time() - HOUR:
+                found.append(file)
+    return sorted(found)
 
 
 def unneeded(artifacts: Iterable[Kept], records: Iterable[Record] | None, before: float | None) -> list[Kept]:
@@ -194,23 +210,26 @@ def _stages(artifact: Kept) -> set[str]:
         return {""}
 
 
-def remove(folder: Path) -> bool:
-    """Remove an artifact, or what is left of one; False where a process is making it just now.
+def remove(place: Path) -> bool:
+    """Remove an artifact, what is left of one, or a file that was half written; False where a process is making it.
 
     Raises OSError, and NoRoom where the store's file system has no locks.
     """
-    root, kind = folder.parent.parent, folder.parent.name
-    lock = root / "locks" / f"{kind}-{folder.name.partition('.')[0]}.lock"
+    if place.is_file():
+        place.unlink()
+        return True
+    root, kind = place.parent.parent, place.parent.name
+    lock = root / "locks" / f"{kind}-{place.name.partition('.')[0]}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     own = FileLock(lock)
     if not acquired(own, 0):
         return False
     try:
         # Renamed first: a kill in the middle of removing must not leave half of it under its name.
-        doomed = folder.with_name(f"{folder.name.partition('.')[0]}.damaged.removed")
-        if folder != doomed:
+        doomed = place.with_name(f"{place.name.partition('.')[0]}.damaged.removed")
+        if place != doomed:
             shutil.rmtree(doomed, ignore_errors=True)
-            folder.rename(doomed)
+            place.rename(doomed)
         shutil.rmtree(doomed)
     finally:
         own.release()

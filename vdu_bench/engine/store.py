@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from safetensors import SafetensorError
 
@@ -29,6 +32,9 @@ from vdu_bench.spec import digest_of
 from vdu_bench.writing import refused
 
 MANIFEST = "manifest.json"
+
+HOST = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:32]
+"""This machine, as a part of names."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +161,10 @@ class Store:
                 return artifact, False
             if not rebuild and final.exists():
                 self._say(f"{kind} {key[:12]} in the store is damaged ({read_artifact(final)[1]}); it is made again")
-            partial = final.with_name(f"{final.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
+            for left in final.parent.glob(f"{final.name}.partial.{HOST}.*"):
+                # What was killed on this machine, since the lock is this process's; of others `store gc` removes it.
+                shutil.rmtree(left, ignore_errors=True)
+            partial = _apart(final, "partial")
             partial.mkdir(parents=True)
             facts = make(partial)
             manifest = {"kind": kind, "spec": spec, "hash": key, "files": checksums(partial), "facts": facts}
@@ -165,7 +173,7 @@ class Store:
             (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
             # Renamed first: a kill in the middle of removing must not leave half of it under its name, and who reads it
             # finds the old one or the new one.
-            doomed = final.with_name(f"{final.name}.damaged.{os.getpid()}")
+            doomed = _apart(final, "damaged")
             with suppress(FileNotFoundError):
                 final.rename(doomed)
             os.replace(partial, final)
@@ -252,6 +260,12 @@ class Store:
             raise self._no_room(error.strerror) from error
         with locked(folder / f"{kind}-{key[:32]}.lock", self._say):
             yield
+
+
+def _apart(folder: Path, mark: str) -> Path:
+    """A name beside an artifact's folder that no other process has, also where locks do not reach from machine to
+    machine, whose process ids may be the same."""
+    return folder.with_name(f"{folder.name}.{mark}.{HOST}.{uuid4().hex[:8]}")
 
 
 def _is_clutter(name: str) -> bool:

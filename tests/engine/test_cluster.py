@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import multiprocessing
 import os
@@ -109,6 +110,20 @@ def test_no_scheduler_is_the_user_s_mistake(tiny_task: Task, tmp_path: Path) -> 
     with pytest.raises(UserError, match="no Dask scheduler answers at"):
         run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, executor)
     assert not (tmp_path / "out").exists()
+
+
+def test_processes_that_do_not_start_are_the_machine_s_fault(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose /dev/shm is read-only."""
+
+    def closed(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("_multiprocessing.SemLock", closed)
+    store, progress = Store(tmp_path / "store"), Progress(quiet=True)
+    with pytest.raises(UserError, match=r"the 2 worker processes do not start \(OSError: .*Read-only .*without --jobs"):
+        run_cells(cells_of(tiny_task), store, tmp_path / "out", progress, JobsExecutor(2, store, progress))
 
 
 def test_jobs_on_this_machine_give_the_same_records_lines_and_errors(

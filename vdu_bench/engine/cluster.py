@@ -21,7 +21,7 @@ from vdu_bench.engine.progress import Progress
 from vdu_bench.engine.remote_progress import RemoteProgress, following
 from vdu_bench.engine.shipped import shipped_artifacts
 from vdu_bench.engine.store import Store
-from vdu_bench.errors import UserError
+from vdu_bench.errors import UserError, in_short
 from vdu_bench.records import Record
 
 if TYPE_CHECKING:
@@ -196,6 +196,8 @@ def local_cluster(jobs: int, progress: Progress) -> Iterator[Client]:
 
     A scheduler runs whatever code it is sent. So they talk under TLS with a key that is made for this run and kept in
     memory alone: other users of the machine reach their ports as well.
+
+    Raises UserError where they do not start.
     """
     progress.say(f"starting {jobs} worker processes...")
     from distributed import Client, LocalCluster
@@ -205,17 +207,23 @@ def local_cluster(jobs: int, progress: Progress) -> Iterator[Client]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         with _deaf_to_interrupts(), _plain_processes():
-            cluster = LocalCluster(
-                n_workers=jobs,
-                threads_per_worker=1,
-                # Memory is for the operating system to share out: a worker that is restarted loses its cell.
-                memory_limit=0,
-                security=Security.temporary(),
-                # Its server of web pages is started all the same, at 8787 by default; no two runs get this port.
-                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-                silence_logs=logging.CRITICAL,
-                local_directory=scratch,
-            )
+            try:
+                cluster = LocalCluster(
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    # Memory is for the operating system to share out: a worker that is restarted loses its cell.
+                    memory_limit=0,
+                    security=Security.temporary(),
+                    # Its server of web pages is started all the same, at 8787 by default; no two runs get this port.
+                    scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                    silence_logs=logging.CRITICAL,
+                    local_directory=scratch,
+                )
+            except (OSError, RuntimeError) as error:
+                raise UserError(
+                    f"the {jobs} worker processes do not start ({in_short(_root_of(error))}), as where /dev/shm or "
+                    "the folder for temporary files takes no files; without --jobs none is needed"
+                ) from error
             stack.enter_context(cluster)
         client = stack.enter_context(Client(cluster))
         client.run_on_scheduler(_close_scheduler_pages)
@@ -230,6 +238,13 @@ def _close_scheduler_pages(dask_scheduler: Any) -> None:
 
 def _close_worker_pages(dask_worker: Any) -> None:
     dask_worker.http_server.stop()
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """What an error came from in the first place: Dask's own says no more than that it failed."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return error
 
 
 @contextmanager

@@ -30,9 +30,11 @@ def test_names_collide_unless_they_mean_the_same() -> None:
     registry.add("path", "pathlib:Path")
     with pytest.raises(UserError, match="two things are called 'path': pathlib:Path and os:path; rename one"):
         registry.add("path", "os:path")
+    with pytest.raises(UserError, match="two things are called 'path' and 'Path', which are one file where capitals"):
+        registry.add("Path", "pathlib:PurePath")
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "a\n"])
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "a\n", "x.", "x ", "con", "NUL", "Com1.x", "aux ."])
 def test_a_name_is_fit_for_a_file(name: str) -> None:
     with pytest.raises(UserError, match="a thing cannot be called .*: it is a part of file names"):
         Registry("thing").add(name, "pathlib:Path")

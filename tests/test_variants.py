@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from vdu_bench.variants import changed, file_name, row_name, variant_name
+from vdu_bench.variants import CALLED, changed, file_name, row_name, unfit, variant_name
 
 
 def test_only_what_differs_counts_however_deep() -> None:
@@ -40,3 +40,14 @@ def test_what_does_not_fit_into_a_file_s_name_is_a_digest_that_tells_values_apar
     many = {f"setting_{number}": number for number in range(30)}
     assert len(file_name("vdu", many)) < 20
     assert file_name("vdu", many) != file_name("vdu", {**many, "setting_3": 4})
+
+
+def test_names_fit_every_file_system() -> None:
+    for name in ("con", "Prn", "aux.txt", "nul", "COM1", "lpt9", "con ", "a.", "a "):
+        assert "Windows" in unfit(name), name
+    for name in ("concept", "com0", "lpt", "vdu", "a.b", "vdu+con", "com10"):
+        assert unfit(name) == "", name
+    for name in ("a", "a.b", "A-_1", "a_", "x" * 32):
+        assert CALLED.fullmatch(name), name
+    for name in ("", "a.", ".", "-a", "x" * 33, "a\n"):
+        assert not CALLED.fullmatch(name), name

@@ -12,7 +12,6 @@ import ast
 import hashlib
 import importlib
 import importlib.util
-import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from vdu_bench.errors import UserError, did_you_mean, one_line, warn
 from vdu_bench.static_class import StaticClass, first_line, statements
-from vdu_bench.variants import IN_FILES, PART_OF_FILES
+from vdu_bench.variants import unfit
 
 RESERVED = ("all", "none", "task")
 """What commands take in the place of a name: everything, nothing, and the task itself."""
@@ -108,8 +107,8 @@ class Registry(Generic[T]):
 
     def add(self, name: str, target: str, file: Path | None = None) -> None:
         """Register a target. Raises UserError when the name stands for another one already, or cannot be used."""
-        if not re.fullmatch(PART_OF_FILES, name):
-            raise UserError(f"a {self.kind} cannot be called {name!r}: {IN_FILES}")
+        if why := unfit(name):
+            raise UserError(f"a {self.kind} cannot be called {name!r}: {why}")
         if name in RESERVED:
             raise UserError(f"a {self.kind} cannot be called {name!r}, which means something else where names stand")
         if file is not None:
@@ -118,6 +117,12 @@ class Registry(Generic[T]):
         known = self._entries.get(name)
         if known is not None and known.target != target:
             raise UserError(f"two {self.kind}s are called {name!r}: {known.target} and {target}; rename one")
+        alike = next((one for one in self._entries if one != name and one.casefold() == name.casefold()), None)
+        if alike is not None:
+            raise UserError(
+                f"two {self.kind}s are called {alike!r} and {name!r}, which are one file where capitals do not count "
+                "(macOS, Windows); rename one"
+            )
         self._entries[name] = Entry(name, target, file)
         if file is not None:
             # A plug-in that is loaded again, in a notebook that stays open, was edited meanwhile.

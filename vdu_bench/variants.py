@@ -12,18 +12,32 @@ from vdu_bench.errors import flat
 from vdu_bench.spec import digest_of
 
 PLAIN = re.compile(r"[A-Za-z0-9._-]{1,32}")
-CALLED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+CALLED = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,30}[A-Za-z0-9_-])?")
 """What a command may call a variant: no name of this kind is one of changes, which have an equals sign."""
 
 PART_OF_FILES = r"^\w[\w.+=,\[\]() -]{0,99}$"
 """Of what becomes a part of file names: no way leads from it to another folder, and no character moves a cursor."""
 IN_FILES = "it is a part of file names, and may have letters, digits, blanks and _.+=,[]()- alone, a letter first"
 
+DEVICES = ("con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)))
+"""What Windows takes for a device in any folder, in small letters and capitals, also with a dot and more behind it."""
+
 UNFIT = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]")
 """Characters that no file name has."""
 
 LONGEST = 100
 """Characters of all changes in a name of a file; more of them become a digest."""
+
+
+def unfit(name: str) -> str:
+    """Why a name cannot become a part of file names on every system; empty where it can."""
+    if not re.fullmatch(PART_OF_FILES, name):
+        return IN_FILES
+    if name[-1] in ". ":
+        return "it is a part of file names, and Windows drops a dot or a blank at the end of one"
+    if name.partition(".")[0].rstrip().casefold() in DEVICES:
+        return "it is a part of file names, and Windows has a device of this name"
+    return ""
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

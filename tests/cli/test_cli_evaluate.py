@@ -146,6 +146,7 @@ MISTAKES: dict[str, tuple[Any, list[str], str]] = {
     "an empty folder": (lambda root: (root / "empty").mkdir() or root / "empty", [], "holds neither a pipeline"),
     "a method's name": (lambda root: root / "published", ["--name", "esd"], "is the name of a method"),
     "a bad name": (lambda root: root / "published", ["--name", "Über"], "use small letters"),
+    "a device's name": (lambda root: root / "published", ["--name", "nul"], "Windows has a device of this name"),
     "two tasks": (lambda root: root / "published", ["--task", "digits_1,digits_8"], "one task at a time"),
     "an unknown task": (lambda root: root / "published", ["--task", "digit_1"], "did you mean 'digits_1'"),
     "a method's setting": (lambda root: root / "published", ["--set", "vdu.gamma=1"], "no method is run here"),

@@ -71,6 +71,7 @@ MISTAKES = {
     "unknown setting of a probe": (["--set", "task.probe_settings.redraw.image=3"], "did you mean 'images'"),
     "all beside others": (["--methods", "all,vdu"], "methods all, vdu: all stands alone"),
     "an empty name": (["--name", ""], "--name '' is empty"),
+    "a name with a dot at its end": (["--name", "best."], "end with no ."),
     "no forget images": (["--set", "task.forget_images=0"], "0 should be 'all' or greater than 0"),
     "negative samples": (["--samples", "-5"], "samples"),
     "seed that is no number": (["--seeds", "0,x"], "'x' is not a whole number"),

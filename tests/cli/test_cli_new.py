@@ -101,6 +101,7 @@ def test_an_attack_and_a_probe_of_losses_of_one_s_own_run(
         (["method", "vdu"], "there is a method 'vdu' already"),
         (["metric", "samples"], "there is a probe 'samples' already"),
         (["method", "My-Method"], "other characters than small letters"),
+        (["method", "aux"], "Windows has a device of this name"),
         (["method", "2nd"], "begin with a letter"),
         (["method", "class"], "cannot be the name of a Python class"),
         (["metric", "measurement"], "a class Measurement is what the file imports; take another name"),

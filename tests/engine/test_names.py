@@ -191,6 +191,9 @@ def test_two_tasks_of_one_name(tiny_task: Task, tmp_path: Path) -> None:
     short = [with_overrides(tiny_task, {"title": title}) for title in ("a/b", "c/b")]
     with pytest.raises(UserError, match=r"two cells would be called tiny\+title=b/original/seed0, one of {'title'"):
         check([cell for task in short for cell in cells_of(task)], tmp_path)
+    cased = [with_overrides(tiny_task, {"title": title}) for title in ("new", "New")]
+    with pytest.raises(UserError, match=r"called tiny\+title=new/.* and tiny\+title=New/.*: run them apart, each with"):
+        check([cell for task in cased for cell in cells_of(task)], tmp_path)
 
 
 def test_a_failed_record_says_what_was_to_be_forgotten(tiny_task: Task, tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ def test_prompts_belong_to_text_to_image_models(tiny_task: Task, tiny_faces_task
         (lambda c: c["model"].update(kind="text_to_video"), "kind must be unconditional or text_to_image"),
         (lambda c: c.update(pair_strength=0), "pair_strength"),
         (lambda c: c.update(pair_strength=1.5), "pair_strength"),
+        (lambda c: c.update(name="con"), "name: 'con' cannot be used: .* Windows has a device of this name"),
+        (lambda c: c.update(family="lpt1"), "family: 'lpt1' cannot be used"),
     ],
 )
 def test_mistakes_are_named(tiny_faces_task: Task, change: Callable[[Content], object], words: str) -> None:

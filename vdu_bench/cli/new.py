@@ -16,6 +16,7 @@ import typer
 from vdu_bench.cli.options import names_in
 from vdu_bench.errors import UserError, warn
 from vdu_bench.files import write_atomically
+from vdu_bench.variants import unfit
 from vdu_bench.wrong_values import PATTERNS, PLAIN_NAME, in_words
 
 creating = typer.Typer()
@@ -229,6 +230,8 @@ def _class_name(name: str) -> str:
 def _check_name(name: str) -> None:
     if not re.fullmatch(PLAIN_NAME, name):
         raise UserError(f"the name {name!r} {PATTERNS[PLAIN_NAME]}")
+    if why := unfit(name):
+        raise UserError(f"the name {name!r} cannot be used: {why}")
 
 
 def _free(file: Path, force: bool) -> Path:

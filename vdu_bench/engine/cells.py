@@ -265,7 +265,9 @@ def expand(
 
 def _check_called(called: str, settings: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     if called and not CALLED.fullmatch(called):
-        raise UserError(f"--name {called!r}: use up to 32 letters, digits, - _ and ., and begin with a letter or digit")
+        raise UserError(
+            f"--name {called!r}: use up to 32 letters, digits, - _ and .; begin with a letter or digit; end with no ."
+        )
     for name, variants in settings.items():
         if called and len(variants) > 1:
             raise UserError(f"--name {called}: {name} has {len(variants)} variants, which cannot share a name")

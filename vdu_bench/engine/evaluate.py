@@ -30,6 +30,7 @@ from vdu_bench.record_files import run_files
 from vdu_bench.records import Record, records_by_file
 from vdu_bench.tasks.task import Task
 from vdu_bench.unlike import unlike
+from vdu_bench.variants import unfit
 
 CALLED = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """What a checkpoint may be called in a record: as a method is, or with dashes."""
@@ -157,6 +158,8 @@ def check_name(name: str) -> None:
     """Raise UserError for what no checkpoint can be called."""
     if not CALLED.fullmatch(name):
         raise UserError(f"--name {name!r}: use small letters, digits, - and _, and begin with a letter or digit")
+    if why := unfit(name):
+        raise UserError(f"--name {name!r}: {why}; give the checkpoint another one")
     if name in METHODS.entries():
         raise UserError(f"{name!r} is the name of a method of the suite; give the checkpoint another one by --name")
 

@@ -51,9 +51,15 @@ def check_names(cells: Sequence[Cell], out: Path, found: Mapping[str, Record], s
     if (out / PACKED).is_file():
         raise UserError(f"{out / PACKED} holds all records of {out}, and none is written beside it: name another --out")
     names: dict[str, Cell] = {}
+    cased: dict[str, Cell] = {}
     for cell in cells:
         if (other := names.setdefault(cell.name, cell)) is not cell:
             raise UserError(_twice(other, cell))
+        if (other := cased.setdefault(cell.name.casefold(), cell)) is not cell:
+            raise UserError(
+                f"two cells would be called {other.name} and {cell.name}, which are one file where capitals do not "
+                "count (macOS, Windows): run them apart, each with an --out or a --name of its own"
+            )
     rows = {(out / "records" / f"{cell.name}.json").parent: cell for cell in cells}
     recipes = Recipes(store)
     for folder, cell in rows.items():

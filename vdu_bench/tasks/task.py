@@ -25,7 +25,7 @@ from vdu_bench.models.specs import (
 from vdu_bench.spec import WHOLE, PositiveInt, Spec, digest_of
 from vdu_bench.tasks.prompts import PromptSpec
 from vdu_bench.tasks.tuning import Tuning, TuningCost
-from vdu_bench.variants import changed
+from vdu_bench.variants import changed, unfit
 from vdu_bench.wrong_values import PLAIN_NAME
 
 
@@ -120,6 +120,13 @@ class Task(Spec):
 
     _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
     _claims: frozenset[str] = PrivateAttr(default=frozenset())
+
+    @model_validator(mode="after")
+    def _named_as_files(self) -> Task:
+        for key, name in (("name", self.name), ("family", self.family)):
+            if why := unfit(name):
+                raise ValueError(f"{key}: {name!r} cannot be used: {why}")
+        return self
 
     @model_validator(mode="after")
     def _enough_samples(self) -> Task:

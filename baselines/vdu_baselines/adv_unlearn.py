@@ -58,14 +58,14 @@ class AdvUnlearn(LossMethod):
             "learning_rate": Range(1e-5, 3e-3, log=True),
             "steps": Range(20, 100, log=True, integer=True),
             "eta": Range(0.1, 4, log=True),
-            "retain": Range(0.1, 10, log=True),
+            "preserve": Range(0.1, 10, log=True),
         }
         presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
             "published": {
                 "trains": "text_encoder",
                 "eta": 1.0,
-                "retain": 0.3,
-                "retain_batch": 5,
+                "preserve": 0.3,
+                "preserve_batch": 5,
                 "words": 1,
                 "attack_steps": 30,
                 "attack_learning_rate": 1e-3,
@@ -89,10 +89,10 @@ class AdvUnlearn(LossMethod):
             "of the denoiser's weights that `weights` names",
         )
         eta: float = Field(1.0, gt=0, description="strength of the guidance away from the concept; published: 1")
-        retain: float = Field(
+        preserve: float = Field(
             1.0, ge=0, description="gamma, the weight of what is to be kept; published: 0.3, the release's default 1"
         )
-        retain_batch: int = Field(16, gt=0, description="images a step that are asked for what is kept; published: 5")
+        preserve_batch: int = Field(16, gt=0, description="images a step that are asked for what is kept; published: 5")
         words: int = Field(1, gt=0, description="embeddings that the attacker puts before a prompt; published: 1")
         attack_steps: int = Field(10, ge=0, description="the attacker's before each step; published: 30; 0: none")
         attack_learning_rate: float | None = Field(
@@ -168,11 +168,11 @@ class AdvUnlearn(LossMethod):
             target = null - own.eta * (base.predict_noise(x_t, t, base.condition(prompts)) - null)
         erased = model.condition(prompts) if prefix is None else with_prefix(cast(TextToImage, model), prompts, prefix)
         loss = mse_loss(model.predict_noise(x_t, t, erased), target)
-        if own.retain > 0:
-            x_t, t, prompts = self._asked(model, context, "kept", own.retain_batch)
+        if own.preserve > 0:
+            x_t, t, prompts = self._asked(model, context, "kept", own.preserve_batch)
             with torch.no_grad():
                 target = base.predict_noise(x_t, t, base.condition(prompts))
-            loss = loss + own.retain * mse_loss(model.predict_noise(x_t, t, model.condition(prompts)), target)
+            loss = loss + own.preserve * mse_loss(model.predict_noise(x_t, t, model.condition(prompts)), target)
         return loss
 
     def finish(self, model: DiffusionModel) -> None:

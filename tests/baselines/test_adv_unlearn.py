@@ -15,8 +15,8 @@ from vdu_bench.errors import UserError
 from vdu_bench.methods.context import UnlearningContext
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 
-ETA, RETAIN = 2.5, 3.0
-QUICK: dict[str, Any] = {"steps": 3, "batch_size": 2, "retain_batch": 3, "images": 4, "attack_steps": 2}
+ETA, PRESERVE = 2.5, 3.0
+QUICK: dict[str, Any] = {"steps": 3, "batch_size": 2, "preserve_batch": 3, "images": 4, "attack_steps": 2}
 
 
 def started(base: TextToImage, **settings: Any) -> tuple[AdvUnlearn, UnlearningContext, TextToImage]:
@@ -48,7 +48,7 @@ def test_the_loss_is_the_formula_by_hand(
     tiny_text_to_image: TextToImage, monkeypatch: pytest.MonkeyPatch, trains: str, x_t: str
 ) -> None:
     base = tiny_text_to_image
-    method, context, student = started(base, trains=trains, x_t=x_t, x_t_steps=3, eta=ETA, retain=RETAIN, plain=0.5)
+    method, context, student = started(base, trains=trains, x_t=x_t, x_t_steps=3, eta=ETA, preserve=PRESERVE, plain=0.5)
     prefix, drawn, asked = random_words(base, 1, torch.Generator().manual_seed(3)), [], method._asked
     monkeypatch.setattr(method, "_attacked", lambda *_: prefix)
     monkeypatch.setattr(method, "_asked", lambda *args: (drawn.append((args[2], found := asked(*args))), found)[1])
@@ -63,7 +63,7 @@ def test_the_loss_is_the_formula_by_hand(
         erased = (noise(student, x_e, t_e, answer) - (null - ETA * (given - null))).square().mean()
         held = noise(student, x_k, t_k, student.condition(kept)) - noise(base, x_k, t_k, base.condition(kept))
         assert float(held.detach().square().mean()) > 0
-        return erased + RETAIN * held.square().mean()
+        return erased + PRESERVE * held.square().mean()
 
     # Half of three steps are without the attacker: the first two.
     for attacked in (False, False, True):

@@ -19,7 +19,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "concept_ablation": {"steps": 1, "batch_size": 2, "images": 2},
     "spm": {"steps": 1, "batch_size": 2, "x_t_steps": 2},
     "forget_me_not": {"steps": 1, "batch_size": 2},
-    "adv_unlearn": {"steps": 1, "batch_size": 2, "retain_batch": 2, "images": 2, "attack_steps": 1},
+    "adv_unlearn": {"steps": 1, "batch_size": 2, "preserve_batch": 2, "images": 2, "attack_steps": 1},
 }
 NO_LAYER = r"no weight's name fits '\*attn2\.to_\[kv\]\.weight'"
 REFUSALS = {

@@ -17,7 +17,7 @@ QUICK = {
     "spm": "{steps: 2, batch_size: 4, learning_rate: 0.1, x_t_steps: 3}",
     "forget_me_not": "{steps: 2, batch_size: 4, learning_rate: 0.1}",
     "rece": "{rounds: 2}",
-    "adv_unlearn": "{steps: 2, batch_size: 4, retain_batch: 3, images: 4, attack_steps: 3, plain: 0.5}",
+    "adv_unlearn": "{steps: 2, batch_size: 4, preserve_batch: 3, images: 4, attack_steps: 3, plain: 0.5}",
 }
 
 

@@ -25,7 +25,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "esd": {"x_t_steps": 2},
     "spm": {"x_t_steps": 2},
     "concept_ablation": {"images": 2},
-    "adv_unlearn": {"images": 2, "retain_batch": 2, "attack_steps": 2},
+    "adv_unlearn": {"images": 2, "preserve_batch": 2, "attack_steps": 2},
     "salun": {"mask_batches": 1},
     "selective_amnesia": {"replayed": 4, "fisher_samples": 1, "fisher_times": 2},
 }
@@ -43,7 +43,7 @@ WITH_PROMPTS = [
     ("forget_me_not", {"end": True, "weights": "all"}),
     ("adv_unlearn", {**SMALL["adv_unlearn"], "plain": 0.0}),
     ("adv_unlearn", {**SMALL["adv_unlearn"], "plain": 0.0, "trains": "denoiser"}),
-    ("adv_unlearn", {"retain_batch": 2, "x_t": "denoised", "x_t_steps": 2, "attack_steps": 1, "plain": 0.0}),
+    ("adv_unlearn", {"preserve_batch": 2, "x_t": "denoised", "x_t_steps": 2, "attack_steps": 1, "plain": 0.0}),
 ]
 
 

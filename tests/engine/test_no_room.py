@@ -65,7 +65,7 @@ def test_a_store_that_is_read_only_is_said_when_one_more_is_needed(
         store.build("base", {"a": 2}, lambda _: {})
 
 
-@pytest.mark.parametrize("closed", ["exists", "read_text", "open"])
+@pytest.mark.parametrize("closed", ["exists", "read_bytes", "open"])
 def test_a_store_that_another_account_has_closed_is_said(
     closed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

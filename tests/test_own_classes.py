@@ -156,9 +156,9 @@ def test_all_of_ours_are_taken(registry: Any) -> None:
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        (["--methods", "zzz"], "vdu, vdu_contrast); one of your own needs --plugin FILE\n"),
+        (["--methods", "zzz"], " (vdu-bench list methods names them); one of your own needs --plugin FILE\n"),
         (["--methods", "vdu", "--attacks", "zzz"], "; one of your own needs --plugin FILE"),
-        (["--methods", "esdd"], "vdu, vdu_contrast)\n"),
+        (["--methods", "esdd"], "; did you mean 'esd'?\n"),
     ],
 )
 def test_a_name_that_nobody_has_may_be_of_a_plug_in(

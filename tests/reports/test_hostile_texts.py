@@ -65,7 +65,9 @@ def test_markdown_has_no_html_of_a_record_s() -> None:
     assert not [line for line in whole.splitlines() if line.startswith("# ")]
 
 
-def test_no_text_begins_a_line_on_the_screen() -> None:
+def test_no_text_begins_a_line_on_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    # At a width that is asked for lines are folded, wherever that may be.
+    monkeypatch.delenv("COLUMNS", raising=False)
     boards, file = leaderboards(hostile(COMMAND)), io.StringIO()
     print_leaderboards(boards, screen(file))
     shown = file.getvalue() + to_markdown(boards)

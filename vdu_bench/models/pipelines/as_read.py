@@ -42,7 +42,8 @@ def only_these(config: Path, weights: Sequence[Path], source: str | Path) -> Ite
         UserError: the configuration has one of the keys of `ELSEWHERE`.
         ValueError: it is no JSON.
     """
-    with tempfile.TemporaryDirectory(prefix="vdu-bench-") as name:
+    # Windows removes no file that is mapped, as weights may be for as long as the network is there.
+    with tempfile.TemporaryDirectory(prefix="vdu-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if config.is_file():
             content = config.read_bytes()

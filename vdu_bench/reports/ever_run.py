@@ -14,6 +14,6 @@ METHODS = frozenset(
         *("original", "real", "retrain"),
         *("erasediff", "esd", "finetune", "gradient_ascent", "neggrad_plus", "perturb", "retrack", "salun"),
         *("selective_amnesia", "siss", "vdu", "vdu_contrast"),
-        *("concept_ablation", "forget_me_not", "rece", "spm", "uce"),
+        *("adv_unlearn", "concept_ablation", "forget_me_not", "rece", "spm", "uce"),
     }
 )

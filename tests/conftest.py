@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from pipelines import write_pipeline
+from pipelines import write_pipeline, write_xl_pipeline
 
 from vdu_bench.data.sources.digits import load_digits
 from vdu_bench.engine.failures import REGISTRIES
 from vdu_bench.judges.classifier.judge import Judge
 from vdu_bench.judges.classifier.training import train_judge
+from vdu_bench.models.pipelines.stable_diffusion_xl import StableDiffusionXL
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 from vdu_bench.models.specs import LatentRecipe, ModelRecipe
@@ -91,6 +92,26 @@ def copied_pipeline(tiny_pipeline: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_xl_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of Stable Diffusion XL."""
+    folder = tmp_path_factory.mktemp("xl") / "pipeline"
+    write_xl_pipeline(folder)
+    return folder
+
+
+@pytest.fixture
+def copied_xl_pipeline(tiny_xl_pipeline: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny XL pipeline, to be damaged."""
+    return Path(shutil.copytree(tiny_xl_pipeline, tmp_path / "copied_xl"))
+
+
+@pytest.fixture
+def tiny_xl(tiny_xl_pipeline: Path) -> StableDiffusionXL:
+    """The model in `tiny_xl_pipeline`."""
+    return StableDiffusionXL.load(tiny_xl_pipeline).freeze()
+
+
+@pytest.fixture(scope="session")
 def tiny_faces_file() -> Path:
     """A task file: the portraits, a whole latent pipeline of a few thousand weights, everything in seconds."""
     return TINY_FACES
@@ -113,6 +134,13 @@ def tiny_latent_recipe(tiny_faces_task: Task) -> LatentRecipe:
 def tiny_text_to_image(tiny_pipeline: Path) -> TextToImage:
     """The model in `tiny_pipeline`."""
     return TextToImage.load(tiny_pipeline).freeze()
+
+
+@pytest.fixture(params=["tiny_text_to_image", "tiny_xl"])
+def prompted_model(request: pytest.FixtureRequest) -> TextToImage:
+    """Each of the models that take prompts, in turn."""
+    found: TextToImage = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

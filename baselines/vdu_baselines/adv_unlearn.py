@@ -20,6 +20,7 @@ from vdu_bench.methods.search import Range
 from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.word_vectors import word_deviation
 from vdu_bench.models.specs import ModelKind
 from vdu_bench.models.upload import upload
 
@@ -85,8 +86,8 @@ class AdvUnlearn(LossMethod):
         )
         trains: Literal["text_encoder", "denoiser"] = Field(
             "text_encoder",
-            description="what is trained: the text encoder but for its embeddings of tokens, as published; or those "
-            "of the denoiser's weights that `weights` names",
+            description="what is trained: the text encoder (of several, all) but for its embeddings of tokens, as "
+            "published; or those of the denoiser's weights that `weights` names",
         )
         eta: float = Field(1.0, gt=0, description="strength of the guidance away from the concept; published: 1")
         preserve: float = Field(
@@ -141,9 +142,10 @@ class AdvUnlearn(LossMethod):
         self._step, self._made = 0, {}
         concept, kept = context.concept.prompts, self._kept(context)
         if own.trains == "text_encoder":
-            # Embeddings of tokens are not trained, and stay the base's own.
-            words = asked.text_encoder.get_input_embeddings().weight
-            asked.text_encoder = copy.deepcopy(asked.text_encoder, {id(words): words})
+            for name, encoder in asked.text_encoders.items():
+                # Embeddings of tokens are not trained, and stay the base's own.
+                words = encoder.get_input_embeddings().weight
+                setattr(asked, name, copy.deepcopy(encoder, {id(words): words}))
             for parameter in self.parameters(model):
                 parameter.requires_grad_(True)
         if own.x_t == "replayed":
@@ -153,9 +155,10 @@ class AdvUnlearn(LossMethod):
     def parameters(self, model: DiffusionModel) -> Iterable[nn.Parameter]:
         if self.settings.trains == "denoiser":
             return super().parameters(model)
-        encoder = cast(TextToImage, model).text_encoder
-        words = encoder.get_input_embeddings().weight
-        return [parameter for parameter in encoder.parameters() if parameter is not words]
+        asked = cast(TextToImage, model)
+        words = {id(table.weight) for table in asked.word_embeddings}
+        encoders = asked.text_encoders.values()
+        return [p for encoder in encoders for p in encoder.parameters() if id(p) not in words]
 
     def loss(self, model: DiffusionModel, context: UnlearningContext) -> Tensor:
         own, base = self.settings, context.base
@@ -183,10 +186,9 @@ class AdvUnlearn(LossMethod):
         """The embeddings ``[W, D]`` that bring the concept back best from the model as it is."""
         own, base, asked = self.settings, context.base, cast(TextToImage, model)
         first = random_words(asked, own.words, context.generator)
-        unit, rate = torch.ones_like(first[0, 0]), own.attack_learning_rate
+        unit, rate = torch.ones_like(first[0]), own.attack_learning_rate
         if rate is None:
-            # As a tensor: to read it would be to wait for the device.
-            unit, rate = asked.text_encoder.get_input_embeddings().weight.detach().float().std(), ATTACK_RATE
+            unit, rate = word_deviation(asked), ATTACK_RATE
         shift = nn.Parameter(torch.zeros_like(first))
         optimizer = torch.optim.Adam([shift], lr=rate)
         for _ in range(own.attack_steps):

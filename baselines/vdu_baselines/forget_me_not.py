@@ -99,7 +99,7 @@ class ForgetMeNot(LossMethod):
         if condition is None:
             raise ValueError("an unconditional model has no prompts")
         model.predict_noise(x_t, t, condition)
-        words = self.words(model, context, prompts, condition.shape[1]).to(condition.device)
+        words = self.words(model, context, prompts, cast(TextToImage, model).max_tokens).to(condition.device)
         given = [(watched.attention.square() * words[:, None, None]).sum(-1).mean() for watched in self._watched]
         loss = torch.stack(given).mean()
         model.counter.record_backward(loss, len(x0))
@@ -112,7 +112,7 @@ class ForgetMeNot(LossMethod):
                 layer.set_processor(next(inner))
 
     def words(self, model: DiffusionModel, context: UnlearningContext, prompts: list[str], length: int) -> Tensor:
-        """Which of a condition's `length` places are of the concept, bool ``[N, length]`` on the CPU.
+        """Which of a condition's first `length` rows are of the concept's words, bool ``[N, length]`` on the CPU.
 
         Raises UserError for a prompt all of whose words are the anchor's.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
 from pydantic import Field
@@ -15,6 +15,7 @@ from vdu_bench.methods.method import Method
 from vdu_bench.methods.search import Choice, Range
 from vdu_bench.methods.settings import WithPresets
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.selection import selected_parameters
 
 
@@ -138,4 +139,5 @@ def embeddings(model: DiffusionModel, prompt: str) -> Tensor:
     condition = model.condition([prompt])
     if condition is None:
         raise ValueError("an unconditional model has no prompts")
-    return condition[0].double()
+    # What stands behind the tokens, cross-attention is not given.
+    return condition[0, : cast(TextToImage, model).max_tokens].double()

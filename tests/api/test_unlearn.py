@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMPipeline, StableDiffusionPipeline, UNet2DModel
+from diffusers import DDIMScheduler, DDPMPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DModel
 from PIL import Image
 from prompted import IMAGES
 from torch import Tensor, nn
@@ -367,3 +367,24 @@ def test_pipelines_that_cannot_be_worked_on(ddpm: DDPMPipeline) -> None:
     ddpm.unet._hf_hook = object()
     with pytest.raises(UserError, match=r"is offloaded; call pipeline.remove_all_hooks\(\)"):
         unlearned(ddpm, "gradient_ascent", PICTURES)
+
+
+@pytest.mark.parametrize(("method", "settings"), [("uce", {}), ("adv_unlearn", {"preserve_batch": 2, "images": 2})])
+def test_stable_diffusion_xl_comes_back_as_itself(
+    method: str, settings: dict[str, Any], copied_xl_pipeline: Path
+) -> None:
+    pipeline = StableDiffusionXLPipeline.from_pretrained(
+        copied_xl_pipeline, add_watermarker=False, force_zeros_for_empty_prompt=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    before = state_of(pipeline)
+    own = {} if method == "uce" else SHORT | settings | {"attack_steps": 1}
+    made = unlearned(pipeline, method, prompts="a hat", anchor="a person", **own)
+    assert same(state_of(pipeline), before)
+    assert isinstance(made, StableDiffusionXLPipeline)
+    assert made.config["force_zeros_for_empty_prompt"] is False
+    changed = {name.partition(".")[0] for name, value in state_of(made).items() if not torch.equal(value, before[name])}
+    assert changed == ({"unet"} if method == "uce" else {"text_encoder", "text_encoder_2"})
+    settings = {"num_inference_steps": 2, "output_type": "np", "height": 16, "width": 16}
+    images = [one("a hat", generator=torch.Generator().manual_seed(0), **settings).images for one in (pipeline, made)]
+    assert not (images[0] == images[1]).all()

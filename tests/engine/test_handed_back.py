@@ -14,6 +14,7 @@ from torch import nn
 
 from vdu_bench.engine.global_draws import seeded_globals
 from vdu_bench.engine.handed_back import check_weights, checked_images, checked_model
+from vdu_bench.models.pipelines.stable_diffusion_xl import StableDiffusionXL
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
 
@@ -25,8 +26,13 @@ def _changed(model: Any) -> Any:
     return made
 
 
-def test_other_weights_are_what_is_wanted(tiny_model: UnconditionalDDPM, tiny_text_to_image: TextToImage) -> None:
-    for model in (tiny_model, tiny_text_to_image):
+def test_other_weights_are_what_is_wanted(
+    tiny_model: UnconditionalDDPM, tiny_text_to_image: TextToImage, tiny_xl: StableDiffusionXL
+) -> None:
+    # From now on there are the library's own hooks in its text encoders.
+    tiny_xl.condition(["a hat"])
+    assert any(module._forward_hooks for module in tiny_xl.text_encoder.modules())
+    for model in (tiny_model, tiny_text_to_image, tiny_xl):
         made = _changed(model)
         assert checked_model(made, "mine") is made
         assert checked_model(model, "mine") is model

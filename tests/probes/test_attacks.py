@@ -18,6 +18,7 @@ from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.text_to_image import TextToImage
 from vdu_bench.models.pipelines.unconditional import UnconditionalDDPM
+from vdu_bench.models.pipelines.word_vectors import word_vectors
 from vdu_bench.models.sampling import initial_noise, make_scheduler
 from vdu_bench.models.specs import SamplerSpec
 from vdu_bench.models.training.base_model import denoising_loss
@@ -27,14 +28,14 @@ from vdu_bench.probes.catalog import PROBES, attacks_for, check_attack
 from vdu_bench.probes.context import ProbeContext
 from vdu_bench.probes.inversion import Inversion
 from vdu_bench.probes.probe import Probe
-from vdu_bench.probes.prompt_search import PromptSearch
+from vdu_bench.probes.prompt_search import SCALE, PromptSearch, _Batch
 from vdu_bench.probes.redraw import Redraw
 from vdu_bench.probes.redraw_further import RedrawFurther
 from vdu_bench.probes.relearn import Relearn
 from vdu_bench.probes.relearn_blind import RelearnBlind
 from vdu_bench.probes.rephrase import Rephrase
 from vdu_bench.probes.resample import Resample
-from vdu_bench.probes.soft_words import embedded, embedding_of
+from vdu_bench.probes.soft_words import embedded
 from vdu_bench.tasks.task import Task
 
 REPHRASED = PROMPTS.model_copy(update={"rephrased": {"short": ("hat", "a hat"), "turned": ("hat person",)}})
@@ -287,50 +288,51 @@ def test_other_words_are_asked_as_they_stand(faces: Task, tiny_text_to_image: Te
     assert probe.images(context) == 6
 
 
-def test_a_vector_stands_for_a_token_and_for_no_other(tiny_text_to_image: TextToImage) -> None:
-    model = tiny_text_to_image
+def test_a_vector_stands_for_a_token_and_for_no_other(prompted_model: TextToImage) -> None:
+    model = prompted_model
     (token,) = model.tokens(["hat"])[0][-1:]
     asked, others = ["a person with a hat"], ["", "a person"]
     before, plain = model.condition(asked), model.condition(others)
-    with embedded(model, token, embedding_of(model, token)):
+    vector = word_vectors(model, torch.tensor([token]))[0]
+    with embedded(model, token, vector):
         assert torch.equal(model.condition(asked), before)
-    vector = torch.zeros_like(embedding_of(model, token)).requires_grad_(True)
+    vector = torch.zeros_like(vector).requires_grad_(True)
     with embedded(model, token, vector):
         changed = model.condition(asked)
         assert not torch.equal(changed, before)
         assert torch.equal(model.condition(others), plain)
         changed.square().sum().backward()
     assert vector.grad is not None
-    assert vector.grad.abs().sum() > 0
+    assert float(vector.grad.abs().min()) > 0
     assert torch.equal(model.condition(asked), before)
 
 
-def test_inversion_learns_one_embedding_and_leaves_the_model(faces: Task, tiny_text_to_image: TextToImage) -> None:
-    model, probe = tiny_text_to_image, Inversion(given=4, looks=[1, 6], batch_size=4, learning_rate=1.0, samples=3)
+def test_inversion_learns_one_embedding_and_leaves_the_model(faces: Task, prompted_model: TextToImage) -> None:
+    model, probe = prompted_model, Inversion(given=4, looks=[1, 6], batch_size=4, learning_rate=1.0, samples=3)
     context, before = context_for(faces, model, probe), weights_of(model)
-    embeddings = model.text_encoder.get_input_embeddings().weight.clone()
+    embeddings = [table.weight.clone() for table in model.word_embeddings]
     drawn = probe.draw(model, context)
     assert list(drawn) == ["4 images@1", "4 images@6"]
     assert all(torch.equal(p, q) for p, q in zip(before, weights_of(model), strict=True))
-    assert torch.equal(model.text_encoder.get_input_embeddings().weight, embeddings)
+    assert all(torch.equal(table.weight, w) for table, w in zip(model.word_embeddings, embeddings, strict=True))
     assert not torch.equal(drawn["4 images@1"], drawn["4 images@6"])
     assert context.ledger().forget_images == 4
     again = probe.draw(model, context_for(faces, model, probe))
     assert all(torch.equal(images, again[name]) for name, images in drawn.items())
 
 
-def test_prompt_search_finds_words_of_a_smaller_loss(faces: Task, tiny_text_to_image: TextToImage) -> None:
-    model = tiny_text_to_image
+def test_prompt_search_finds_words_of_a_smaller_loss(faces: Task, prompted_model: TextToImage) -> None:
+    model = prompted_model
     probe = PromptSearch(given=4, words=2, rounds=6, candidates=8, batch_size=8, samples=2)
     asked: list[str] = []
-    original = TextToImage.sample
+    original = type(model).sample
 
     def spying(one: TextToImage, n: int, prompts: list[str], *more: object) -> torch.Tensor:
         asked.extend(prompts)
         return original(one, n, prompts, *more)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TextToImage, "sample", spying)
+        patch.setattr(type(model), "sample", spying)
         probe.draw(model, context_for(faces, model, probe))
     words = asked[0].removesuffix(" a person with a hat")
     assert words != asked[0]
@@ -349,9 +351,22 @@ def test_prompt_search_finds_words_of_a_smaller_loss(faces: Task, tiny_text_to_i
         return IMAGES.images[:n]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TextToImage, "sample", noting)
+        patch.setattr(type(model), "sample", noting)
         start.draw(model, context_for(faces, model, start))
     assert loss(words) < loss(begun[0].removesuffix(" a person with a hat"))
+
+
+def test_prompt_search_has_the_loss_s_gradient_by_each_word(prompted_model: TextToImage) -> None:
+    model, (words,) = prompted_model, prompted_model.tokens(["bangs eyeglasses"])
+    batch = _Batch(model, model.encode(IMAGES.images), ["a hat"], 4, seed=0)
+    gradient = batch.gradient(words) / SCALE
+    for row, token in zip(gradient, words, strict=True):
+        vector = word_vectors(model, torch.tensor([token]))[0].requires_grad_(True)
+        with embedded(model, token, vector):
+            batch._error(words).backward()
+        assert vector.grad is not None
+        torch.testing.assert_close(row, vector.grad)
+        assert float(row.abs().min()) > 0
 
 
 @pytest.mark.parametrize(("words", "judged"), [(70, "a hat"), (4, "a hat a hat a hat a hat")])

@@ -48,9 +48,10 @@ def model_of(pipeline: Any) -> DiffusionModel:
     with tempfile.TemporaryDirectory() as folder:
         pipeline.scheduler.save_pretrained(Path(folder) / "scheduler")
         noise = read_noise_scheduler(Path(folder), source)
-    others = [copy.deepcopy(pipeline.tokenizer)] if hasattr(pipeline, "tokenizer") else []
+    tokenizers = [copy.deepcopy(getattr(pipeline, name)) for name in facts.tokenizers]
+    settings = {key: pipeline.config.get(key, default) for key, default in facts.settings.items()}
     kind: Any = facts.model()
-    model: DiffusionModel = kind(networks[0], noise, *networks[1:], *others)
+    model: DiffusionModel = kind(networks[0], noise, *networks[1:], *tokenizers, **settings)
     return model.freeze()
 
 

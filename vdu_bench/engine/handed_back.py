@@ -91,7 +91,9 @@ def checked_images(drawn: Any, shape: tuple[int, ...], probe: str) -> Mapping[st
 
 def _beside_weights(module: nn.Module) -> str:
     """What else than weights decides what a module gives; empty where nothing does."""
-    if module._forward_hooks or module._forward_pre_hooks:
+    hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
+    # transformers leaves its own wherever it was once asked for hidden states; they change nothing.
+    if any(getattr(hook, "__module__", None) != "transformers.utils.output_capturing" for hook in hooks):
         return "a hook"
     if "forward" in vars(module):
         return "a forward of its own"

@@ -106,8 +106,8 @@ def _same_bytes(one: Tensor, other: Tensor) -> bool:
 
 
 def _make(model: DiffusionModel) -> dict[str, Any]:
-    """What a saved pipeline says beside its weights: class, configurations, shapes, tokenizer."""
-    facts: dict[str, Any] = {"class": type(model)}
+    """What a saved pipeline says beside its weights: class, settings, configurations, shapes, tokenizers."""
+    facts: dict[str, Any] = {"class": type(model), "settings": model.settings}
     for name, value in vars(model).items():
         if (config := getattr(value, "config", None)) is not None:
             facts[f"{name}.config"] = _plain(config)

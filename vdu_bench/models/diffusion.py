@@ -69,6 +69,11 @@ class DiffusionModel(ABC):
         return {name: value for name, value in vars(self).items() if isinstance(value, nn.Module)}
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What a saved pipeline of it says beside its parts, and decides what it makes; by diffusers' keys."""
+        return {}
+
+    @property
     def prompted(self) -> bool:
         """Whether it is asked with prompts."""
         return takes_prompts(self.conditioning)

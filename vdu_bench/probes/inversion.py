@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vdu_bench.data.splits import DataSplits
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.word_vectors import word_deviation, word_vectors
 from vdu_bench.models.specs import FitSpec
 from vdu_bench.models.training.base_model import denoising_loss
 from vdu_bench.models.training.batches import epoch_indices
@@ -19,7 +20,7 @@ from vdu_bench.models.training.fitting import Fit, gradients_of
 from vdu_bench.models.upload import upload
 from vdu_bench.probes.attack import Attack, check_enough, count_of, look_name, rising
 from vdu_bench.probes.context import ProbeContext
-from vdu_bench.probes.soft_words import embedded, embedding_of
+from vdu_bench.probes.soft_words import embedded
 from vdu_bench.seeds import derive_seed
 from vdu_bench.spec import PositiveInt, Spec
 from vdu_bench.tasks.task import Task
@@ -74,8 +75,7 @@ class Inversion(Attack):
         asked = cast(TextToImage, model)
         prompts = context.plain_requests
         token = asked.tokens(prompts)[0][-1]
-        first = embedding_of(asked, token)
-        scale = float(asked.text_encoder.get_input_embeddings().weight.detach().float().std())
+        first, scale = word_vectors(asked, torch.tensor([token]))[0], word_deviation(asked)
         # Moved in deviations from where it began, so that one rate does for encoders of any scale.
         shift = nn.Parameter(torch.zeros_like(first))
         n, looks = count_of(self.settings.samples, context), {}

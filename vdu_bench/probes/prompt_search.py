@@ -12,6 +12,7 @@ from vdu_bench.data.splits import DataSplits
 from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.text_to_image import TextToImage
+from vdu_bench.models.pipelines.word_vectors import word_vectors
 from vdu_bench.models.upload import upload
 from vdu_bench.probes.attack import Attack, check_enough, count_of
 from vdu_bench.probes.context import ProbeContext
@@ -115,9 +116,8 @@ class _Batch:
         with watched(self._model, seen):
             # A float16 mean's gradients would vanish on their way; only which are larger is read of them.
             (SCALE * self._error(words)).backward()
-        (embedded,) = seen
-        assert embedded.grad is not None
-        return embedded.grad[:, 1 : 1 + len(words)].sum(0)
+        found = [embedded.grad for embedded in seen if embedded.grad is not None]
+        return torch.cat([gradient[:, 1 : 1 + len(words)].sum(0) for gradient in found], dim=-1)
 
     def _error(self, words: list[int]) -> Tensor:
         text = _text(self._model, words)
@@ -142,8 +142,7 @@ def _text(model: TextToImage, words: list[int]) -> str:
 def _promising(model: TextToImage, gradient: Tensor, vocabulary: list[int], count: int) -> list[list[int]]:
     """For each place the tokens whose embeddings lie furthest against the gradient."""
     known = torch.tensor(vocabulary)
-    weight = model.text_encoder.get_input_embeddings().weight.detach()[known.to(gradient.device)].to(gradient)
-    found = (gradient @ weight.T).argsort(dim=1, stable=True)[:, :count].cpu()
+    found = (gradient @ word_vectors(model, known).to(gradient).T).argsort(dim=1, stable=True)[:, :count].cpu()
     return [known[row].tolist() for row in found]
 
 

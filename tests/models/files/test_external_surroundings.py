@@ -57,8 +57,8 @@ def test_a_part_of_a_pipeline_is_judged_with_the_rest_of_it(tiny_pipeline: Path,
     # What is read decides the address.
     read = {file.name for file in find_external(str(unet), "text_to_image").read}
     assert {"scheduler_config.json", "model.safetensors", "model_index.json"} <= read
-    _edit(copied_pipeline / "model_index.json", _class_name="StableDiffusionXLPipeline")
-    with pytest.raises(UserError, match="is a StableDiffusionXLPipeline"):
+    _edit(copied_pipeline / "model_index.json", _class_name="StableDiffusion3Pipeline")
+    with pytest.raises(UserError, match="is a StableDiffusion3Pipeline"):
         load(unet, tiny_pipeline)
 
 

@@ -37,7 +37,7 @@ def export_model(record: Record, store: Store, folder: Path, form: Form) -> str:
     if form == "lora" and not model.prompted:
         raise UserError(f"{record.cell_name} is an unconditional pipeline, which takes no LoRA; use --as changed")
     differing = {} if form == "pipeline" else changes(model, found.read_base(), record.cell_name)
-    if form == "changed" and (others := sorted(set(differing) - {"unet", "text_encoder"})):
+    if form == "changed" and (others := sorted(set(differing) - {"unet", "text_encoder", "text_encoder_2"})):
         raise UserError(f"{record.cell_name}: its {', '.join(others)} is changed; use --as pipeline")
     with writing_to(folder), filling(folder) as place:
         if form == "pipeline":

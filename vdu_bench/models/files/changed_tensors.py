@@ -39,7 +39,8 @@ def changes(model: DiffusionModel, base: DiffusionModel, called: str) -> dict[st
         UserError: nothing differs, or the model is of another make: its tensors alone would not be it.
     """
     schedules = [one.noise_scheduler.config for one in (model, base)]
-    if type(model) is not type(base) or any(schedules[0][key] != schedules[1][key] for key in NOISE):
+    same_noise = all(schedules[0][key] == schedules[1][key] for key in NOISE)
+    if type(model) is not type(base) or model.settings != base.settings or not same_noise:
         raise UserError(f"{called} is of another make than its base: export the whole of it, by --as pipeline")
     found = {}
     for attribute, network in model.networks.items():

@@ -27,6 +27,7 @@ from vdu_bench.plain_json import parsed
 
 INPUTS = (
     *("class_embed_type", "num_class_embeds", "addition_embed_type", "encoder_hid_dim_type"),
+    *("addition_time_embed_dim", "projection_class_embeddings_input_dim"),
     "time_cond_proj_dim",  # a guidance scale, as of models that were distilled to few steps
 )
 """What a denoiser may want to be given beside x_t, t and a condition, as its configuration says."""
@@ -34,7 +35,7 @@ INPUTS = (
 NO_MATTER = ("dropout", "sample_size")
 """Keys of a denoiser's configuration that change nothing of what its weights do in sampling."""
 
-CALLED = {"unet": "U-Net", "text_encoder": "text encoder"}
+CALLED = {"unet": "U-Net", "text_encoder": "text encoder", "text_encoder_2": "second text encoder"}
 """The networks that a checkpoint may bring, in words."""
 
 PREDICTIONS = {"v": "v_prediction", "epsilon": "epsilon"}
@@ -70,6 +71,8 @@ def load_external(files: ExternalFiles, base: DiffusionModel) -> tuple[Diffusion
         own_words = _from_file(model, files)
     else:
         for name, folder in files.parts.items():
+            if not hasattr(model, attribute_of(name)):
+                raise UserError(f"{source} has a {CALLED[name]}, and the task's base has none")
             found = read_component(type(_network(model, name)), folder, name, source)
             _check_part(source, name, found, _network(model, name))
             setattr(model, attribute_of(name), found.requires_grad_(False).eval())
@@ -99,7 +102,7 @@ def _check_same(source: str, what: str, found: Any, wanted: Any) -> None:
 
 
 def _check_part(source: str, name: str, found: Any, wanted: Any) -> None:
-    if name == "text_encoder":
+    if name.startswith("text_encoder"):
         for key, what in (
             ("hidden_size", "embeddings of"),
             ("max_position_embeddings", "prompts of"),

@@ -42,7 +42,7 @@ LORAS = ("pytorch_lora_weights", "adapter_model")
 SHOWN = 3
 """So many names of files that were not read are told."""
 
-NETWORKS = ("unet", "text_encoder")
+NETWORKS = ("unet", "text_encoder", "text_encoder_2")
 """The components that may come without the rest of a pipeline."""
 
 
@@ -105,8 +105,7 @@ def find_external(source: str, kind: ModelKind) -> ExternalFiles:
         read, components = _pipeline_files(place, source, kind)
         remark = _joined(_others(place, components[0]), _unread(place, components))
         return ExternalFiles(source, "pipeline", place, read, around=place, remark=remark)
-    components = NETWORKS if takes_prompts(kind) else NETWORKS[:1]
-    if found := {name: files for name in components if (files := weights_files(place, name))}:
+    if found := _networks(place, kind):
         return _parts(place, found, source, kind)
     for suffix in SUFFIXES:
         for name in LORAS:
@@ -115,6 +114,26 @@ def find_external(source: str, kind: ModelKind) -> ExternalFiles:
     if weights_files(place, ""):
         _check_unet(place / CONFIG, source, kind)
     raise UserError(f"{source} holds {_nothing(place)}")
+
+
+def _networks(place: Path, kind: ModelKind) -> dict[str, list[Path]]:
+    """The files of each network that lies in a folder, by component."""
+    components = NETWORKS if takes_prompts(kind) else NETWORKS[:1]
+    found = {name: files for name in components if (files := weights_files(place, name))}
+    if takes_prompts(kind) and (place / CONFIG).is_file():
+        # Without a folder of its own a text encoder may be either, and its class tells which.
+        other = "text_encoder" if _is_second(place / CONFIG) else "text_encoder_2"
+        found = {name: files for name, files in found.items() if name != other or files[0].parent != place}
+    return found
+
+
+def _is_second(config: Path) -> bool:
+    """Whether a text encoder's configuration is of one that projects the whole prompt, as Stable Diffusion XL's."""
+    try:
+        return "CLIPTextModelWithProjection" in parsed(config.read_bytes())["architectures"]
+    # A damaged file is for whoever reads the weights to complain of.
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _pipeline_files(place: Path, source: str, kind: ModelKind) -> tuple[tuple[Path, ...], tuple[str, ...]]:
@@ -265,9 +284,8 @@ def _has_something(folder: Path) -> bool:
 
 
 def _weights(form: Literal["safetensors", "bin"]) -> list[str]:
-    encoder = patterns("text_encoder", form)
-    alone = [pattern.removeprefix("text_encoder/") for pattern in encoder]
-    places = [*patterns("", form), *patterns("unet", form), *encoder, *alone]
+    alone = [pattern.removeprefix("text_encoder/") for pattern in patterns("text_encoder", form)]
+    places = [*patterns("", form), *(pattern for name in NETWORKS for pattern in patterns(name, form)), *alone]
     return [*(f"{name}.{form}" for name in LORAS), *places]
 
 

@@ -75,11 +75,11 @@ def fuse_lora(base: Any, state: dict[str, Tensor], file: Path, source: str) -> s
     if find_spec("peft") is None:
         raise UserError(f"{source} is a LoRA, and diffusers reads it with the help of peft: {install('lora')}")
     state, folded = _scaled(_plainly_named(state, source))
-    prefixed = any(name.startswith(("unet.", "text_encoder.", "lora_")) for name in state)
+    prefixed = any(name.startswith(("unet.", "text_encoder.", "text_encoder_2.", "lora_")) for name in state)
     alphas = bool(folded) or any(name.endswith(".alpha") for name in state)
     header = _header(file, prefixed, source, alphas)
     pipeline = base.pipeline()
-    networks = {"unet": pipeline.unet, "text_encoder": pipeline.text_encoder}
+    networks = {"unet": pipeline.unet, **base.text_encoders}
     try:
         # Matrices are initialised before they are filled; the global generator is set aside for that.
         # What Windows cannot remove, since an error's traceback holds it, stays for the system to clear away.
@@ -91,8 +91,13 @@ def fuse_lora(base: Any, state: dict[str, Tensor], file: Path, source: str) -> s
             )
             where = {"weight_name": "l.safetensors", "use_safetensors": True, "local_files_only": True}
             if prefixed:
+                # As the loader of XL itself asks: kohya's names of its blocks are counted by the U-Net's own.
+                blocks = {"unet_config": pipeline.unet.config} if len(base.text_encoders) > 1 else {}
                 # Copied, so that nothing holds the file when its folder is removed.
-                state = {name: value.clone() for name, value in pipeline.lora_state_dict(folder, **where)[0].items()}
+                state = {
+                    name: value.clone()
+                    for name, value in pipeline.lora_state_dict(folder, **where, **blocks)[0].items()
+                }
                 pipeline.load_lora_weights(folder, adapter_name=ADAPTER, **where)
             else:
                 pipeline.unet.load_lora_adapter(folder, prefix=None, adapter_name=ADAPTER, **where)

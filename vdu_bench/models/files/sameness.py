@@ -19,6 +19,8 @@ def unchanged(model: DiffusionModel, base: DiffusionModel) -> str:
         model: any, on the CPU.
         base: as it lies on disk, on the CPU.
     """
+    if model.settings != base.settings:
+        return ""
     if any(model.noise_scheduler.config[key] != base.noise_scheduler.config[key] for key in NOISE):
         return ""
     exact, rounded = True, {torch.float16: True, torch.bfloat16: True}

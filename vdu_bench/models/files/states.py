@@ -16,7 +16,12 @@ from vdu_bench.files import what_it_is
 from vdu_bench.models.pipelines.components import unread_pickle
 from vdu_bench.models.pipelines.old_names import present_name
 
-NETWORKS = {"unet": "unet", "text_encoder": "text_encoder", "text_model": "text_encoder"}
+NETWORKS = {
+    "unet": "unet",
+    "text_encoder": "text_encoder",
+    "text_encoder_2": "text_encoder_2",
+    "text_model": "text_encoder",
+}
 """Words in front of a weight's name that tell whose it is."""
 
 WRAPPED = ("module", "_orig_mod", "model", "net", "network", "denoiser", "ema_model")

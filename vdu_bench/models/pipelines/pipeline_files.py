@@ -35,7 +35,7 @@ HUB_FAULTS = {
 
 CONFIGURATIONS = (
     *(INDEX, CONFIG, SCHEDULER, f"unet/{CONFIG}"),
-    *("scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt"),
+    *("scheduler/*.json", "tokenizer*/*.json", "tokenizer*/*.txt"),
 )
 """What tells whether a pipeline can be used, before anything large is had, as glob patterns."""
 
@@ -219,6 +219,6 @@ def _anywhere(component: str, components: Sequence[str], form: WeightsFormat) ->
 
 
 def _stem(component: str, form: WeightsFormat) -> str:
-    if component != "text_encoder":
+    if not component.startswith("text_encoder"):
         return "diffusion_pytorch_model"
     return "model" if form == "safetensors" else "pytorch_model"

@@ -8,6 +8,7 @@ from pathlib import Path
 from transformers import CLIPTextConfig, CLIPTokenizer
 
 from vdu_bench.errors import UserError, in_short
+from vdu_bench.models.pipelines.pipeline_files import check_pipeline
 
 
 def tokens_of(prompts: Sequence[str], tokenizer: CLIPTokenizer, most: int) -> list[list[int]]:
@@ -31,27 +32,35 @@ def most_tokens(tokenizer: CLIPTokenizer, config: CLIPTextConfig) -> int:
 
 def check_lengths(prompts: Sequence[str], folder: Path, source: str | Path) -> None:
     """Raise UserError for a prompt that the pipeline in `folder` cannot take, without reading any weights."""
-    tokenizer = read_tokenizer(folder, source)
-    try:
-        config = CLIPTextConfig.from_pretrained(folder / "text_encoder", local_files_only=True)
-    # Whatever the library makes of a damaged file.
-    except Exception as error:
-        raise UserError(f"{source}: the text encoder's config.json cannot be read ({in_short(error)})") from error
-    tokens_of(prompts, tokenizer, most_tokens(tokenizer, config))
+    facts = check_pipeline(folder, source, "text_to_image")
+    for name, encoder in zip(facts.tokenizers, facts.text_encoders, strict=True):
+        tokenizer = read_tokenizer(folder, source, name)
+        try:
+            config = CLIPTextConfig.from_pretrained(folder / encoder, local_files_only=True)
+        # Whatever the library makes of a damaged file.
+        except Exception as error:
+            raise UserError(f"{source}: the config.json of its {encoder} cannot be read ({in_short(error)})") from error
+        tokens_of(prompts, tokenizer, most_tokens(tokenizer, config))
 
 
-def read_tokenizer(folder: Path, source: str | Path) -> CLIPTokenizer:
-    """The tokenizer of the pipeline in `folder`, which the user calls `source`. Raises UserError for a damaged one."""
-    files = [folder / "tokenizer" / name for name in ("tokenizer.json", "vocab.json", "merges.txt")]
+def read_tokenizer(folder: Path, source: str | Path, name: str = "tokenizer") -> CLIPTokenizer:
+    """A tokenizer of the pipeline in `folder`, which the user calls `source`. Raises UserError for a damaged one.
+
+    Args:
+        folder: the pipeline's.
+        source: what the user calls it.
+        name: the tokenizer's own folder in it.
+    """
+    files = [folder / name / file for file in ("tokenizer.json", "vocab.json", "merges.txt")]
     whole, *pair = [file.is_file() for file in files]
     # Without a vocabulary transformers makes an empty one, to which all prompts are alike.
     if not whole and not all(pair):
-        raise UserError(f"{source}: the tokenizer has neither a tokenizer.json nor both vocab.json and merges.txt")
+        raise UserError(f"{source}: the {name} has neither a tokenizer.json nor both vocab.json and merges.txt")
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        tokenizer = CLIPTokenizer.from_pretrained(folder / name, local_files_only=True)
     # Whatever the library makes of a damaged file.
     except Exception as error:
-        raise UserError(f"{source}: the tokenizer cannot be read ({in_short(error)})") from error
+        raise UserError(f"{source}: the {name} cannot be read ({in_short(error)})") from error
     for key in ("is_local", "local_files_only"):
         # How it was read would be written into the next folder that it is saved to.
         tokenizer.init_kwargs.pop(key, None)

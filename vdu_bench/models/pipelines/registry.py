@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from vdu_bench.models.specs import ModelKind
 
@@ -22,6 +23,8 @@ class PipelineFacts:
         network: diffusers' class of the denoiser.
         components: the parts with weights, as their folders are called, the denoiser first.
         target: the class that reads it, as ``module:Class``.
+        tokenizers: the folders of its tokenizers, in the order of the text encoders that go with them.
+        settings: keys of its ``model_index.json`` that decide what it makes, with diffusers' defaults.
     """
 
     name: str
@@ -29,6 +32,13 @@ class PipelineFacts:
     network: str
     components: tuple[str, ...]
     target: str
+    tokenizers: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text_encoders(self) -> tuple[str, ...]:
+        """Those of the components that read prompts, in the order of `tokenizers`."""
+        return tuple(component for component in self.components if component.startswith("text_encoder"))
 
     @property
     def may_lie_flat(self) -> bool:
@@ -41,6 +51,21 @@ class PipelineFacts:
         found: type[DiffusionModel] = getattr(importlib.import_module(module), name)
         return found
 
+
+STABLE_DIFFUSION: dict[str, Any] = {
+    "conditioning": "text_to_image",
+    "network": "UNet2DConditionModel",
+    "components": ("unet", "vae", "text_encoder"),
+    "target": "vdu_bench.models.pipelines.text_to_image:TextToImage",
+    "tokenizers": ("tokenizer",),
+}
+
+STABLE_DIFFUSION_XL = STABLE_DIFFUSION | {
+    "components": ("unet", "vae", "text_encoder", "text_encoder_2"),
+    "target": "vdu_bench.models.pipelines.stable_diffusion_xl:StableDiffusionXL",
+    "tokenizers": ("tokenizer", "tokenizer_2"),
+    "settings": {"force_zeros_for_empty_prompt": True},
+}
 
 PIPELINES = {
     facts.name: facts
@@ -59,20 +84,10 @@ PIPELINES = {
             components=("unet",),
             target="vdu_bench.models.pipelines.unconditional:UnconditionalDDPM",
         ),
-        PipelineFacts(
-            name="StableDiffusionPipeline",
-            conditioning="text_to_image",
-            network="UNet2DConditionModel",
-            components=("unet", "vae", "text_encoder"),
-            target="vdu_bench.models.pipelines.text_to_image:TextToImage",
-        ),
-        PipelineFacts(
-            name="StableDiffusionImg2ImgPipeline",
-            conditioning="text_to_image",
-            network="UNet2DConditionModel",
-            components=("unet", "vae", "text_encoder"),
-            target="vdu_bench.models.pipelines.text_to_image:TextToImage",
-        ),
+        PipelineFacts(name="StableDiffusionPipeline", **STABLE_DIFFUSION),
+        PipelineFacts(name="StableDiffusionImg2ImgPipeline", **STABLE_DIFFUSION),
+        PipelineFacts(name="StableDiffusionXLPipeline", **STABLE_DIFFUSION_XL),
+        PipelineFacts(name="StableDiffusionXLImg2ImgPipeline", **STABLE_DIFFUSION_XL),
     )
 }
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import torch
 import transformers
-from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDPMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -49,6 +55,8 @@ class TextToImage(DiffusionModel):
     facts: ClassVar[PipelineFacts] = PIPELINES["StableDiffusionPipeline"]
     conditioning: ClassVar[ModelKind] = facts.conditioning
     denoiser: UNet2DConditionModel
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
 
     def __init__(
         self,
@@ -65,12 +73,12 @@ class TextToImage(DiffusionModel):
         self.vae = vae.requires_grad_(False).eval()
         self.text_encoder = text_encoder.requires_grad_(False).eval()
         self.tokenizer = tokenizer
-        _fits("channels", denoiser.config["in_channels"], "the autoencoder's latents", vae.config["latent_channels"])
-        width = denoiser.config["cross_attention_dim"]
-        _fits("conditions", width, "the text encoder's embeddings", text_encoder.config.hidden_size)
-        if len(tokenizer) > text_encoder.config.vocab_size:
-            known = text_encoder.config.vocab_size
-            raise UserError(f"the tokenizer has {len(tokenizer)} tokens, and the text encoder knows {known}")
+        fits("channels", denoiser.config["in_channels"], "the autoencoder's latents", vae.config["latent_channels"])
+        widths = sum(encoder.config.hidden_size for encoder in self.text_encoders.values())
+        fits("conditions", denoiser.config["cross_attention_dim"], "the text encoder's embeddings", widths)
+        for own, encoder in zip(self.tokenizers, self.text_encoders.values(), strict=True):
+            if len(own) > (known := encoder.config.vocab_size):
+                raise UserError(f"the tokenizer has {len(own)} tokens, and the text encoder knows {known}")
 
     @classmethod
     def from_recipe(cls, recipe: LatentRecipe, vae: AutoencoderKL, words: Sequence[str]) -> Self:
@@ -98,9 +106,25 @@ class TextToImage(DiffusionModel):
         return cls(denoiser, DDPMScheduler(**recipe.noise_scheduler), vae, text_encoder, tokenizer)
 
     @property
+    def text_encoders(self) -> dict[str, CLIPTextModel]:
+        """All text encoders, each of which reads every prompt, by the names of their attributes."""
+        return {"text_encoder": self.text_encoder}
+
+    @property
+    def tokenizers(self) -> tuple[CLIPTokenizer, ...]:
+        """The text encoders' own, in their order; token ids mean the same words to all."""
+        return (self.tokenizer,)
+
+    @property
+    def word_embeddings(self) -> list[nn.Embedding]:
+        """The tables ``[V, D_e]`` of what each text encoder has for a token."""
+        return [cast(nn.Embedding, encoder.get_input_embeddings()) for encoder in self.text_encoders.values()]
+
+    @property
     def max_tokens(self) -> int:
-        """L: the length of every condition, and the most tokens of a prompt, with those for its begin and end."""
-        return most_tokens(self.tokenizer, self.text_encoder.config)
+        """L: the most tokens of a prompt, with those for its begin and end; a condition has a row for each of L."""
+        encoders = zip(self.tokenizers, self.text_encoders.values(), strict=True)
+        return min(most_tokens(tokenizer, encoder.config) for tokenizer, encoder in encoders)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -160,14 +184,29 @@ class TextToImage(DiffusionModel):
         return super().computing(compute, training)
 
     def condition(self, prompts: Sequence[str] | None) -> Tensor:
-        """The text encoder's last hidden states, ``[N, L, D]`` on the model's device and dtype.
+        """What the denoiser takes for N prompts, as `embedded` has it of their tokens.
 
         Raises ValueError for None, and UserError for a prompt of more than `max_tokens` tokens.
         """
         if prompts is None:
             raise ValueError("a text-to-image model needs prompts")
-        tokens = torch.tensor(tokens_of(prompts, self.tokenizer, self.max_tokens))
-        return self.text_encoder(upload(tokens, self.text_encoder.device)).last_hidden_state.to(self.device, self.dtype)
+        return self.embedded(self.token_ids(prompts))
+
+    def token_ids(self, prompts: Sequence[str]) -> list[Tensor]:
+        """Each tokenizer's ids of N prompts with begin, end and padding: int64 ``[N, L]`` on the CPU.
+
+        Raises UserError for a prompt of more than `max_tokens` tokens.
+        """
+        return [torch.tensor(tokens_of(prompts, tokenizer, self.max_tokens)) for tokenizer in self.tokenizers]
+
+    def embedded(self, token_ids: Sequence[Tensor]) -> Tensor:
+        """The condition ``[N, L, D]``, on the model's device and dtype: the text encoder's last hidden states.
+
+        Args:
+            token_ids: for each text encoder, int64 ``[N, L]`` on any device.
+        """
+        (ids,) = token_ids
+        return self.text_encoder(upload(ids, self.text_encoder.device)).last_hidden_state.to(self.device, self.dtype)
 
     def tokens(self, prompts: Sequence[str]) -> list[list[int]]:
         self.check_prompts(len(prompts), prompts)
@@ -175,14 +214,14 @@ class TextToImage(DiffusionModel):
         return ids
 
     def null_condition(self, n: int) -> Tensor:
-        """The condition of the empty prompt, ``[n, L, D]``: what guidance leads away from."""
+        """What guidance leads away from, `n` times: the condition of the empty prompt."""
         # Embedded once, whatever n; copied, since products of a view that repeats itself round otherwise.
         return self.condition([""]).repeat(n, 1, 1)
 
     def check_prompts(self, n: int, prompts: Sequence[str] | None) -> None:
         if prompts is None or len(prompts) != n:
             raise ValueError(f"{n} images need as many prompts, not {None if prompts is None else len(prompts)}")
-        tokens_of(prompts, self.tokenizer, self.max_tokens)
+        self.token_ids(prompts)
 
     def _sampling_denoiser(
         self, prompts: Sequence[str] | None, guidance_scale: float
@@ -200,16 +239,17 @@ class TextToImage(DiffusionModel):
         return guided
 
     def _modules(self) -> Sequence[nn.Module]:
-        return [self.denoiser, self.vae, self.text_encoder]
+        return [self.denoiser, self.vae, *self.text_encoders.values()]
 
     def save(self, folder: Path) -> None:
-        _disable_progress_bars()
+        quiet_loading()
         self._channels_first()
         # Its file would hold how the tokenizer padded last, and tell whether the model was ever asked for anything.
-        self.tokenizer.backend_tokenizer.no_padding()
+        for tokenizer in self.tokenizers:
+            tokenizer.backend_tokenizer.no_padding()
         self.pipeline().save_pretrained(folder, safe_serialization=True)
 
-    def pipeline(self) -> StableDiffusionPipeline:
+    def pipeline(self) -> StableDiffusionPipeline | StableDiffusionXLPipeline:
         """These very parts, as diffusers' own pipeline."""
         return StableDiffusionPipeline(
             vae=self.vae,
@@ -233,7 +273,7 @@ class TextToImage(DiffusionModel):
             UserError: there is no such pipeline, it is of another kind, a weight is missing, of the wrong shape or left
                 over, or a ``.bin`` holds more than tensors.
         """
-        _disable_progress_bars()
+        quiet_loading()
         folder = pipeline_folder(source, cls.facts.components)
         check_pipeline(folder, source, cls.conditioning)
         tokenizer = read_tokenizer(folder, source)
@@ -244,11 +284,13 @@ class TextToImage(DiffusionModel):
         return cls(unet, noise_scheduler, vae, text_encoder, tokenizer)
 
 
-def _fits(what: str, of_denoiser: int, other: str, of_other: int) -> None:
+def fits(what: str, of_denoiser: int, other: str, of_other: int) -> None:
+    """Raise UserError where the denoiser wants another number of something than another part gives."""
     if of_denoiser != of_other:
         raise UserError(f"the U-Net takes {what} of {of_denoiser}, and {other} have {of_other}")
 
 
-def _disable_progress_bars() -> None:
+def quiet_loading() -> None:
+    """Without the libraries' own progress bars."""
     disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()

@@ -1,6 +1,6 @@
-"""What unlearning Stable Diffusion 1.x takes, for each method and selection, computed: the tables of docs/memory.md.
+"""What unlearning Stable Diffusion takes, for each method and selection, computed: the tables of docs/memory.md.
 
-    python benchmarks/memory_table.py [--image-size 512] [--methods vdu,esd,finetune] [--selections all,...]
+    python benchmarks/memory_table.py [--model xl] [--image-size 512] [--methods vdu,esd,...] [--selections all,...]
 
 The methods' own code makes a step on fake tensors, which have a shape and a type but no memory, and every tensor that
 is alive is counted. What never is a tensor is not: the workspaces of kernels, the allocator's reserve, the process.
@@ -11,17 +11,18 @@ from __future__ import annotations
 import argparse
 import weakref
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple, get_args
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-from stable_diffusion import SCHEDULER, TEXT_ENCODER, UNET, VAE
+from stable_diffusion import SCHEDULER, TEXT_ENCODER, TEXT_ENCODER_2, UNET, UNET_XL, VAE
 from tabulate import tabulate
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from vdu_baselines.esd import ESD
 from vdu_baselines.finetune import Finetune
@@ -31,6 +32,7 @@ from vdu_bench.methods.pools import Batch
 from vdu_bench.methods.vdu import VDU
 from vdu_bench.methods.vdu_contrast import VDUContrast
 from vdu_bench.models.diffusion import DiffusionModel
+from vdu_bench.models.pipelines.stable_diffusion_xl import StableDiffusionXL
 from vdu_bench.models.pipelines.text_to_image import VAE_PIXELS, TextToImage
 from vdu_bench.models.posterior.gaussian import WeightPosterior
 from vdu_bench.models.selection import Selection, selected_parameters
@@ -92,6 +94,33 @@ class Outline(TextToImage):
         return torch.empty(len(prompts), TEXT_ENCODER["max_position_embeddings"], TEXT_ENCODER["hidden_size"])
 
 
+class OutlineXL(StableDiffusionXL):
+    """The same of Stable Diffusion XL."""
+
+    def __init__(self, latent_size: int) -> None:
+        denoiser = UNet2DConditionModel(**UNET_XL, sample_size=latent_size)
+        DiffusionModel.__init__(self, denoiser, DDPMScheduler(**SCHEDULER))
+        self.text_encoder_2 = SimpleNamespace(config=SimpleNamespace(**TEXT_ENCODER_2))
+        self.force_zeros_for_empty_prompt = True
+
+    @property
+    def max_tokens(self) -> int:
+        return int(TEXT_ENCODER["max_position_embeddings"])
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        _, height, width = self.latent_shape
+        return 3, 8 * height, 8 * width
+
+    def condition(self, prompts: Sequence[str] | None) -> Tensor:
+        assert prompts is not None
+        return torch.empty(len(prompts), self.max_tokens + 1, UNET_XL["cross_attention_dim"])
+
+
+OUTLINES: dict[str, type[Outline | OutlineXL]] = {"sd": Outline, "xl": OutlineXL}
+"""By what ``--model`` calls them."""
+
+
 class Unread(WeightPosterior):
     """A posterior without values, whose floor cannot be told."""
 
@@ -102,7 +131,7 @@ class Unread(WeightPosterior):
 class OutlinePool:
     """Images and prompts without values."""
 
-    def __init__(self, base: Outline) -> None:
+    def __init__(self, base: TextToImage) -> None:
         self._base = base
 
     def batch(self, n: int) -> Batch:
@@ -117,7 +146,7 @@ class OutlinePool:
 class OutlineContext:
     """What the methods ask an UnlearningContext for, without values."""
 
-    def __init__(self, base: Outline) -> None:
+    def __init__(self, base: TextToImage) -> None:
         self.base = base
         self.seed = 0
         self.generator = torch.Generator()
@@ -152,12 +181,19 @@ class Memory(NamedTuple):
     peak: int
 
 
-def step(name: str, weights: Selection, compute: ComputeSpec, batch_size: int, latent_size: int) -> Memory:
-    """What the U-Net and a method's step take, without the autoencoder and the text encoder."""
+def step(
+    outline: type[Outline | OutlineXL],
+    name: str,
+    weights: Selection,
+    compute: ComputeSpec,
+    batch_size: int,
+    latent_size: int,
+) -> Memory:
+    """What the U-Net and a method's step take, without the autoencoder and the text encoders."""
     method_class, settings = METHODS[name]
     method = method_class(method_class.Settings(weights=weights, batch_size=batch_size, **settings))
     with Fakes(allow_non_fake_inputs=True), LiveTensors() as live:
-        base = Outline(latent_size).computing(compute).freeze()
+        base = outline(latent_size).computing(compute).freeze()
         context: Any = OutlineContext(base)
         model = base.clone(method.selection(base))
         model.denoiser.train()
@@ -180,10 +216,10 @@ def moments(running: Fit) -> None:
     running.optimizer.zero_grad(set_to_none=True)
 
 
-def sampling(latent_size: int, n: int) -> int:
+def sampling(outline: type[Outline | OutlineXL], latent_size: int, n: int) -> int:
     """Bytes that one step of sampling `n` images with guidance takes beside the U-Net's weights."""
     with Fakes(), LiveTensors() as live, torch.no_grad():
-        model = Outline(latent_size).freeze()
+        model = outline(latent_size).freeze()
         both = torch.empty(2 * n, *model.latent_shape)
         condition = model.condition([""] * len(both))
         weights = live.peak = live.now
@@ -205,23 +241,25 @@ def autoencoder(image_size: int, batch_size: int, sliced: bool) -> dict[str, int
     return taken
 
 
-def sizes() -> dict[str, int]:
-    """Parameters of each selection and of the two frozen parts."""
+def sizes(model: str) -> dict[str, int]:
+    """Parameters of each selection, and of the frozen parts."""
     with torch.device("meta"):
-        unet = UNet2DConditionModel(**UNET)
+        unet = UNet2DConditionModel(**(UNET_XL if model == "xl" else UNET))
         parts: dict[str, nn.Module] = {
             "autoencoder": AutoencoderKL(**VAE),
             "text encoder": CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER)),
         }
+        if model == "xl":
+            parts["second text encoder"] = CLIPTextModelWithProjection(CLIPTextConfig(**TEXT_ENCODER_2))
     counted = {name: sum(p.numel() for p in selected_parameters(unet, name).values()) for name in get_args(Selection)}
     return counted | {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
 
 
-def relearning(latent_size: int) -> int:
+def relearning(outline: type[Outline | OutlineXL], latent_size: int) -> int:
     """Bytes at most in a step of the attack `relearn`: fine-tuning by its own defaults."""
     settings = RelearnSettings()
     compute = COMPUTE["bfloat16, checkpointing"]
-    return step("finetune", settings.weights, compute, settings.batch_size, latent_size).peak
+    return step(outline, "finetune", settings.weights, compute, settings.batch_size, latent_size).peak
 
 
 def gib(n_bytes: float) -> str:
@@ -230,30 +268,32 @@ def gib(n_bytes: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--image-size", type=int, default=512)
+    parser.add_argument("--model", choices=OUTLINES, default="sd", help="Stable Diffusion 1.x, or XL")
+    parser.add_argument("--image-size", type=int, help="512; with xl 1024")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--selections", default=",".join(get_args(Selection)))
     arguments = parser.parse_args()
-    counted = sizes()
+    outline, size = OUTLINES[arguments.model], arguments.image_size or (1024 if arguments.model == "xl" else 512)
+    counted = sizes(arguments.model)
     print(tabulate([[name, f"{n:,}", gib(4 * n)] for name, n in counted.items()], ["part", "weights", "GiB"], "github"))
-    frozen = 4 * (counted["autoencoder"] + counted["text encoder"])
+    frozen = 4 * sum(n for part, n in counted.items() if part not in get_args(Selection))
     rows = []
     for name in arguments.methods.split(","):
         for weights in arguments.selections.split(","):
             row = [name, weights]
             for compute in COMPUTE.values():
-                one, two = (step(name, weights, compute, n, arguments.image_size // 8) for n in (1, 2))
+                one, two = (step(outline, name, weights, compute, n, size // 8) for n in (1, 2))
                 row += [gib(frozen + one.held)] if compute == ComputeSpec() else []
                 row.append(f"{gib(frozen + one.peak)} + {gib(two.peak - one.peak)}")
             rows.append(row)
     print(tabulate(rows, ["method", "weights", "between steps", *COMPUTE], "github"))
-    batch = max(1, VAE_PIXELS // arguments.image_size**2)
-    rows = [["U-Net, without a graph, each image with guidance", gib(sampling(arguments.image_size // 8, 1))]]
+    batch = max(1, VAE_PIXELS // size**2)
+    rows = [["U-Net, without a graph, each image with guidance", gib(sampling(outline, size // 8, 1))]]
     for label, sliced in ((f"a batch of {batch}", False), (f"a batch of {batch}, vae_slicing", True)):
-        taken = autoencoder(arguments.image_size, batch, sliced)
+        taken = autoencoder(size, batch, sliced)
         rows += [[f"autoencoder, {way}, {label}", gib(n_bytes)] for way, n_bytes in taken.items()]
     print(tabulate(rows, ["beside the weights", "GiB"], "github"))
-    print(f"relearn, with the celeba tasks' compute: {gib(frozen + relearning(arguments.image_size // 8))} GiB at most")
+    print(f"relearn, with the celeba tasks' compute: {gib(frozen + relearning(outline, size // 8))} GiB at most")
 
 
 if __name__ == "__main__":

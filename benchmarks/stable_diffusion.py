@@ -62,6 +62,28 @@ TEXT_ENCODER: dict[str, Any] = {
     "eos_token_id": 49407,
     "pad_token_id": 49407,
 }
+UNET_XL = UNET | {
+    "block_out_channels": (320, 640, 1280),
+    "down_block_types": ("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 2,
+    "up_block_types": ("CrossAttnUpBlock2D",) * 2 + ("UpBlock2D",),
+    "transformer_layers_per_block": (1, 2, 10),
+    "attention_head_dim": (5, 10, 20),
+    "cross_attention_dim": 2048,
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
+"""The U-Net of stabilityai/stable-diffusion-xl-base-1.0; its autoencoder and first text encoder are of the same make as
+Stable Diffusion 1.x's."""
+TEXT_ENCODER_2 = TEXT_ENCODER | {
+    "hidden_size": 1280,
+    "intermediate_size": 5120,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 20,
+    "projection_dim": 1280,
+    "hidden_act": "gelu",
+}
 SCHEDULER: dict[str, Any] = {
     "beta_schedule": "scaled_linear",
     "beta_start": 0.00085,

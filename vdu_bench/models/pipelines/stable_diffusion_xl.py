@@ -122,10 +122,12 @@ class StableDiffusionXL(TextToImage):
     def _call_denoiser(self, x_t: Tensor, t: Tensor, condition: Tensor | None) -> Tensor:
         assert condition is not None  # `_conditioned` has something in its place
         _, height, width = self.image_shape
-        sizes = torch.tensor([height, width, 0, 0, height, width], dtype=condition.dtype)
+        # Filled where they lie: nothing is copied to the device for them.
+        sizes = condition.new_zeros(len(x_t), SIZES)
+        sizes[:, 0::4], sizes[:, 1::4] = height, width
         beside = {
             "text_embeds": condition[:, -1, : self.text_encoder_2.config.projection_dim],
-            "time_ids": upload(sizes, condition.device).repeat(len(x_t), 1),
+            "time_ids": sizes,
         }
         tokens = condition[:, :-1]
         return self.denoiser(x_t, t, encoder_hidden_states=tokens, added_cond_kwargs=beside).sample

@@ -85,7 +85,7 @@ def _record(
         seeds=Seeds(train=0, unlearn=seed, sample=seed),
         protocol=PROTOCOL.model_copy(deep=True),
         ledger=Ledger(forget_images=132),
-        timings=Timings(),
+        timings=Timings(unlearn_seconds=values["unlearn_seconds"], nfe_forward=int(values["nfe_forward"])),
         environment={"packages": {"torch": "2.9.1"}, "device": "cpu", "threads": 2},
         stages={"base": "ab" * 32},
         digests={"base": "ab" * 32},

@@ -24,6 +24,11 @@ def unpack(text: str, n: int) -> NDArray[np.bool_]:
     return np.unpackbits(np.frombuffer(packed(text, n), dtype=np.uint8), count=n).astype(np.bool_)
 
 
+def counted(text: str, n: int) -> int:
+    """How many of `n` flags are set, without numpy. Raises ValueError as `unpack`."""
+    return (int.from_bytes(packed(text, n), "big") >> (-n % 8)).bit_count()
+
+
 def packed(text: str, n: int) -> bytes:
     """The bytes behind `text`. Raises ValueError where they are not those of `n` bits."""
     try:

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from vdu_bench.bits import pack, packed, unpack
+from vdu_bench.bits import counted, pack, packed, unpack
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,6 +171,11 @@ class Outcomes(Schema):
     def flags(self) -> NDArray[np.bool_]:
         """bool ``[n]``."""
         return unpack(self.bits, self.n)
+
+    @property
+    def count(self) -> int:
+        """How many are yes."""
+        return counted(self.bits, self.n)
 
     @model_validator(mode="after")
     def _whole(self) -> Outcomes:

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from vdu_bench.bounded import read_regular
 from vdu_bench.collecting import uncollected
+from vdu_bench.contradictions import contradictions
 from vdu_bench.errors import UserError, flat
 from vdu_bench.measured import AtOwnCount, Matrix, MetricResult, Number, Outcomes, Schema
 from vdu_bench.packed import PACKED, pack_of, unpack
@@ -253,7 +254,7 @@ class Record(Schema):
 def read_record(file: Path) -> Record:
     """One record, of this schema or an older one; of a packed file by the name that `records_by_file` gives it.
 
-    Raises UserError, naming file and key, for anything else.
+    Raises UserError, naming file and key, for anything else, and for a record that contradicts itself.
     """
     if (place := pack_of(file)) is not None and place.is_file():
         found = _packed(place)
@@ -269,7 +270,7 @@ def read_record(file: Path) -> Record:
                 # Nearly all are of this schema, and from text to record is faster without plain data in between.
                 record = Record.model_validate_json(content)
                 if record.schema_version == SCHEMA_VERSION:
-                    return record
+                    return _sound(record, str(file))
         plain = read_json(content)
     except OSError as error:
         instead = _packed_instead(file) if isinstance(error, FileNotFoundError) else ""
@@ -299,12 +300,30 @@ def _record(plain: Any, place: str) -> Record:
     try:
         if isinstance(version, int) and 1 <= version < SCHEMA_VERSION:
             plain = upgraded(plain, version)
-        return Record.model_validate(plain)
+        return _sound(Record.model_validate(plain), place)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the file"
         why = IN_FILES if first["type"] == "string_pattern_mismatch" else first["msg"]
         raise UserError(f"{place} is not a record of schema {SCHEMA_VERSION}: {flat(key)}: {why}") from error
+
+
+def _sound(record: Record, place: str) -> Record:
+    """The record itself. Raises UserError, naming the place, where it contradicts itself."""
+    timings = record.timings
+    counted = {
+        "training_images": None if record.ledger is None else record.ledger.images,
+        "nfe_forward": timings.nfe_forward,
+        "nfe_backward": timings.nfe_backward,
+        "unlearn_seconds": timings.unlearn_seconds,
+        "unlearn_peak_memory": timings.unlearn_peak_mib,
+    }
+    if (wrong := next(contradictions(record.metrics, record.outcomes, counted), None)) is not None:
+        raise UserError(
+            f"{place}, {record.cell_name}, contradicts itself: {wrong}; it was edited or is broken: take it from where "
+            "it came from, or run the cell again"
+        )
+    return record
 
 
 def read_records(*folders: Path) -> list[Record]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vdu_bench.blame import blaming
+from vdu_bench.contradictions import contradictions
 from vdu_bench.measured import AtOwnCount, Estimate, Matrix, MetricFacts, MetricResult, Outcomes
 from vdu_bench.metrics.catalog import METRICS
 from vdu_bench.metrics.evidence import Evidence
@@ -34,8 +35,8 @@ def measure(evidence: Evidence) -> Measured:
 
     Raises:
         TypeError: a metric's `compute` gives something else than a `Measurement`.
-        ValueError: a metric that is gated by its samples gives no outcomes or not those of its estimate, or two
-            metrics' outcomes of one name differ.
+        ValueError: a metric that is gated by its samples gives no outcomes or not those of its estimate, a number is
+            out of its scale's range or of its own interval, or two metrics' outcomes of one name differ.
         RuntimeError: a metric breaks off with another error; it is named.
     """
     found = Measured()
@@ -62,9 +63,11 @@ def _take(name: str, metric: Metric, evidence: Evidence, found: Measured) -> Non
     facts = {fact: getattr(metric, fact) for fact in MetricFacts.model_fields if fact not in ("label", "counts")}
     # A column has one label, which tells the number of samples. Real images, which are fewer, are NaN in it.
     counted = evidence.of_original if of_real else evidence
-    found.metrics[name] = MetricResult(
-        label=metric.label(name, counted), counts=counts, estimate=measurement.estimate, **facts
-    )
+    result = MetricResult(label=metric.label(name, counted), counts=counts, estimate=measurement.estimate, **facts)
+    # A record of it could be written, and never be read again.
+    if (wrong := next(contradictions({name: result}, found.outcomes, {}), None)) is not None:
+        raise ValueError(wrong)
+    found.metrics[name] = result
 
 
 def _real(name: str, metric: Metric, evidence: Evidence, found: Measured) -> Measurement:

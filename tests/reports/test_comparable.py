@@ -71,9 +71,9 @@ def test_a_row_is_of_one_posterior() -> None:
     records = cells()
     rows = [record for record in records if record.row == records[0].row]
     assert len(rows) > 1
-    rows[0].digests = {"posterior": "of 10 snapshots"}
+    rows[0].digests |= {"posterior": "of 10 snapshots"}
     check_comparable(records)
-    rows[1].digests = {"posterior": "of 3 snapshots"}
+    rows[1].digests |= {"posterior": "of 3 snapshots"}
     with pytest.raises(UserError, match='the posterior of the records differ.*"of 3 snapshots" in'):
         check_comparable(records)
 
@@ -86,3 +86,17 @@ def test_what_a_probe_was_set_to_is_compared_where_it_ran() -> None:
     records[2].probe_settings = {"relearn": {"looks": [10, 80], "given": [5]}}
     with pytest.raises(UserError, match=r'the settings of relearn of the records differ.*\{"looks": \[10, 40\]\} in'):
         check_comparable(records)
+
+
+def test_a_record_that_does_not_tell_its_base_is_not_put_beside_those_that_do() -> None:
+    records = cells()
+    one = next(record for record in records if record.cell_name == "digits_1/vdu/seed1")
+    one.digests = {}
+    with pytest.raises(UserError, match="digits_1: no digest of the base model in digits_1/vdu/seed1, while other"):
+        check_comparable(records)
+    # Of a model from elsewhere it is not known, and of the records of the first schema none tells it.
+    one.role = "external"
+    check_comparable(records)
+    for record in records:
+        record.digests = {}
+    check_comparable(records)

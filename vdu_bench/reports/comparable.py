@@ -61,10 +61,10 @@ def check_comparable(records: Iterable[Record]) -> None:
     """Refuse what would put unlike numbers side by side, or average them.
 
     All must be of one protocol. Within a variant of a task there must also agree: the other fields of the protocol
-    (scale, sample count, sampler, judge, ...); the base and, seed by seed, the retrained model, by the digests of their
-    files; the settings of each probe; each metric's label, unit and direction. A cell that failed before it was
-    measured has no protocol, and is let through. Within a method of a variant, settings, regime, posterior and,
-    of somebody's own method, its code must agree, and each seed may come once.
+    (scale, sample count, sampler, judge, ...); the base, which all must tell or none, and, seed by seed, the retrained
+    model, by the digests of their files; the settings of each probe; each metric's label, unit and direction. A cell
+    that failed before it was measured has no protocol, and is let through. Within a method of a variant, settings,
+    regime, posterior and, of somebody's own method, its code must agree, and each seed may come once.
 
     Raises:
         UserError: naming the field and the records.
@@ -117,6 +117,7 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
             _agree(where, field, [(record, compared(protocol, field)) for record, protocol in measured])
     # Of models from elsewhere it is not known what they began as, and seeds of one base are paired.
     _agree(where, "the base model", [(record, record.digests["base"]) for record in group if "base" in record.digests])
+    _all_tell_their_base(where, group)
     by_seed: dict[int, list[Record]] = {}
     for record in group:
         by_seed.setdefault(record.seeds.sample, []).append(record)
@@ -145,6 +146,17 @@ def _check_alike(where: str, group: Sequence[Record]) -> None:
         _agree(f"{where}/{method}", "the posterior", told)
         codes = [(record, record.environment["method_code"]) for record in rows if "method_code" in record.environment]
         _agree(f"{where}/{method}", "the method's code", codes)
+
+
+def _all_tell_their_base(where: str, group: Sequence[Record]) -> None:
+    """Raises UserError where some records name the base that they rest on, and others do not."""
+    told = [record for record in group if record.status == "ok" and record.role != "external"]
+    silent = [record.cell_name for record in told if "base" not in record.digests]
+    if silent and len(silent) < len(told):
+        raise UserError(
+            f"{where}: no digest of the base model in {_listing(silent)}, while other records have one: nobody can say "
+            "that they rest on the same base; take the whole records from where they came from, or run the cells again"
+        )
 
 
 def _agree(where: str, what: str, values: Sequence[tuple[Record, Any]]) -> None:

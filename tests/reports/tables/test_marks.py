@@ -249,6 +249,23 @@ def test_the_table_says_who_was_made_on_which_device():
     assert "cpu: original, retrain, vdu" in note
 
 
+def test_the_table_says_who_was_made_by_which_version():
+    records = cells()
+    for record in records:
+        record.environment |= {"vdu_bench": "0.2.0"}
+    assert not any("versions" in note for note in table_notes(the_board(records)))
+    for record in records:
+        if record.method == "vdu":
+            record.environment = {"vdu_bench": "0.3.0", "packages": {"torch": "2.20.0"}}
+        if record.method == "esd":
+            record.environment = {"packages": "none that a table could read"}
+    (note,) = [note for note in table_notes(the_board(records)) if "versions" in note]
+    assert note == (
+        "made by several versions, which may round otherwise (vdu-bench 0.2.0 and torch 2.9.1: original, retrain; "
+        "vdu-bench 0.3.0 and torch 2.20.0: vdu)"
+    )
+
+
 @pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json", "terminal"])
 def test_settings_and_how_they_were_come_by(form):
     records = cells()

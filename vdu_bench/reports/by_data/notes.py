@@ -12,7 +12,7 @@ from vdu_bench.reports.best import BestGroup
 from vdu_bench.reports.by_data.cells import number
 from vdu_bench.reports.by_data.table import Amount, DataRow, DataTable
 from vdu_bench.reports.limits import Excess
-from vdu_bench.reports.tables.leaderboard import Leaderboard, gaps, machines, troubles, warnings
+from vdu_bench.reports.tables.leaderboard import Leaderboard, gaps, made_by, troubles, warnings
 from vdu_bench.reports.tables.notes import apart, counts
 from vdu_bench.reports.tables.text import ABSENT, DESTROYED, TIED, caption, header, settings_lines, value_text
 
@@ -184,7 +184,7 @@ def _troubles(table: DataTable) -> list[str]:
     def of(board: Leaderboard) -> list[str]:
         records = [record for record in table.records if record.variant == board.variant]
         rows = [row for row in board.rows if row.role != "external"]
-        return [*troubles(records), *warnings(records), *machines(records), *gaps(rows, table.metrics)]
+        return [*troubles(records), *warnings(records), *made_by(records), *gaps(rows, table.metrics)]
 
     return _shared(table, of)
 

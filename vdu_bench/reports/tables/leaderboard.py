@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from statistics import fmean
@@ -184,7 +184,7 @@ def _leaderboard(records: Sequence[Record]) -> Leaderboard:
         protocol=protocols[0] if protocols else None,
         columns=columns,
         rows=rows,
-        notes=(*troubles(records), *warnings(records), *machines(records), *gaps(rows, columns)),
+        notes=(*troubles(records), *warnings(records), *made_by(records), *gaps(rows, columns)),
         destroyed=destroyed,
         best=_best(rows, columns, destroyed, records),
         front=_front(rows, columns, destroyed),
@@ -323,14 +323,29 @@ def device_of(record: Record) -> str:
     return flat(record.environment.get("device_name") or device)
 
 
-def machines(records: Iterable[Record]) -> list[str]:
-    """A sentence where the records were made on several kinds of devices, with the rows of each; else nothing."""
+def versions_of(record: Record) -> str:
+    """The versions that decide numbers, such as ``vdu-bench 0.2.0 and torch 2.14.1``; empty where none is said."""
+    packages = record.environment.get("packages")
+    torch = packages.get("torch") if isinstance(packages, Mapping) else None
+    told = {"vdu-bench": record.environment.get("vdu_bench"), "torch": torch}
+    return " and ".join(f"{name} {flat(version)}" for name, version in told.items() if version)
+
+
+def made_by(records: Sequence[Record]) -> list[str]:
+    """A sentence where the records were made on several kinds of devices, and one where by several versions."""
+    devices = _rows_by(records, device_of)
+    versions = _rows_by(records, versions_of)
+    notes = [f"made on several devices, whose times and memory do not compare ({devices})"] * bool(devices)
+    return notes + [f"made by several versions, which may round otherwise ({versions})"] * bool(versions)
+
+
+def _rows_by(records: Iterable[Record], of: Callable[[Record], str]) -> str:
+    """The rows of each kind of record, where there are several kinds; else empty."""
     found: dict[str, dict[str, None]] = {}
     for record in records:
-        if device := device_of(record):
-            found.setdefault(device, {})[record.row] = None
-    made = [f"{kind}: {', '.join(rows)}" for kind, rows in found.items()]
-    return [f"made on several devices, whose times and memory do not compare ({'; '.join(made)})"] * (len(found) > 1)
+        if kind := of(record):
+            found.setdefault(kind, {})[record.row] = None
+    return "; ".join(f"{kind}: {', '.join(rows)}" for kind, rows in found.items()) * (len(found) > 1)
 
 
 def gaps(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:

@@ -17,6 +17,7 @@ from vdu_bench.engine.stages.posterior import known_by
 from vdu_bench.engine.stages.retrained import retrained
 from vdu_bench.engine.stages.unlearned import Unlearned, unlearned
 from vdu_bench.engine.store import Artifact
+from vdu_bench.engine.unseen import check_ledger, uncounted
 from vdu_bench.engine.workshop import Workshop
 from vdu_bench.errors import Diverged, one_line
 from vdu_bench.methods.catalog import METHODS, make_method
@@ -32,7 +33,7 @@ def make_record(cell: Cell, shop: Workshop) -> Record:
     """Run what is missing of a cell, measure it, and write it down. A divergence is a result."""
     whole, done = base(shop, cell.task), _unlearned(cell, shop)
     facts = _facts(cell, shop.device) | _made_of(cell, shop, whole, done)
-    told = [done.remark] if done.remark else []
+    told = [done.remark] if done.remark else _uncounted(cell, done)
     own: dict[str, Artifact] = {}
     if done.weights is None and not cell.of_real:
         return Record(**facts, timings=done.timings, status="diverged", reason=done.reason)
@@ -63,6 +64,17 @@ def _unlearned(cell: Cell, shop: Workshop) -> Unlearned:
     if cell.of_real:
         return Unlearned("", None, None, Timings(nfe_forward=None, nfe_backward=None))
     return unlearned(shop, cell) if cell.external is None else external(shop, cell, cell.external)
+
+
+def _uncounted(cell: Cell, done: Unlearned) -> list[str]:
+    """Signs that a method used more than what is counted. Raises RegimeError where it took what it may not have."""
+    if cell.external is not None or cell.of_real or done.ledger is None:
+        return []
+    method = make_method(cell.method, dict(cell.overrides))
+    check_ledger(cell.method, method, cell.regime, done.ledger)
+    if method.role == "reference" or done.weights is None:
+        return []
+    return uncounted(cell.method, done.ledger, done.timings)
 
 
 def _made_of(cell: Cell, shop: Workshop, whole: Artifact, done: Unlearned) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from vdu_bench.engine.code import OUR_TARGETS
+from vdu_bench.methods.catalog import METHODS as METHOD_CATALOG
 from vdu_bench.records import Record, read_records
 from vdu_bench.reports.tables.leaderboard import Leaderboard, leaderboards
 from vdu_bench.tasks.loading import find_task
@@ -73,3 +75,17 @@ def test_some_prompted_method_forgets_and_keeps_the_rest_on_two_tasks_of_three()
         if row.role == "contestant"
     }
     assert max(map(len, found.values())) >= 2, found
+
+
+def test_as_many_methods_are_told_as_there_are() -> None:
+    # Other tests leave methods of their own in the catalog.
+    ours = [
+        method
+        for name, method in METHOD_CATALOG.working().items()
+        if METHOD_CATALOG.entry(name).target.startswith(OUR_TARGETS)
+    ]
+    contestants = [method for method in ours if method.role == "contestant"]
+    assert len(ours) - len(contestants) == 3
+    assert f"- **Methods**: {len(contestants)}, VDU among them, and three reference rows." in README
+    comparison = (ROOT / "docs" / "comparison.md").read_text()
+    assert f"| {len(contestants)}, and 3 reference rows |" in comparison

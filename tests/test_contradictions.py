@@ -111,5 +111,36 @@ def test_what_is_not_known_contradicts_nothing() -> None:
     assert not list(contradictions({"pul": found}, {"forget": hits}, {}))
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"regime": "forget_only"}, "the regime is forget_only, but 7 retained images were drawn"),
+        ({"forget_images": 5}, "it could draw from 5 forget images, but drew 125"),
+    ],
+)
+def test_more_than_the_regime_and_the_task_allow_is_a_contradiction_of_a_contestant_alone(
+    tmp_path: Path, change: Plain, words: str
+) -> None:
+    plain = _whole()
+    plain["ledger"].update(forget_images=125, retain_images=7)
+    write([Record.model_validate(plain)], tmp_path / "whole")
+    assert len(read_records(tmp_path / "whole")) == 1
+    write([Record.model_validate(plain | change)], tmp_path / "changed")
+    with pytest.raises(UserError, match=words):
+        read_records(tmp_path / "changed")
+    write([Record.model_validate(plain | change | {"role": "reference"})], tmp_path / "reference")
+    assert len(read_records(tmp_path / "reference")) == 1
+
+
+def test_two_lines_of_a_packed_file_with_one_cell_are_refused_unless_they_are_equal(tmp_path: Path) -> None:
+    one, other = _whole(), _whole()
+    (tmp_path / PACKED).write_bytes(packed_file([json.dumps(one), json.dumps(other)]))
+    assert len(read_records(tmp_path)) == 1
+    _estimate(other, "fd_judge")["value"] = 1.0
+    (tmp_path / PACKED).write_bytes(packed_file([json.dumps(one), json.dumps(other)]))
+    with pytest.raises(UserError, match=r"line 2 is a second record of digits_1/esd/seed0: keep one of the two"):
+        read_records(tmp_path)
+
+
 def test_an_infinite_number_is_none() -> None:
     assert list(contradictions({"kid": result("kid", float("inf"))}, {}, {})) == ["kid is inf"]

@@ -47,6 +47,21 @@ def contradictions(
             yield f"{name} is {value:.10g}, but what was counted or timed is {told:.10g}"
 
 
+def overdrawn(regime: str, limit: int | None, forget: int, retain: int) -> Iterator[str]:
+    """A clause for each kind of image of which a contestant drew more than its regime and its task allow.
+
+    Args:
+        regime: what the method was allowed.
+        limit: how many forget images it could draw from; None for all of them.
+        forget: distinct forget images that it drew.
+        retain: distinct retained images that it drew.
+    """
+    if regime == "forget_only" and retain:
+        yield f"the regime is forget_only, but {retain} retained images were drawn"
+    if limit is not None and forget > limit:
+        yield f"it could draw from {limit} forget images, but drew {forget}"
+
+
 def _by_itself(name: str, result: MetricResult) -> Iterator[str]:
     found = result.estimate
     if math.isinf(found.value):

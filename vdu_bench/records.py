@@ -9,6 +9,7 @@ import math
 import shlex
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from vdu_bench.bounded import read_regular
 from vdu_bench.collecting import uncollected
-from vdu_bench.contradictions import contradictions
+from vdu_bench.contradictions import contradictions, overdrawn
 from vdu_bench.errors import UserError, flat
 from vdu_bench.measured import AtOwnCount, Matrix, MetricResult, Number, Outcomes, Schema
 from vdu_bench.packed import PACKED, pack_of, unpack
@@ -310,15 +311,18 @@ def _record(plain: Any, place: str) -> Record:
 
 def _sound(record: Record, place: str) -> Record:
     """The record itself. Raises UserError, naming the place, where it contradicts itself."""
-    timings = record.timings
+    timings, ledger = record.timings, record.ledger
     counted = {
-        "training_images": None if record.ledger is None else record.ledger.images,
+        "training_images": None if ledger is None else ledger.images,
         "nfe_forward": timings.nfe_forward,
         "nfe_backward": timings.nfe_backward,
         "unlearn_seconds": timings.unlearn_seconds,
         "unlearn_peak_memory": timings.unlearn_peak_mib,
     }
-    if (wrong := next(contradictions(record.metrics, record.outcomes, counted), None)) is not None:
+    found = contradictions(record.metrics, record.outcomes, counted)
+    if ledger is not None and record.role == "contestant":
+        found = chain(found, overdrawn(record.regime, record.forget_images, ledger.forget_images, ledger.retain_images))
+    if (wrong := next(found, None)) is not None:
         raise UserError(
             f"{place}, {record.cell_name}, contradicts itself: {wrong}; it was edited or is broken: take it from where "
             "it came from, or run the cell again"
@@ -344,8 +348,8 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
         without: a folder whose records are left out: the reference often lies among the results that it judges.
 
     Raises:
-        UserError: naming file and key, for a file that is not a record; for two files with the same cell, unless they
-            are equal; and where there are no records.
+        UserError: naming file and key, for a file that is not a record; for two files, or two lines of a packed one,
+            with the same cell, unless they are equal; and where there are no records.
     """
     if folder.is_file():
         raise UserError(f"{folder} is a file: name its folder, {whose(folder)}")
@@ -369,8 +373,13 @@ def records_by_file(folder: Path, without: Path | None = None) -> dict[Path, Rec
 
 
 def _packed(place: Path) -> dict[Path, Record]:
-    records = [_record(plain, f"{place}, line {number}") for number, plain in enumerate(unpack(place), 1)]
-    return {place / f"{record.cell_name}.json": record for record in records}
+    found: dict[Path, Record] = {}
+    for number, plain in enumerate(unpack(place), 1):
+        record = _record(plain, f"{place}, line {number}")
+        first = found.setdefault(place / f"{record.cell_name}.json", record)
+        if first is not record and first.to_json() != record.to_json():
+            raise UserError(f"{place}, line {number} is a second record of {record.cell_name}: keep one of the two")
+    return found
 
 
 def _names(place: Path, found: Iterable[Path], most: int = 3) -> list[str]:

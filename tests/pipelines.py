@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers import (
@@ -48,20 +48,27 @@ def write_tokenizer(folder: Path, marks: str = "", pad: str = "<|endoftext|>") -
     return CLIPTokenizer.from_pretrained(folder)
 
 
-def write_pipeline(folder: Path, seed: int = 0) -> None:
-    """Write the whole pipeline by diffusers' own means; all weights depend on `seed` alone."""
-    tokenizer = write_tokenizer(folder.with_name(f"{folder.name}_tokenizer"))
+def write_pipeline(folder: Path, seed: int = 0, version: Literal[1, 2] = 1) -> None:
+    """Write the whole pipeline by diffusers' own means; all weights depend on `seed` alone.
+
+    Of version 2 it has linear projections, heads by the level, a vocabulary that pads with "!", and predicts v.
+    """
+    second = version == 2
+    marks = {"marks": "!", "pad": "!"} if second else {}
+    tokenizer = write_tokenizer(folder.with_name(f"{folder.name}_tokenizer"), **marks)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        text_encoder = CLIPTextModel(text_config(tokenizer))
+        text_encoder = CLIPTextModel(text_config(tokenizer, **({"hidden_act": "gelu"} if second else {})))
         vae = tiny_vae()
-        unet = tiny_unet(cross_attention_dim=32)
+        heads = {"attention_head_dim": (4, 8), "use_linear_projection": True} if second else {}
+        unet = tiny_unet(cross_attention_dim=32, **heads)
+    noise = {"prediction_type": "v_prediction"} if second else {}
     StableDiffusionPipeline(
         vae=vae,
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         unet=unet,
-        scheduler=DDPMScheduler(beta_schedule="scaled_linear", clip_sample=False, steps_offset=1),
+        scheduler=DDPMScheduler(beta_schedule="scaled_linear", clip_sample=False, steps_offset=1, **noise),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -138,16 +145,16 @@ def tiny_vae(**changed: Any) -> AutoencoderKL:
 
 def tiny_unet(**changed: Any) -> UNet2DConditionModel:
     """A U-Net with random weights."""
-    return UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(32, 64),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D",) * 2,
-        up_block_types=("CrossAttnUpBlock2D",) * 2,
-        attention_head_dim=4,
-        norm_num_groups=8,
-        **changed,
-    )
+    own: dict[str, Any] = {
+        "sample_size": 8,
+        "block_out_channels": (32, 64),
+        "layers_per_block": 1,
+        "down_block_types": ("CrossAttnDownBlock2D",) * 2,
+        "up_block_types": ("CrossAttnUpBlock2D",) * 2,
+        "attention_head_dim": 4,
+        "norm_num_groups": 8,
+    }
+    return UNet2DConditionModel(**own | changed)
 
 
 def parts(model: TextToImage) -> list[torch.nn.Module]:

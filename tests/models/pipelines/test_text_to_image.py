@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     StableDiffusionPipeline,
 )
-from pipelines import LENGTH, parts, parts_of
+from pipelines import LENGTH, parts, parts_of, write_pipeline
 from torch import Tensor
 
 from vdu_bench.errors import Diverged, UserError
@@ -31,15 +30,23 @@ SCHEDULERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def second_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline of Stable Diffusion 2.x."""
+    folder = tmp_path_factory.mktemp("second") / "pipeline"
+    write_pipeline(folder, version=2)
+    return folder
+
+
 @pytest.mark.parametrize("name", SCHEDULERS)
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("folder", ["tiny_pipeline", "second_version"])
 def test_samples_equal_the_pipeline_s_own_to_the_bit(
-    copied_pipeline: Path, monkeypatch: pytest.MonkeyPatch, name: str, guidance: float, prediction_type: str
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, name: str, guidance: float, folder: str
 ) -> None:
-    file = copied_pipeline / "scheduler" / "scheduler_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"prediction_type": prediction_type}))
-    model = TextToImage.load(copied_pipeline)
+    place: Path = request.getfixturevalue(folder)
+    model = TextToImage.load(place)
+    assert model.noise_scheduler.config["prediction_type"] == ("v_prediction" if "second" in folder else "epsilon")
     noise = initial_noise(5, model.latent_shape, 3)
     latents: list[Tensor] = []
     decode = model.decode
@@ -47,7 +54,7 @@ def test_samples_equal_the_pipeline_s_own_to_the_bit(
     sampler = SamplerSpec(name=name, steps=4, guidance_scale=guidance, batch_size=3)
     images = model.sample(5, PROMPTS, noise, sampler)
 
-    pipeline = StableDiffusionPipeline.from_pretrained(copied_pipeline, safety_checker=None)
+    pipeline = StableDiffusionPipeline.from_pretrained(place, safety_checker=None)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = SCHEDULERS[name](pipeline.scheduler.config)
     for batch, ours in zip((slice(0, 3), slice(3, 5)), latents, strict=True):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from vdu_bench.data.captions import Captions, words_of
 from vdu_bench.data.specs import CaptionSpec
@@ -112,3 +113,31 @@ def test_one_half_of_the_subjects_has_the_same_phrases() -> None:
     half = SPEC.under(SPEC.subjects[1:])
     assert (half.subjects, half.phrases) == (SPEC.subjects[1:], SPEC.phrases)
     assert Captions(half, NAMES).plain(torch.zeros(1, len(NAMES), dtype=torch.bool)) == [SPEC.subjects[1]]
+
+
+def test_classes_are_put_into_words_by_another_link() -> None:
+    words = CaptionSpec(subjects=("a photo", "an image"), phrases={"n03028079": ("a church",)}, link="of")
+    captions = Captions(words, ("n03028079", "n03888257"))
+    shown = torch.tensor([[True, False], [False, True]])
+    assert captions.plain(shown) == ["a photo of a church", "a photo"]
+    assert set(captions.drawn(shown[:1].expand(20, -1), torch.Generator().manual_seed(0))) == {
+        "a photo of a church",
+        "an image of a church",
+    }
+    assert words.makes("an image of a church")
+    assert not words.makes("an image with a church")
+    assert not words.under(["a photo"]).makes("an image of a church")
+    assert words.under(["a photo"]).makes("a photo of a church")
+    assert "of" in words_of(words)
+    assert "with" not in words_of(words)
+
+
+@pytest.mark.parametrize("link", ["", " of", "of ", "of  a"])
+def test_a_link_is_words(link: str) -> None:
+    with pytest.raises(ValidationError, match="link"):
+        CaptionSpec(subjects=("a photo",), phrases={"church": ("a church",)}, link=link)
+
+
+def test_the_usual_link_is_left_out_of_addresses() -> None:
+    assert "link" not in SPEC.model_dump(mode="json")
+    assert SPEC.model_copy(update={"link": "of"}).model_dump(mode="json")["link"] == "of"

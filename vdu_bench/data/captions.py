@@ -38,7 +38,7 @@ class Captions:
         """
         spec = self._spec
         return [
-            self._joined(spec.subjects[0], [spec.phrases[name][0] for name in shown]) for shown in self._shown(concepts)
+            spec.caption(spec.subjects[0], [spec.phrases[name][0] for name in shown]) for shown in self._shown(concepts)
         ]
 
     def drawn(self, concepts: Tensor, generator: torch.Generator) -> list[str]:
@@ -48,19 +48,12 @@ class Captions:
             subject = _any(self._spec.subjects, generator)
             order = torch.randperm(len(shown), generator=generator).tolist()
             captions.append(
-                self._joined(subject, [_any(self._spec.phrases[shown[place]], generator) for place in order])
+                self._spec.caption(subject, [_any(self._spec.phrases[shown[place]], generator) for place in order])
             )
         return captions
 
     def _shown(self, concepts: Tensor) -> list[list[str]]:
         return [[name for name, column in self._columns.items() if row[column]] for row in concepts.tolist()]
-
-    @staticmethod
-    def _joined(subject: str, phrases: Sequence[str]) -> str:
-        if not phrases:
-            return subject
-        listed = " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)
-        return f"{subject} with {listed}"
 
 
 def _any(choices: Sequence[str], generator: torch.Generator) -> str:
@@ -69,5 +62,5 @@ def _any(choices: Sequence[str], generator: torch.Generator) -> str:
 
 def words_of(spec: CaptionSpec) -> list[str]:
     """All different words and punctuation marks that captions are made of, sorted."""
-    texts = [*spec.subjects, *(phrase for phrases in spec.phrases.values() for phrase in phrases), "with and ,"]
+    texts = [*spec.subjects, *(phrase for phrases in spec.phrases.values() for phrase in phrases), f"{spec.link} and ,"]
     return sorted({word for text in texts for word in text.lower().split()})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Annotated, Any
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from vdu_bench.spec import Spec
 
 Phrases = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -31,23 +33,33 @@ class DataSpec(BaseModel):
         return dict(self.model_extra or {})
 
 
-class CaptionSpec(BaseModel):
+class CaptionSpec(Spec):
     """The words for what an image shows: "SUBJECT with PHRASE, PHRASE and PHRASE"."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    later: ClassVar[tuple[str, ...]] = ("link",)
 
     subjects: Phrases = Field(description="ways to say what is in every image; the first is the plain one")
     phrases: dict[str, Phrases] = Field(description="for each concept that is put into words, ways to say it")
+    link: str = Field(
+        "with", pattern=r"^\S+( \S+)*$", description='what stands between the two: "of" makes "a photo of a church"'
+    )
 
     def under(self, subjects: Collection[str]) -> CaptionSpec:
         """The same phrases under these subjects alone, of which the first is the plain one."""
-        return CaptionSpec(subjects=tuple(subjects), phrases=self.phrases)
+        return self.model_copy(update={"subjects": tuple(subjects)})
+
+    def caption(self, subject: str, phrases: Sequence[str]) -> str:
+        """A subject with its phrases, in their order; alone where there are none."""
+        if not phrases:
+            return subject
+        listed = " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)
+        return f"{subject} {self.link} {listed}"
 
     def makes(self, text: str) -> bool:
         """Whether `text` is one of these captions, of whatever concepts."""
         if text in self.subjects:
             return True
-        beginnings = [f"{subject} with " for subject in self.subjects]
+        beginnings = [f"{subject} {self.link} " for subject in self.subjects]
         return any(
             self._lists(text.removeprefix(beginning), frozenset(self.phrases))
             for beginning in beginnings

@@ -173,7 +173,8 @@ def _plain(text: str) -> str:
 
 def _lowered(captions: CaptionSpec) -> CaptionSpec:
     phrases = {name: tuple(map(_plain, said)) for name, said in captions.phrases.items()}
-    return CaptionSpec(subjects=tuple(map(_plain, captions.subjects)), phrases=phrases)
+    subjects = tuple(map(_plain, captions.subjects))
+    return captions.model_copy(update={"subjects": subjects, "phrases": phrases, "link": _plain(captions.link)})
 
 
 def _begins(prompt: str, subjects: Iterable[str]) -> str:

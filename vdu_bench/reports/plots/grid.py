@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vdu_bench.reports.method_style import MethodStyle
+from vdu_bench.reports.plots.contrast import text_color
 from vdu_bench.reports.plots.style import draw
 from vdu_bench.sample_grid import GridRow, SampleGrid
 
@@ -142,7 +143,7 @@ def _row(axes: Axes, row: GridRow, places: _Places, top: float) -> None:
             horizontalalignment="center",
             verticalalignment="top",
             fontsize=min(6.5, fits / max(1, len(word))),
-            color=_SHOWN["edgecolor"] if row.shows[index] else "0.3",
+            color=text_color(_SHOWN["edgecolor"]) if row.shows[index] else "0.3",
             fontweight="bold" if row.shows[index] else "normal",
         )
 

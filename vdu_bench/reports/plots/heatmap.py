@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 
 from vdu_bench.measured import Estimate
 from vdu_bench.reports.method_style import MethodStyle
+from vdu_bench.reports.plots.contrast import text_on
 from vdu_bench.reports.plots.style import DIRECTION, draw
 from vdu_bench.reports.plots.titles import folded, words
 from vdu_bench.reports.tables.leaderboard import REFERENCES, Column, Leaderboard, Row
@@ -96,7 +97,7 @@ def _figure(
             row = _find(board, name)
             value = _value(board, name, column)
             if row is None or value is None:
-                axes.text(x, y, ABSENT, horizontalalignment="center", verticalalignment="center", color="0.6")
+                axes.text(x, y, ABSENT, horizontalalignment="center", verticalalignment="center", color="0.4")
                 continue
             destroyed = name in board.destroyed
             gone |= destroyed
@@ -107,7 +108,7 @@ def _figure(
                 Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, edgecolor="white", linewidth=1.5, zorder=1)
             )
             text = value_text(row.estimates[column.name], column.unit) if known else _lost(row)
-            shade = "0.35" if plain else "white" if scale(value) > 0.45 else "0.1"
+            shade = "0.35" if plain else text_on(color)
             axes.text(
                 x,
                 y,

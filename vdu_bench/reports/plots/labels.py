@@ -14,6 +14,8 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from vdu_bench.reports.plots.contrast import text_color
+
 Floats = NDArray[np.float64]
 
 _DISTANCES = (7.0, 10.0, 14.0, 20.0, 28.0, 38.0, 50.0, 65.0, 85.0)
@@ -95,7 +97,7 @@ def _written(axes: Axes, label: Label) -> Annotation:
         horizontalalignment="center",
         verticalalignment="center",
         fontsize="small",
-        color=label.color,
+        color=text_color(label.color),
         linespacing=0.95,
         zorder=7,
         annotation_clip=False,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from vdu_bench.measured import Estimate
 from vdu_bench.reports.method_style import MethodStyle
+from vdu_bench.reports.plots.contrast import text_color
 from vdu_bench.reports.plots.style import FORGETTING_FLOOR, fit_axis, fit_forgetting
 from vdu_bench.reports.plots.titles import folded, height_of
 from vdu_bench.reports.plots.whiskers import Window, draw_interval, draw_seeds, seeds_of
@@ -176,5 +177,5 @@ def _remark(axes: Axes, point: LinePoint, look: MethodStyle, x: float) -> None:
         horizontalalignment="center",
         verticalalignment="bottom",
         fontsize="x-small",
-        color=look.color,
+        color=text_color(look.color),
     )

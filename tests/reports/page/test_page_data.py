@@ -15,6 +15,7 @@ from hostile import END, IMAGE, SCRIPT
 from numpy.typing import NDArray
 from PIL import Image
 
+from vdu_bench.measured import Matrix
 from vdu_bench.records import Record
 from vdu_bench.reports.page.details import details_data
 from vdu_bench.reports.page.packing import number, packed
@@ -90,6 +91,15 @@ def test_a_matrix_over_numbers_is_a_curve(page_records: list[Record]) -> None:
     assert (one["axis"], one["places"], one["before"]) == ("steps", [0.0, 100.0], [10.0, 10.0])
     rates = [record.metrics["concept_rate"].estimate.value for record in records if record.row == "vdu"]
     assert one["rows"]["vdu"] == [1.0, pytest.approx(np.mean(rates), rel=1e-5)]
+
+
+def test_numbers_without_a_word_count_steps(make_record: Callable[..., Record]) -> None:
+    record = make_record("vdu", 0)
+    record.matrices["concept_rate"] = Matrix(
+        rows=["5 images"], columns=["0", "40"], unit="%", before=[[9, 9]], after=[[0, 8]]
+    )
+    (one,) = matrix_curves([record])
+    assert (one["axis"], one["places"]) == ("steps", [0.0, 40.0])
 
 
 def test_names_of_records_are_nowhere_as_they_are(page_file: Path) -> None:

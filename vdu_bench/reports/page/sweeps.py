@@ -134,7 +134,8 @@ def _axis(columns: Sequence[str]) -> tuple[str, list[float]] | None:
     }
     if len(columns) < 2 or None in matches or len(words) != 1:
         return None
-    return words.pop(), [float(match[0]) for match in matches if match is not None]
+    # As in `courses`: an effort without a word is one of steps.
+    return words.pop() or "steps", [float(match[0]) for match in matches if match is not None]
 
 
 def _mean(lines: Sequence[Sequence[float]]) -> list[float | None]:

@@ -34,6 +34,12 @@ async function drawBoard(board, where, openDetails) {
       line.classList.toggle("lost", row.destroyed || row.status !== "ok");
     },
   });
+  // What says it is a button is pressed by the space bar too; DataTables knows Enter alone.
+  table.tHead.addEventListener("keydown", (event) => {
+    if (event.key !== " " || !event.target.matches("[role=button]")) return;
+    event.preventDefault();
+    event.target.click();
+  });
   const listeners = [];
   for (const kind of ["mouseover", "focusin"]) {
     table.tBodies[0].addEventListener(kind, (event) => {
@@ -89,11 +95,11 @@ function metricColumn(board, index) {
     createdCell: (cell, _, row) => {
       const found = row.cells[index];
       const value = element("span", { class: found[BEST] ? "value best" : "value" }, found[TEXT], found[BEST] ? hidden(" best") : "");
-      const mark = found[MARK] ? element("abbr", { class: "mark", title: "not told from the best" }, found[MARK]) : null;
+      const mark = found[MARK] ? element("abbr", { class: "mark", title: "not told from the best" }, found[MARK], hidden(" not told from the best")) : null;
       const spread = found[SPREAD] ? element("span", { class: "spread" }, found[SPREAD]) : null;
       const why = found[WHY] >= 0 ? board.words[found[WHY]] : "";
       if (why) cell.title = why;
-      cell.replaceChildren(...[value, mark, spread, intervalBar(found, scale)].filter(Boolean));
+      cell.replaceChildren(...[value, mark, spread, intervalBar(found, scale), why ? hidden(` ${why}`) : null].filter(Boolean));
     },
     name: column.name,
     ariaTitle: `${column.quantity}, ${says}`,

@@ -55,6 +55,7 @@ function chart(where, specOf, { label, onPick }) {
     });
     one.view = made.view;
     where.querySelector("svg.marks")?.setAttribute("aria-label", label);
+    nameMenu(where, label);
     made.view.addEventListener("click", (_, item) => item?.datum?.method !== undefined && onPick?.(item.datum.method));
     where.dataset.ready = "true";
   };
@@ -64,6 +65,12 @@ function chart(where, specOf, { label, onPick }) {
     done: one.done,
     hover: (method) => one.view?.signal("hovered", method ?? null).runAsync(),
   };
+}
+
+/** Vega's menu is three dots without a name. */
+function nameMenu(where, label) {
+  where.querySelector("summary")?.setAttribute("aria-label", `Save the figure ${label}`);
+  where.querySelector("details")?.setAttribute("title", "Save the figure");
 }
 
 function redrawAll() {
@@ -85,6 +92,10 @@ function hint(_, event, __, value) {
   tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - width - 8))}px`;
   tip.style.top = `${event.clientY + height + 22 > innerHeight ? event.clientY - height - 12 : event.clientY + 16}px`;
 }
+
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape") byId("tip").hidden = true;
+});
 
 /** What stands under the pointer on a row. */
 function tipOf(board, row, indices) {

@@ -236,7 +236,7 @@ function curves(board, where, onPick) {
     const column = { quantity: one.unit ? `${one.title} (${one.unit})` : one.title, unit: one.unit, better: "none" };
     const all = one.rows.original ? one.rows : { original: one.before, ...one.rows };
     const lines = Object.fromEntries(Object.entries(all).map(([method, ys]) => [method, one.places.map((x, index) => [x, ys[index]])]));
-    made.push(linesFigure(board, where, { title: one.title, says: "Means over the seeds.", axis: one.axis || "number", column, lines, onPick }));
+    made.push(linesFigure(board, where, { title: one.title, says: "Means over the seeds.", axis: one.axis, column, lines, onPick }));
   }
   return made.filter(Boolean);
 }

@@ -29,6 +29,7 @@ html_title = f"vdu-bench {release}"
 html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["reach.js"]
 
 myst_heading_anchors = 4
 # It takes minutes, and a test runs it.

@@ -36,6 +36,16 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(other), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pictures_and_columns_have_words_for_who_cannot_see_them(page: Path) -> None:
+    text = page.read_text()
+    pictures = re.findall(r"!\[(.*?)\]\(", text)
+    assert all(len(words) > 20 for words in pictures)
+    assert len(set(pictures)) == len(pictures)
+    heads = re.findall(r"^(\|.*\|)\n\|[-:| ]+\|$", text, re.MULTILINE)
+    assert not [head for head in heads if any(not cell.strip() for cell in head.strip("|").split("|"))]
+
+
 def test_documents_that_the_code_names_are_there() -> None:
     folders = ("vdu_bench", "baselines", "tests", "benchmarks", ".github")
     files = [

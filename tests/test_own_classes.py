@@ -159,6 +159,7 @@ def test_all_of_ours_are_taken(registry: Any) -> None:
         (["--methods", "zzz"], " (vdu-bench list methods names them); one of your own needs --plugin FILE\n"),
         (["--methods", "vdu", "--attacks", "zzz"], "; one of your own needs --plugin FILE"),
         (["--methods", "esdd"], "; did you mean 'esd'?\n"),
+        (["--methods", "ESD"], "; did you mean 'esd'?\n"),
     ],
 )
 def test_a_name_that_nobody_has_may_be_of_a_plug_in(

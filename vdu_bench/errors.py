@@ -66,7 +66,11 @@ def did_you_mean(wrong: str, known: Iterable[str], lister: str = "") -> str:
     Where they are many and none is close, `lister`, a command, is said to name them.
     """
     names = sorted(known)
-    close = difflib.get_close_matches(wrong, names, n=1, cutoff=CLOSE)
+    small = {name.casefold(): name for name in names}
+    # Papers write VDU and ESD, commands vdu and esd.
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=CLOSE) or [
+        small[name] for name in difflib.get_close_matches(wrong.casefold(), small, n=1, cutoff=CLOSE)
+    ]
     hint = f"; did you mean {close[0]!r}?" if close else ""
     if len(names) > MANY:
         return hint or f" ({lister} names them)" * bool(lister)

@@ -78,7 +78,8 @@ def test_a_notebook_s_table_is_escaped(records: list[Record]) -> None:
     assert text.count("<table>") == 1
     assert "<script" not in text
     assert "&lt;script&gt;" in text
-    assert "<i>original</i>" in text
+    assert '<th scope="row"><i>original</i></th>' in text
+    assert text.count("<th>") == 0
     assert vdu_bench.Results([])._repr_html_() == "<p>no records</p>"
 
 

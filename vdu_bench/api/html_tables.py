@@ -18,7 +18,7 @@ def leaderboards_html(records: Sequence[Record]) -> str:
 
 def _board(board: Leaderboard) -> str:
     columns = board.main_columns
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in ("method", *map(header, columns)))
+    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in ("method", *map(header, columns)))
     rows = "".join(_row(board, row, columns) for row in board.rows)
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in table_notes(board))
     return (
@@ -30,7 +30,8 @@ def _board(board: Leaderboard) -> str:
 def _row(board: Leaderboard, row: Row, columns: Sequence[Column]) -> str:
     name = html.escape(method_text(row) + row_marks(board, row.method))
     name = f"<i>{name}</i>" if row.role == "reference" else name
-    return f"<tr><td>{name}</td>{''.join(_number(board, row, column) for column in columns)}</tr>"
+    numbers = "".join(_number(board, row, column) for column in columns)
+    return f'<tr><th scope="row">{name}</th>{numbers}</tr>'
 
 
 def _number(board: Leaderboard, row: Row, column: Column) -> str:

@@ -1,4 +1,4 @@
-"""What `list` prints: a line for each name, cut to what the terminal has room for."""
+"""What `list` prints: a line for each name, cut to what the terminal has room for; some where it is narrow."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ _LEGENDS = {
 def print_lines(kind: str, rows: Sequence[Row], console: Console) -> None:
     """A line for each row: its name, what `kind` is told by, and a title: whole where all fit, else cut at a word.
 
-    Only a column of long lists takes more lines than one, where the terminal is narrow.
+    A column of long lists takes more lines than one where the terminal is narrow. Where it is so narrow that a title
+    would be gone, each name has lines of its own, with all that is known of it.
     """
     columns = _COLUMNS[kind]
     cells = [[row["name"], *(text(row) for _, text in columns)] for row in rows]
@@ -74,12 +75,31 @@ def print_lines(kind: str, rows: Sequence[Row], console: Console) -> None:
         widths[wide] = min(widths[wide], max(longest, console.width - sum(widths) + widths[wide] - TITLE))
     room = console.width - sum(widths)
     if any(len(title) > room for title in titles):
-        titles = [cut(short(title), room) for title in titles]
+        whole, titles = titles, [cut(short(title), room) for title in titles]
+        if not all(titles):
+            _print_below(headers, cells, whole, console)
+            _print_notes(kind, console)
+            return
     for index, (line, title) in enumerate(zip([headers, *cells], ["title", *titles], strict=True)):
         parts = [wrap(word, width - GAP) or [""] for word, width in zip(line, widths, strict=True)]
         for words in zip_longest(*parts, [title], fillvalue=""):
             text = "".join(word.ljust(width) for word, width in zip(words, [*widths, 0], strict=True)).rstrip()
             console.print(Text(text, style="" if index else "bold"), no_wrap=True, overflow="ignore", crop=False)
+    _print_notes(kind, console)
+
+
+def _print_below(
+    headers: Sequence[str], cells: Sequence[Sequence[str]], titles: Sequence[str], console: Console
+) -> None:
+    """A name, and what is known of it under it."""
+    for (name, *values), title in zip(cells, titles, strict=True):
+        console.print(Text(name, style="bold"), overflow="fold")
+        facts = "; ".join(f"{header}: {value}" for header, value in zip(headers[1:], values, strict=True))
+        for line in [*wrap(title, console.width - GAP), *wrap(facts, console.width - GAP)]:
+            console.print(Text(" " * GAP + line), overflow="fold")
+
+
+def _print_notes(kind: str, console: Console) -> None:
     told = [_LEGENDS[kind]] if kind in _LEGENDS else []
     for note in [*told, f"vdu-bench show NAME tells all about one of these {kind}."]:
         console.print(Text(f"\n{note}", style="dim"), soft_wrap=shown_whole(console))

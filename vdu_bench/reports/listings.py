@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
+from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +20,7 @@ from vdu_bench.probes.catalog import PROBES, probe_facts
 from vdu_bench.reports import ever_run
 from vdu_bench.reports.lines import print_lines
 from vdu_bench.reports.paragraphs import reflowed
-from vdu_bench.reports.screen import screen
+from vdu_bench.reports.screen import fits, screen
 from vdu_bench.reports.source_listings import source_class, source_facts, source_rows
 from vdu_bench.spec import WHOLE, Spec
 from vdu_bench.tasks.cost import cost
@@ -149,10 +152,22 @@ def print_description(facts: dict[str, Any]) -> None:
             # As texts: brackets in them are no markup.
             table.add_row(*(Text(str(setting[key])) for key in ("name", "default", "range", "about")))
         console.print()
-        console.print(table)
+        if fits(table, console):
+            console.print(table)
+        else:
+            _print_settings(facts["settings"], console)
         owners = {"probe": f"task.probe_settings.{facts['name']}", "source": "task.data"}
         owner = owners.get(facts["kind"], facts["name"])
         console.print(Text(f"\nchange one with --set {owner}.NAME=VALUE", style="dim"))
+
+
+def _print_settings(settings: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Below each other, where a table would cut what can be chosen."""
+    for setting in settings:
+        console.print(Text(setting["name"], style="bold"), overflow="fold")
+        choices = f"range: {setting['range']}" if setting["range"] else ""
+        for fact in filter(None, (f"default: {setting['default']}", choices, setting["about"])):
+            console.print(Padding(Text(fact), (0, 0, 0, 2), expand=False), overflow="fold")
 
 
 def _method(name: str) -> dict[str, Any]:

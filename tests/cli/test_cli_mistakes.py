@@ -48,6 +48,7 @@ MISTAKES = {
     "unknown task": (["--task", "digits_one"], "unknown task 'digits_one'"),
     "unknown task, close": (["--task", "digit_1"], "did you mean 'digits_1'"),
     "unknown method": (["--methods", "vdo"], "did you mean 'vdu'"),
+    "a name in capitals": (["--methods", "VDU"], "did you mean 'vdu'"),
     "unknown setting": (["--set", "vdu.gama=1"], "did you mean 'gamma'"),
     "setting out of range": (["--set", "vdu.gamma=2"], "vdu.gamma=2: it should be less than or equal to 1"),
     "setting of the wrong type": (["--set", "vdu.steps=many"], "vdu.steps='many'"),

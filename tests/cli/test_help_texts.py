@@ -50,3 +50,9 @@ def test_what_takes_one_device_and_no_method_does_not_speak_of_more(name: str) -
     assert "--jobs" not in options
     assert "--jobs" not in options["--device"]
     assert options["--set"] == "A setting of the task, task.NAME=VALUE; may be repeated."
+
+
+def test_who_writes_a_list_with_spaces_is_told_of_commas(capsys: pytest.CaptureFixture[str]) -> None:
+    cli("run", "--task", "digits_1", "--methods", "vdu", "esd", code=2)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "(esd). What an option lists is joined by commas, without spaces: --methods vdu,esd" in said

@@ -22,6 +22,8 @@ def join_paragraphs(app: typer.Typer) -> None:
 
 def reword(error: Any) -> None:
     """Have a mistake that the parser found say it in our words, with the value: newer typers leave that to pydantic."""
+    if "unexpected extra argument" in getattr(error, "message", ""):
+        error.message += ". What an option lists is joined by commas, without spaces: --methods vdu,esd"
     mistakes = getattr(error.__cause__, "errors", None)
     if callable(mistakes) and hasattr(error, "message"):
         error.message = in_words(mistakes()[0])

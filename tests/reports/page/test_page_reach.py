@@ -57,6 +57,12 @@ def test_a_column_sorts_by_the_space_bar(page: Page) -> None:
 
 
 @pytest.mark.browser
+def test_the_window_is_named_after_its_task(page: Page) -> None:
+    page.open("#digits_8")
+    assert page.driver.title.startswith("digits_8, Results ")
+
+
+@pytest.mark.browser
 def test_the_menu_of_a_figure_says_what_it_is(page: Page) -> None:
     menus = page.driver.find_elements("css selector", ".canvas summary")
     assert menus

@@ -1,6 +1,8 @@
 // Which task is shown, and how its parts go together.
 
 let current = { index: -1, table: null };
+// A window's name says the task, too: of several, one is found again.
+const pageTitle = document.title;
 
 function followTheme() {
   const choice = byId("theme");
@@ -88,6 +90,7 @@ function markTask(index, place) {
   }
   const choice = byId("task-choice");
   if (choice) choice.value = String(place);
+  document.title = `${index.boards[place].variant}, ${pageTitle}`;
   announce(`task ${index.boards[place].variant}`);
 }
 

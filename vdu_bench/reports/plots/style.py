@@ -34,7 +34,7 @@ _DPI, _LOWEST_DPI = 200, 40
 """Dots per inch: as many as leave a file small enough."""
 LARGEST = 150_000
 """Bytes that a bitmap may take: plots are committed beside the records."""
-_FLAT = 4096
+_FLAT = 8192
 """Up to how many colours a figure is drawn in plain ones, of which few are enough; photographs have more."""
 _PALETTE, _KEPT = 256, 96
 # Dates and program versions would make equal figures unequal files.

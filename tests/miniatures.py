@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vdu_bench.data.sources.celeba import ATTRIBUTES
+from vdu_bench.data.sources.imagenette import CLASSES
 
 FISH, BUTCHER_SHOP, ORANGE = "n01443537", "n02927161", "n07747607"
 HUB_CONFIG = "img_align+identity+attr"
@@ -85,6 +86,20 @@ def write_tiny_imagenet(folder: Path, per_class: int = 12, held_out_per_class: i
     (folder / "val" / "val_annotations.txt").write_text("".join(annotations))
     (folder / "wnids.txt").write_text("".join(f"{name}\n" for name in classes))
     (folder / "words.txt").write_text("".join(f"{name}\t{words}\n" for name, words in WORDS.items()))
+    return folder
+
+
+def write_imagenette(folder: Path, train: int = 6, held_out: int = 2) -> Path:
+    """Its ten classes in `folder`, so many JPEGs of each, wide and tall ones in turn."""
+    for part, count in (("train", train), ("val", held_out)):
+        for place, name in enumerate(CLASSES):
+            own = folder / part / name
+            own.mkdir(parents=True)
+            made = pictures(np.full(count, place), 3, 48, 100 * place + count)
+            for i, image in enumerate(made.transpose(0, 2, 3, 1)):
+                cut = image[:, 4:-4] if i % 2 else image[4:-4]
+                Image.fromarray(cut).save(own / f"{name}_{i}.JPEG", "JPEG", quality=95)
+    (folder / "noisy_imagenette.csv").write_text("path,noisy_labels_0\n")
     return folder
 
 

@@ -38,7 +38,7 @@ def test_every_file_is_an_entry_point_of_its_own_name() -> None:
 
 
 def test_the_paper_s_class_tasks_are_there_with_their_scale() -> None:
-    full = [name for name, task in TASKS.items() if task.scale == "full" and task.family != "celeba"]
+    full = [name for name, task in TASKS.items() if task.scale == "full" and task.prompts is None]
     assert full == sorted(FULL, key=list(TASKS).index)
     assert {name for name, task in TASKS.items() if task.scale == "small"} == set(SMALL)
     assert (TASKS["tinyimagenet_fish"].forget, TASKS["tinyimagenet_butcher_shop"].forget) == ("n01443537", "n02927161")

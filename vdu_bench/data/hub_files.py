@@ -46,7 +46,10 @@ class HubFiles(DataSource, ABC):
         return data_dir if self.folder is None and not own.is_dir() and data_dir.name == name else own
 
     def snapshot(self) -> Path:
-        """The folder with all files, fetched from the hub. Raises UserError where they cannot be had."""
+        """The folder with all files (of the configuration that is named), fetched from the hub.
+
+        Raises UserError where they cannot be had.
+        """
         from huggingface_hub import snapshot_download
 
         with self._asking_the_hub():
@@ -55,7 +58,7 @@ class HubFiles(DataSource, ABC):
                     self.id,
                     repo_type="dataset",
                     revision=self.revision,
-                    allow_patterns="*.parquet",
+                    allow_patterns="*.parquet" if self.config is None else f"{self.config}/*.parquet",
                     local_files_only=not may_fetch(),
                 )
             )

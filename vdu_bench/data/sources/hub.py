@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +30,18 @@ if TYPE_CHECKING:
 
 
 class HubDataset(HubFiles):
-    """Images with class labels, as parquet files: a column of images, all of one size, and a column of labels.
+    """Images with class labels, as parquet files: a column of images and a column of labels.
 
-    Where its files are, `HubFiles` says.
+    The images are of one size, or are brought to one by `size`. Where the files are, `HubFiles` says.
     """
+
+    later: ClassVar[tuple[str, ...]] = ("size",)
 
     mode: Literal["L", "RGB"] = Field("RGB", description="L: one grey channel; RGB: three channels")
     pad_to: PositiveInt | None = Field(None, description="margins up to this height and width")
+    size: PositiveInt | None = Field(
+        None, description="height and width that the square in the middle is resized to; as they are if not given"
+    )
     classes: tuple[str, ...] | None = Field(
         None, description="class names in the order of the labels; the data set's own if not given"
     )
@@ -79,14 +84,17 @@ class HubDataset(HubFiles):
         labels = torch.empty(count, dtype=torch.int64)
         for position, row in enumerate(_whole(rows, self.id, files)):
             where = f"{self.id}: row {position} of {files[0].parent}"
-            image = _pixels(_picture(row[image_column], where), self.mode, where)
+            image = _pixels(_picture(row[image_column], where), self.mode, where, self.size)
             if pixels is None:
                 pixels = np.empty((count, *image.shape), np.uint8)
                 if self.pad_to is not None and max(image.shape[1:]) > self.pad_to:
                     size = f"{image.shape[1]} x {image.shape[2]}"
                     raise UserError(f"{where} has an image of {size} pixels, and pad_to is {self.pad_to}")
             if image.shape != pixels.shape[1:]:
-                raise UserError(f"{self.id}: image {position} of {files[0].parent} is of another size than the first")
+                raise UserError(
+                    f"{self.id}: image {position} of {files[0].parent} is of another size than the first: give one for "
+                    "all by data.size"
+                )
             if row[label_column] is None:
                 raise UserError(f"{where} has no label")
             pixels[position] = image
@@ -135,13 +143,21 @@ def _picture(stored: Any, where: str) -> Any:
         raise UserError(f"{where} is damaged: {in_short(error)}") from error
 
 
-def _pixels(image: Any, mode: str, where: str) -> NDArray[np.uint8]:
-    """uint8 ``[C, H, W]``. Raises UserError for no image, and for one that is not of 8 bits a channel."""
+def _pixels(image: Any, mode: str, where: str, size: int | None) -> NDArray[np.uint8]:
+    """uint8 ``[C, H, W]``, of `size` if it is given.
+
+    Raises UserError for no image, and for one that is not of 8 bits a channel.
+    """
     if image is None:
         raise UserError(f"{where} has no image")
     if image.mode.startswith(("I", "F")):
         raise UserError(f"{where} has an image of {image.mode}, more than 8 bits a channel, which would be cut off")
-    found: NDArray[np.uint8] = np.atleast_3d(np.asarray(image.convert(mode))).transpose(2, 0, 1)
+    image = image.convert(mode)
+    if size is not None:
+        from vdu_bench.data.squares import square
+
+        image = square(image, size)
+    found: NDArray[np.uint8] = np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)
     return found
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
@@ -13,13 +12,9 @@ from torch.nn.functional import pad
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from vdu_bench.errors import UserError
-from vdu_bench.models.pipelines.components import read_component, read_noise_scheduler
-from vdu_bench.models.pipelines.pipeline_files import INDEX, check_pipeline, pipeline_folder
-from vdu_bench.models.pipelines.prompt_tokens import read_tokenizer
 from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts
-from vdu_bench.models.pipelines.text_to_image import TextToImage, fits, quiet_loading
+from vdu_bench.models.pipelines.text_to_image import TextToImage, fits
 from vdu_bench.models.upload import upload
-from vdu_bench.plain_json import parsed
 
 SIZES = 6
 """Height and width of the original, top and left of what was cut out of it, height and width of the image."""
@@ -51,6 +46,7 @@ class StableDiffusionXL(TextToImage):
     """
 
     facts: ClassVar[PipelineFacts] = PIPELINES["StableDiffusionXLPipeline"]
+    parts: ClassVar[dict[str, Any]] = {**TextToImage.parts, "text_encoder_2": CLIPTextModelWithProjection}
     text_encoder_2: CLIPTextModelWithProjection
     tokenizer_2: CLIPTokenizer
 
@@ -144,25 +140,3 @@ class StableDiffusionXL(TextToImage):
             add_watermarker=False,
             **self.settings,
         )
-
-    @classmethod
-    def load(cls, source: str | Path) -> Self:
-        """Read a folder or a hub id in the layout of diffusers' StableDiffusionXLPipeline, as float32 on the CPU.
-
-        Files are read as `TextToImage.load` reads them.
-
-        Raises:
-            UserError: as there.
-        """
-        quiet_loading()
-        folder = pipeline_folder(source, cls.facts.components)
-        check_pipeline(folder, source, cls.conditioning)
-        tokenizers = [read_tokenizer(folder, source, name) for name in cls.facts.tokenizers]
-        noise_scheduler = read_noise_scheduler(folder, source)
-        unet = read_component(UNet2DConditionModel, folder, "unet", source)
-        vae = read_component(AutoencoderKL, folder, "vae", source)
-        text_encoder = read_component(CLIPTextModel, folder, "text_encoder", source)
-        text_encoder_2 = read_component(CLIPTextModelWithProjection, folder, "text_encoder_2", source)
-        index = parsed((folder / INDEX).read_bytes())
-        settings = {key: index.get(key, default) for key, default in cls.facts.settings.items()}
-        return cls(unet, noise_scheduler, vae, text_encoder, text_encoder_2, *tokenizers, **settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 import transformers
@@ -22,12 +22,13 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from vdu_bench.errors import Diverged, UserError
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.pipelines.components import read_component, read_noise_scheduler
-from vdu_bench.models.pipelines.pipeline_files import check_pipeline, pipeline_folder
+from vdu_bench.models.pipelines.pipeline_files import INDEX, check_pipeline, pipeline_folder
 from vdu_bench.models.pipelines.prompt_tokens import most_tokens, read_tokenizer, tokens_of
 from vdu_bench.models.pipelines.registry import PIPELINES, PipelineFacts
 from vdu_bench.models.pipelines.word_tokenizer import word_tokenizer
 from vdu_bench.models.specs import ComputeSpec, LatentRecipe, ModelKind
 from vdu_bench.models.upload import upload
+from vdu_bench.plain_json import parsed
 from vdu_bench.seeds import derive_seed
 
 VAE_PIXELS = 8 * 512 * 512
@@ -53,6 +54,12 @@ class TextToImage(DiffusionModel):
     """
 
     facts: ClassVar[PipelineFacts] = PIPELINES["StableDiffusionPipeline"]
+    parts: ClassVar[dict[str, Any]] = {
+        "unet": UNet2DConditionModel,
+        "vae": AutoencoderKL,
+        "text_encoder": CLIPTextModel,
+    }
+    """The classes of the components."""
     conditioning: ClassVar[ModelKind] = facts.conditioning
     denoiser: UNet2DConditionModel
     text_encoder: CLIPTextModel
@@ -264,7 +271,7 @@ class TextToImage(DiffusionModel):
 
     @classmethod
     def load(cls, source: str | Path) -> Self:
-        """Read a folder or a hub id in the layout of diffusers' StableDiffusionPipeline, as float32 on the CPU.
+        """Read a folder or a hub id in the layout of diffusers' pipeline, as float32 on the CPU.
 
         Where a component has both formats, safetensors are read. A pickled ``.bin`` is read by torch's
         ``weights_only=True``, which runs no code. The safety checker is left where it is.
@@ -276,12 +283,12 @@ class TextToImage(DiffusionModel):
         quiet_loading()
         folder = pipeline_folder(source, cls.facts.components)
         check_pipeline(folder, source, cls.conditioning)
-        tokenizer = read_tokenizer(folder, source)
         noise_scheduler = read_noise_scheduler(folder, source)
-        unet = read_component(UNet2DConditionModel, folder, "unet", source)
-        vae = read_component(AutoencoderKL, folder, "vae", source)
-        text_encoder = read_component(CLIPTextModel, folder, "text_encoder", source)
-        return cls(unet, noise_scheduler, vae, text_encoder, tokenizer)
+        tokenizers = [read_tokenizer(folder, source, name) for name in cls.facts.tokenizers]
+        index = parsed((folder / INDEX).read_bytes())
+        settings = {key: index.get(key, default) for key, default in cls.facts.settings.items()}
+        first, *others = [read_component(cls.parts[name], folder, name, source) for name in cls.facts.components]
+        return cls(first, noise_scheduler, *others, *tokenizers, **settings)
 
 
 def fits(what: str, of_denoiser: int, other: str, of_other: int) -> None:

@@ -183,3 +183,42 @@ def test_whether_the_empty_prompt_is_zeros_makes_another_model(
     assert load_model(tmp_path / MODEL, "text_to_image").settings == {"force_zeros_for_empty_prompt": False}
     with pytest.raises(UserError, match="of another make than its base"):
         changes(model, base, "it")
+
+
+@pytest.mark.parametrize("network", ["text_encoder", "text_encoder_2"])
+@pytest.mark.parametrize("front", ["", "text_model.", "module.text_model."])
+@pytest.mark.parametrize("layers", ["", "layers.1.self_attn"])
+def test_a_text_encoder_s_file_is_told_by_its_shapes(
+    other: Path, tiny_xl_pipeline: Path, tmp_path: Path, network: str, front: str, layers: str
+) -> None:
+    """Both have layers of the same names; the published files have ``text_model.`` before them, new ones may not."""
+    state = {
+        f"{'' if name.startswith('text_projection') else front}{name}": value + 1
+        for full, value in load_model(other, "text_to_image").networks[network].state_dict().items()
+        if layers in (name := full.removeprefix("text_model."))
+    }
+    save_file(state, tmp_path / "model.safetensors")
+    model, own = load(tmp_path / "model.safetensors", tiny_xl_pipeline)
+    assert re.search(rf"^{len(state)} of the \d+ tensors of the base's {'second ' * network.endswith('2')}text", own)
+    assert differs(model, tiny_xl_pipeline) == [network]
+
+
+def test_weights_that_may_be_of_either_text_encoder_are_refused(tiny_xl_pipeline: Path, tmp_path: Path) -> None:
+    save_file({"text_model.encoder.layers.0.mlp.fc1.bias": torch.ones(64)}, tmp_path / "bias.safetensors")
+    with pytest.raises(UserError, match=r"of either text encoder: write text_encoder\. or text_encoder_2\. before"):
+        load(tmp_path / "bias.safetensors", tiny_xl_pipeline)
+    for name in ("text_encoder", "text_encoder_2"):
+        save_file(
+            {f"{name}.text_model.encoder.layers.0.mlp.fc1.bias": torch.ones(64)}, tmp_path / f"{name}.safetensors"
+        )
+        assert differs(load(tmp_path / f"{name}.safetensors", tiny_xl_pipeline)[0], tiny_xl_pipeline) == [name]
+
+
+def test_a_pipeline_without_a_text_encoder_is_named(copied_xl_pipeline: Path, tiny_xl_pipeline: Path) -> None:
+    shutil.rmtree(copied_xl_pipeline / "text_encoder")
+    with pytest.raises(UserError, match="has no weights for its text_encoder"):
+        load(copied_xl_pipeline, tiny_xl_pipeline)
+    index = copied_xl_pipeline / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"text_encoder": [None, None]}))
+    with pytest.raises(UserError, match=r"no whole pipeline: its model_index.json has no text_encoder \(null\)"):
+        load(copied_xl_pipeline, tiny_xl_pipeline)

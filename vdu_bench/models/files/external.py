@@ -173,14 +173,13 @@ def _replace_weights(model: DiffusionModel, state: Mapping[str, Tensor], source:
     known = {name: network.state_dict() for name, network in networks.items()}
     found: dict[str, dict[str, Tensor]] = {name: {} for name in networks}
     left_over, count = [], 0
-    for name, value in state.items():
-        if name.endswith("position_ids"):
-            continue  # a count from 0 up, which transformers once kept among the weights
-        place = placed(name, known)
+    # Not the count from 0 up that transformers once kept among the weights.
+    state = {name: value for name, value in state.items() if not name.endswith("position_ids")}
+    for name, place in placed(state, known, source).items():
         if place is None:
             left_over.append(name)
         else:
-            found[place[0]][place[1]] = value
+            found[place[0]][place[1]] = state[name]
             count += 1
     if left_over:
         raise UserError(

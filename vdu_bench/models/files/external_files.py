@@ -16,6 +16,7 @@ from vdu_bench.models.pipelines.pipeline_files import (
     SCHEDULER,
     SHARD,
     check_pipeline,
+    check_whole,
     class_name,
     component_file,
     configuration_files,
@@ -138,7 +139,9 @@ def _is_second(config: Path) -> bool:
 
 def _pipeline_files(place: Path, source: str, kind: ModelKind) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """All files that decide a pipeline, and its components."""
-    components = check_pipeline(place, source, kind).components
+    facts = check_pipeline(place, source, kind)
+    check_whole(place, facts, source)
+    components = facts.components
     check_noise(place, components[0], source)
     weights = [file for component in components for file in weights_files(place, component)]
     return (*configuration_files(place, components), *weights), components
@@ -234,8 +237,10 @@ def _unread(place: Path, components: tuple[str, ...]) -> str:
     ]
     for component in components:
         if component in NETWORKS:
+            # Whoever reads a component without weights complains of it.
             read = weights_files(place, component)
-            found += [file for file in sorted(read[0].parent.glob("*model*")) if _is_whole(file) and file not in read]
+            beside = read[0].parent.glob("*model*") if read else ()
+            found += [file for file in sorted(beside) if _is_whole(file) and file not in read]
     found += [
         folder
         for folder in sorted(place.glob("*ema*"))

@@ -24,6 +24,12 @@ NETWORKS = {
 }
 """Words in front of a weight's name that tell whose it is."""
 
+EITHER = "text_model"
+"""The word in front of text encoders' own names, which transformers leave out of the first's since their version 5."""
+
+Place = tuple[str, str] | None
+"""A network, and a weight's name in it; None for none."""
+
 WRAPPED = ("module", "_orig_mod", "model", "net", "network", "denoiser", "ema_model")
 """Words in front of a weight's name that tell how it was trained: in parallel, compiled, in somebody's own class."""
 
@@ -134,21 +140,48 @@ def _flat(tree: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
             waiting.pop()
 
 
-def placed(name: str, known: Mapping[str, Mapping[str, Any]]) -> tuple[str, str] | None:
-    """The network that a weight is of, and its name there; None where it is of none.
+def placed(state: Mapping[str, Tensor], known: Mapping[str, Mapping[str, Tensor]], source: str) -> dict[str, Place]:
+    """The network that each weight is of, and its name there; None for one that is of none.
+
+    Two text encoders have layers of the same names. Where no word tells whose they are, all of a file's are of that one
+    whose shapes they have.
 
     Args:
-        name: as a file has it.
-        known: by network, its weights' names.
+        state: the weights by name, as a file has them.
+        known: by network, its own weights.
+        source: what the user calls the file.
+
+    Raises:
+        UserError: they may be of either text encoder.
     """
+    encoders = [name for name in known if name.startswith("text_encoder")]
+    others = [name for name in known if name not in encoders]
+    if len(encoders) < 2:
+        return {name: _placed(name, known, list(known)) for name in state}
+    readings = [{name: _placed(name, known, [*others, encoder]) for name in state} for encoder in encoders]
+    fitting = [
+        sum(place is not None and known[place[0]][place[1]].shape == state[name].shape for name, place in found.items())
+        for found in readings
+    ]
+    best = [found for found, count in zip(readings, fitting, strict=True) if count == max(fitting)]
+    if max(fitting) == len(state) and any(found != best[0] for found in best):
+        words = " or ".join(f"{encoder}." for encoder in encoders)
+        raise UserError(f"{source} may be of either text encoder: write {words} before the names of its weights")
+    return best[0]
+
+
+def _placed(name: str, known: Mapping[str, Mapping[str, Any]], bare: Sequence[str]) -> Place:
+    """Where a weight is of; without a word that tells the network, it is of one of `bare`."""
     network, rest = "", name
     while True:
-        for candidate in [network] if network else known:
+        for candidate in [network] if network else bare:
             if (found := _known_as(rest, known.get(candidate, {}))) is not None:
                 return candidate, found
         word, dot, after = rest.partition(".")
         if not dot or (word not in NETWORKS and word not in WRAPPED):
             return None
+        if word == EITHER:
+            word = network or next((name for name in bare if name.startswith("text_encoder")), word)
         network, rest = NETWORKS.get(word, network), after
 
 

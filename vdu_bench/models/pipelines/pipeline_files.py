@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from vdu_bench.errors import UserError, in_short
 from vdu_bench.fetching import may_fetch, not_fetched
@@ -81,6 +81,23 @@ def check_pipeline(folder: Path, source: str | Path, kind: ModelKind) -> Pipelin
         needed = " or a ".join(known.name for known in pipelines_of(kind))
         raise UserError(f"{source} is a {found}, and {article} {kind} task needs a {needed}")
     return facts
+
+
+def check_whole(folder: Path, facts: PipelineFacts, source: str | Path) -> None:
+    """Raise UserError for a pipeline whose index says that it comes without a part that it is read from."""
+    try:
+        index = parsed((folder / INDEX).read_bytes())
+        lacking = [
+            name for name in (*facts.components, *facts.tokenizers) if name in index and not _is_there(index[name])
+        ]
+    # A pipeline of one network may lie without an index; a damaged one is not taken for a pipeline.
+    except (OSError, ValueError, TypeError):
+        return
+    if lacking:
+        raise UserError(
+            f"{source} is no whole pipeline: its {INDEX} has no {' and no '.join(lacking)} (null). So has Stable "
+            "Diffusion XL's refiner, which ends what another model began: name the other"
+        )
 
 
 def is_pipeline(folder: Path) -> bool:
@@ -211,6 +228,11 @@ def _pipeline_name(folder: Path) -> str | None:
         return None
     network = class_name(folder / CONFIG)
     return next((facts.name for facts in PIPELINES.values() if facts.may_lie_flat and facts.network == network), None)
+
+
+def _is_there(named: Any) -> bool:
+    """Whether an index's entry, a library and a class, names something."""
+    return named is not None and not (isinstance(named, list) and None in named)
 
 
 def _anywhere(component: str, components: Sequence[str], form: WeightsFormat) -> list[str]:

@@ -126,12 +126,12 @@ class _Batch:
 
 
 def _plain_words(model: TextToImage) -> list[int]:
-    """Tokens that end a word and stand for themselves when they are written out, in the vocabulary's order."""
+    """Tokens that end a word and stand for themselves, to each tokenizer, when they are written out; by their ids."""
     special = set(model.tokenizer.all_special_ids)
     ends = [i for token, i in model.tokenizer.get_vocab().items() if token.endswith("</w>") and i not in special]
     texts = model.tokenizer.batch_decode([[i] for i in sorted(ends)])
-    again = model.tokenizer(texts, add_special_tokens=False).input_ids
-    return [i for i, ids in zip(sorted(ends), again, strict=True) if ids == [i]]
+    again = [tokenizer(texts, add_special_tokens=False).input_ids for tokenizer in model.tokenizers]
+    return [i for i, *read in zip(sorted(ends), *again, strict=True) if all(ids == [i] for ids in read)]
 
 
 def _text(model: TextToImage, words: list[int]) -> str:

@@ -20,9 +20,11 @@ from torch import Tensor
 
 from vdu_bench.errors import UserError
 from vdu_bench.models.pipelines.loading import load_model
+from vdu_bench.models.pipelines.prompt_tokens import check_lengths
 from vdu_bench.models.pipelines.stable_diffusion_xl import StableDiffusionXL
 from vdu_bench.models.sampling import initial_noise
 from vdu_bench.models.specs import ComputeSpec, SamplerSpec
+from vdu_bench.probes.prompt_search import _plain_words
 
 PROMPTS = ["a portrait of a person", "a hat", "a person with eyeglasses and bangs", "", "bangs"]
 SCHEDULERS: dict[str, Callable[[Any], Any]] = {
@@ -202,3 +204,46 @@ def test_a_second_tokenizer_of_other_words_is_refused(copied_xl_pipeline: Path) 
     file.write_text(json.dumps(content))
     with pytest.raises(UserError, match="different vocabularies"):
         StableDiffusionXL.load(copied_xl_pipeline)
+
+
+def test_a_refiner_is_named_before_its_weights_are_read(copied_xl_pipeline: Path) -> None:
+    """It has one text encoder alone, which its index says."""
+    change(
+        copied_xl_pipeline / "model_index.json",
+        _class_name="StableDiffusionXLImg2ImgPipeline",
+        text_encoder=[None, None],
+        tokenizer=[None, None],
+    )
+    for file in copied_xl_pipeline.rglob("*.safetensors"):
+        file.unlink()
+    with pytest.raises(UserError, match=r"no whole pipeline: .* has no text_encoder and no tokenizer \(null\)"):
+        load_model(copied_xl_pipeline, "text_to_image")
+
+
+def test_words_that_the_tokenizers_split_otherwise_have_no_place(tiny_xl: StableDiffusionXL) -> None:
+    """As "!!" is one token to the published model's first tokenizer, and two to the second, which pads with "!"."""
+    assert len(tiny_xl.tokens(["a hat"])[0]) == 2
+    known = _plain_words(tiny_xl)
+    tiny_xl.tokenizer_2.add_special_tokens({"pad_token": "a"})
+    tiny_xl.tokenizer_2.pad_token = "!"
+    first, second = (own("hat", add_special_tokens=False).input_ids for own in tiny_xl.tokenizers)
+    assert (len(first), len(second)) == (1, 3)
+    # It is asked as it is read, and what needs a word's place is refused.
+    assert tiny_xl.condition(["a hat"]).shape == (1, LENGTH + 1, 48)
+    with pytest.raises(UserError, match="'a hat' has 2 tokens to one of the model's tokenizers and 4 to another"):
+        tiny_xl.tokens(["person", "a hat"])
+    # Nor is such a word searched.
+    assert set(known) - set(_plain_words(tiny_xl)) >= set(first)
+    assert set(known) & set(_plain_words(tiny_xl)) >= {tiny_xl.tokens(["of"])[0][0]}
+
+
+def test_prompts_are_as_long_as_the_shorter_encoder_takes(copied_xl_pipeline: Path) -> None:
+    change(copied_xl_pipeline / "tokenizer_2" / "tokenizer_config.json", model_max_length=6)
+    prompt = "a hat and a hat"
+    assert StableDiffusionXL.load(copied_xl_pipeline).max_tokens == 6
+    for asked in (
+        lambda: check_lengths([prompt], copied_xl_pipeline, "it"),
+        lambda: StableDiffusionXL.load(copied_xl_pipeline).condition([prompt]),
+    ):
+        with pytest.raises(UserError, match="has 7 tokens with those for its begin and end, .* takes 6"):
+            asked()

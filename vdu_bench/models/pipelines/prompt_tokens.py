@@ -33,14 +33,18 @@ def most_tokens(tokenizer: CLIPTokenizer, config: CLIPTextConfig) -> int:
 def check_lengths(prompts: Sequence[str], folder: Path, source: str | Path) -> None:
     """Raise UserError for a prompt that the pipeline in `folder` cannot take, without reading any weights."""
     facts = check_pipeline(folder, source, "text_to_image")
-    for name, encoder in zip(facts.tokenizers, facts.text_encoders, strict=True):
-        tokenizer = read_tokenizer(folder, source, name)
+    tokenizers = [read_tokenizer(folder, source, name) for name in facts.tokenizers]
+    most = []
+    for tokenizer, encoder in zip(tokenizers, facts.text_encoders, strict=True):
         try:
             config = CLIPTextConfig.from_pretrained(folder / encoder, local_files_only=True)
         # Whatever the library makes of a damaged file.
         except Exception as error:
             raise UserError(f"{source}: the config.json of its {encoder} cannot be read ({in_short(error)})") from error
-        tokens_of(prompts, tokenizer, most_tokens(tokenizer, config))
+        most.append(most_tokens(tokenizer, config))
+    for tokenizer in tokenizers:
+        # As the model has it: a condition has a row for each token of both, side by side.
+        tokens_of(prompts, tokenizer, min(most))
 
 
 def read_tokenizer(folder: Path, source: str | Path, name: str = "tokenizer") -> CLIPTokenizer:

@@ -119,7 +119,7 @@ class TextToImage(DiffusionModel):
 
     @property
     def tokenizers(self) -> tuple[CLIPTokenizer, ...]:
-        """The text encoders' own, in their order; token ids mean the same words to all."""
+        """The text encoders' own, in their order; token ids mean the same to all, but each may pad by another one."""
         return (self.tokenizer,)
 
     @property
@@ -217,8 +217,17 @@ class TextToImage(DiffusionModel):
 
     def tokens(self, prompts: Sequence[str]) -> list[list[int]]:
         self.check_prompts(len(prompts), prompts)
-        ids: list[list[int]] = self.tokenizer(list(prompts), add_special_tokens=False).input_ids
-        return ids
+        ids, *others = [own(list(prompts), add_special_tokens=False).input_ids for own in self.tokenizers]
+        for other in others:
+            for prompt, row, its in zip(prompts, ids, other, strict=True):
+                # What one pads with, it reads apart from the word that it is written at the end of.
+                if len(row) != len(its):
+                    raise UserError(
+                        f"the prompt {prompt!r} has {len(row)} tokens to one of the model's tokenizers and "
+                        f"{len(its)} to another, so that its words have no places: write it without marks such as !!"
+                    )
+        found: list[list[int]] = ids
+        return found
 
     def null_condition(self, n: int) -> Tensor:
         """What guidance leads away from, `n` times: the condition of the empty prompt."""

@@ -16,6 +16,7 @@ from prompted import IMAGES
 from torch import Tensor, nn
 
 import vdu_bench
+from vdu_bench.api.own_pipeline import model_of
 from vdu_bench.data.image_set import ImageSet
 from vdu_bench.errors import UserError
 from vdu_bench.methods.catalog import METHODS, make_method
@@ -357,6 +358,22 @@ def test_an_adapter_has_to_be_fused_first(text: StableDiffusionPipeline) -> None
     text.unet.add_adapter(peft.LoraConfig(r=1, target_modules=["to_k"]))
     with pytest.raises(UserError, match=r"has an adapter .* call pipeline.fuse_lora\(\)"):
         unlearned(text, "uce", prompts="a hat")
+
+
+@pytest.mark.parametrize("lacking", ["text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae", "scheduler"])
+def test_a_part_that_was_not_loaded_is_named(tiny_xl_pipeline: Path, lacking: str) -> None:
+    pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_xl_pipeline, **{lacking: None})
+    with pytest.raises(UserError, match=f"^the StableDiffusionXLPipeline has no {lacking}: load it whole"):
+        model_of(pipeline)
+
+
+def test_fused_projections_are_refused(text: StableDiffusionPipeline) -> None:
+    """A method would train weights that nothing reads. diffusers leaves the fused ones where they were, when undone."""
+    text.fuse_qkv_projections()
+    for _ in range(2):
+        with pytest.raises(UserError, match="its unet has fused projections, .* load it again"):
+            model_of(text)
+        text.unfuse_qkv_projections()
 
 
 def test_pipelines_that_cannot_be_worked_on(ddpm: DDPMPipeline) -> None:

@@ -37,11 +37,16 @@ def model_of(pipeline: Any) -> DiffusionModel:
     read costs nothing. Nothing of the pipeline is changed.
 
     Raises:
-        UserError: the pipeline is of another class, its noise is not DDPM's, or a part of it cannot be worked on as it
-            is: offloaded, quantised, or with adapters that were not fused.
+        UserError: the pipeline is of another class, lacks a part, its noise is not DDPM's, or a part of it cannot be
+            worked on as it is: offloaded, quantised, with adapters that were not fused, or with projections that were.
     """
     facts = facts_of(pipeline)
     source = f"the {type(pipeline).__name__}"
+    lacking = [
+        name for name in (*facts.components, *facts.tokenizers, "scheduler") if getattr(pipeline, name, None) is None
+    ]
+    if lacking:
+        raise UserError(f"{source} has no {' and no '.join(lacking)}: load it whole, with each of its parts")
     networks = [_view(_plain(pipeline, component, source)) for component in facts.components]
     check_denoiser(networks[0].config, source)
     # By way of its files, so that an object is taken exactly as its folder would be.
@@ -94,6 +99,11 @@ def _plain(pipeline: Any, component: str, source: str) -> Any:
         raise UserError(
             f"{source}: its {component} has an adapter ({name}); call pipeline.fuse_lora() and "
             "pipeline.unload_lora_weights()"
+        )
+    if any(getattr(module, "fused_projections", False) for module in network.modules()):
+        raise UserError(
+            f"{source}: its {component} has fused projections, beside which its own weights decide nothing, and which "
+            "unfuse_qkv_projections() leaves in it: load it again, and fuse what comes back"
         )
     if name := next(
         (name for name, p in parameters.items() if p.dtype.itemsize < 2 or not p.is_floating_point()), None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,15 @@ from diffusers import StableDiffusionXLPipeline
 from elsewhere import K, draw, load
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import CLIPTextModelWithProjection
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from vdu_bench.engine.weights import MODEL, save_model
 from vdu_bench.errors import UserError
 from vdu_bench.models.diffusion import DiffusionModel
 from vdu_bench.models.files.changed_tensors import changes
+from vdu_bench.models.files.external_files import find_external
 from vdu_bench.models.files.sameness import unchanged
+from vdu_bench.models.pipelines.finding import find_pipeline
 from vdu_bench.models.pipelines.loading import load_model
 
 SECOND = "text_model.encoder.layers.0.mlp.fc1.weight"
@@ -222,3 +226,79 @@ def test_a_pipeline_without_a_text_encoder_is_named(copied_xl_pipeline: Path, ti
     index.write_text(json.dumps(json.loads(index.read_text()) | {"text_encoder": [None, None]}))
     with pytest.raises(UserError, match=r"no whole pipeline: its model_index.json has no text_encoder \(null\)"):
         load(copied_xl_pipeline, tiny_xl_pipeline)
+
+
+def test_a_second_text_encoder_of_another_projection_is_refused(tiny_xl_pipeline: Path, tmp_path: Path) -> None:
+    config = CLIPTextConfig.from_pretrained(tiny_xl_pipeline / "text_encoder_2")
+    config.projection_dim = 8
+    CLIPTextModelWithProjection(config).save_pretrained(tmp_path / "text_encoder_2")
+    with pytest.raises(UserError, match="has projections of 8, and the task's base 16"):
+        load(tmp_path / "text_encoder_2", tiny_xl_pipeline)
+
+
+PUBLISHED = [
+    "README.md",
+    "model_index.json",
+    "sd_xl_base_1.0.safetensors",
+    "sd_xl_offset_example-lora_1.0.safetensors",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "text_encoder/flax_model.msgpack",
+    "text_encoder/model.fp16.safetensors",
+    "text_encoder/model.onnx",
+    "text_encoder/model.safetensors",
+    "text_encoder/openvino_model.bin",
+    "text_encoder_2/config.json",
+    "text_encoder_2/model.fp16.safetensors",
+    "text_encoder_2/model.onnx_data",
+    "text_encoder_2/model.safetensors",
+    "text_encoder_2/openvino_model.bin",
+    "tokenizer/merges.txt",
+    "tokenizer/special_tokens_map.json",
+    "tokenizer/tokenizer_config.json",
+    "tokenizer/vocab.json",
+    "tokenizer_2/merges.txt",
+    "tokenizer_2/special_tokens_map.json",
+    "tokenizer_2/tokenizer_config.json",
+    "tokenizer_2/vocab.json",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.fp16.safetensors",
+    "unet/diffusion_pytorch_model.safetensors",
+    "unet/model.onnx_data",
+    "unet/openvino_model.bin",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.fp16.safetensors",
+    "vae/diffusion_pytorch_model.safetensors",
+    "vae_1_0/config.json",
+    "vae_1_0/diffusion_pytorch_model.safetensors",
+    "vae_decoder/config.json",
+    "vae_decoder/model.onnx",
+]
+"""As the published repository of Stable Diffusion XL has them."""
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("find", [find_pipeline, find_external])
+def test_of_the_published_repository_what_is_read_is_fetched_and_no_more(
+    copied_xl_pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, find: Callable[..., Any], half: bool
+) -> None:
+    there = [file for file in PUBLISHED if not (half and file.endswith("model.safetensors"))]
+    got: set[str] = set()
+
+    def fetched(_: str, allow_patterns: list[str], **__: Any) -> str:
+        for name in there:
+            if any(fnmatch(name, pattern) for pattern in allow_patterns):
+                got.add(name)
+                place, own = tmp_path / "cache" / name, copied_xl_pipeline / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(own.read_bytes() if own.is_file() else b"")
+        return str(tmp_path / "cache")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetched)
+    find("stabilityai/xl", "text_to_image")
+    networks = ("text_encoder", "text_encoder_2", "unet", "vae")
+    ends = ".fp16.safetensors" if half else "model.safetensors"
+    weights = [name for name in there if name.startswith(tuple(f"{n}/" for n in networks)) and name.endswith(ends)]
+    assert len(weights) == len(networks)
+    beside = [name for name in PUBLISHED if name.startswith(("tokenizer", "scheduler/")) or name == "model_index.json"]
+    assert got == {*weights, *beside, *(f"{name}/config.json" for name in networks)}

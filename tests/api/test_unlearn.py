@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DModel
+from diffusers import DDIMScheduler, DDPMPipeline, StableDiffusionPipeline, UNet2DModel
+from own_pipelines import same, state_of, unlearned
 from PIL import Image
 from prompted import IMAGES
-from torch import Tensor, nn
+from torch import nn
 
 import vdu_bench
 from vdu_bench.api.own_pipeline import model_of
@@ -37,19 +38,6 @@ def posterior_of(network: nn.Module, names: Callable[[str], bool] = lambda _: Tr
     return WeightPosterior(weights, {name: torch.full_like(p, 0.01) for name, p in weights.items()})
 
 
-def state_of(pipeline: Any) -> dict[str, Tensor]:
-    return {
-        f"{part}.{name}": value.clone()
-        for part, network in pipeline.components.items()
-        if isinstance(network, nn.Module)
-        for name, value in network.state_dict().items()
-    }
-
-
-def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
-
-
 @pytest.fixture
 def ddpm(tiny_model: UnconditionalDDPM) -> DDPMPipeline:
     """A plain pipeline, whose sampler is not the noise that it was trained with."""
@@ -60,10 +48,6 @@ def ddpm(tiny_model: UnconditionalDDPM) -> DDPMPipeline:
 @pytest.fixture
 def text(tiny_text_to_image: TextToImage) -> StableDiffusionPipeline:
     return tiny_text_to_image.pipeline()
-
-
-def unlearned(pipeline: Any, method: Any, forget: Any = None, **more: Any) -> Any:
-    return vdu_bench.unlearn(pipeline, method, forget, quiet=True, **more)
 
 
 def test_it_is_what_a_task_would_make_to_the_bit(ddpm: DDPMPipeline, tiny_model: UnconditionalDDPM) -> None:
@@ -360,13 +344,6 @@ def test_an_adapter_has_to_be_fused_first(text: StableDiffusionPipeline) -> None
         unlearned(text, "uce", prompts="a hat")
 
 
-@pytest.mark.parametrize("lacking", ["text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae", "scheduler"])
-def test_a_part_that_was_not_loaded_is_named(tiny_xl_pipeline: Path, lacking: str) -> None:
-    pipeline = StableDiffusionXLPipeline.from_pretrained(tiny_xl_pipeline, **{lacking: None})
-    with pytest.raises(UserError, match=f"^the StableDiffusionXLPipeline has no {lacking}: load it whole"):
-        model_of(pipeline)
-
-
 def test_fused_projections_are_refused(text: StableDiffusionPipeline) -> None:
     """A method would train weights that nothing reads. diffusers leaves the fused ones where they were, when undone."""
     text.fuse_qkv_projections()
@@ -384,24 +361,3 @@ def test_pipelines_that_cannot_be_worked_on(ddpm: DDPMPipeline) -> None:
     ddpm.unet._hf_hook = object()
     with pytest.raises(UserError, match=r"is offloaded; call pipeline.remove_all_hooks\(\)"):
         unlearned(ddpm, "gradient_ascent", PICTURES)
-
-
-@pytest.mark.parametrize(("method", "settings"), [("uce", {}), ("adv_unlearn", {"preserve_batch": 2, "images": 2})])
-def test_stable_diffusion_xl_comes_back_as_itself(
-    method: str, settings: dict[str, Any], copied_xl_pipeline: Path
-) -> None:
-    pipeline = StableDiffusionXLPipeline.from_pretrained(
-        copied_xl_pipeline, add_watermarker=False, force_zeros_for_empty_prompt=False
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    before = state_of(pipeline)
-    own = {} if method == "uce" else SHORT | settings | {"attack_steps": 1}
-    made = unlearned(pipeline, method, prompts="a hat", anchor="a person", **own)
-    assert same(state_of(pipeline), before)
-    assert isinstance(made, StableDiffusionXLPipeline)
-    assert made.config["force_zeros_for_empty_prompt"] is False
-    changed = {name.partition(".")[0] for name, value in state_of(made).items() if not torch.equal(value, before[name])}
-    assert changed == ({"unet"} if method == "uce" else {"text_encoder", "text_encoder_2"})
-    settings = {"num_inference_steps": 2, "output_type": "np", "height": 16, "width": 16}
-    images = [one("a hat", generator=torch.Generator().manual_seed(0), **settings).images for one in (pipeline, made)]
-    assert not (images[0] == images[1]).all()

@@ -56,7 +56,10 @@ def model_of(pipeline: Any) -> DiffusionModel:
     tokenizers = [copy.deepcopy(getattr(pipeline, name)) for name in facts.tokenizers]
     settings = {key: pipeline.config.get(key, default) for key, default in facts.settings.items()}
     kind: Any = facts.model()
-    model: DiffusionModel = kind(networks[0], noise, *networks[1:], *tokenizers, **settings)
+    try:
+        model: DiffusionModel = kind(networks[0], noise, *networks[1:], *tokenizers, **settings)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error
     return model.freeze()
 
 

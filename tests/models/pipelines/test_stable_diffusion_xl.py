@@ -202,7 +202,7 @@ def test_a_second_tokenizer_of_other_words_is_refused(copied_xl_pipeline: Path) 
     words = content["model"]["vocab"]
     words["hat</w>"], words["bangs</w>"] = words["bangs</w>"], words["hat</w>"]
     file.write_text(json.dumps(content))
-    with pytest.raises(UserError, match="different vocabularies"):
+    with pytest.raises(UserError, match=f"{copied_xl_pipeline}: the tokenizers have different vocabularies"):
         StableDiffusionXL.load(copied_xl_pipeline)
 
 

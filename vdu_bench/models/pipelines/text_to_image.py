@@ -297,7 +297,10 @@ class TextToImage(DiffusionModel):
         index = parsed((folder / INDEX).read_bytes())
         settings = {key: index.get(key, default) for key, default in cls.facts.settings.items()}
         first, *others = [read_component(cls.parts[name], folder, name, source) for name in cls.facts.components]
-        return cls(first, noise_scheduler, *others, *tokenizers, **settings)
+        try:
+            return cls(first, noise_scheduler, *others, *tokenizers, **settings)
+        except UserError as error:
+            raise UserError(f"{source}: {error}") from error
 
 
 def fits(what: str, of_denoiser: int, other: str, of_other: int) -> None:

@@ -116,8 +116,11 @@ class _Batch:
         with watched(self._model, seen):
             # A float16 mean's gradients would vanish on their way; only which are larger is read of them.
             (SCALE * self._error(words)).backward()
-        found = [embedded.grad for embedded in seen if embedded.grad is not None]
-        return torch.cat([gradient[:, 1 : 1 + len(words)].sum(0) for gradient in found], dim=-1)
+        found = []
+        for embedded in seen:
+            assert embedded.grad is not None
+            found.append(embedded.grad[:, 1 : 1 + len(words)].sum(0))
+        return torch.cat(found, dim=-1)
 
     def _error(self, words: list[int]) -> Tensor:
         text = _text(self._model, words)

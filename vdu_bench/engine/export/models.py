@@ -11,6 +11,7 @@ from vdu_bench.engine.export.stored import stored_model
 from vdu_bench.engine.store import Store
 from vdu_bench.errors import UserError
 from vdu_bench.models.files.changed_tensors import changes, state_dict
+from vdu_bench.models.files.external_files import NETWORKS
 from vdu_bench.models.files.lora_of_change import write_lora
 from vdu_bench.records import Record
 from vdu_bench.writing import filling, is_partial, writing_to
@@ -37,7 +38,7 @@ def export_model(record: Record, store: Store, folder: Path, form: Form) -> str:
     if form == "lora" and not model.prompted:
         raise UserError(f"{record.cell_name} is an unconditional pipeline, which takes no LoRA; use --as changed")
     differing = {} if form == "pipeline" else changes(model, found.read_base(), record.cell_name)
-    if form == "changed" and (others := sorted(set(differing) - {"unet", "text_encoder", "text_encoder_2"})):
+    if form == "changed" and (others := sorted(set(differing) - set(NETWORKS))):
         raise UserError(f"{record.cell_name}: its {', '.join(others)} is changed; use --as pipeline")
     with writing_to(folder), filling(folder) as place:
         if form == "pipeline":

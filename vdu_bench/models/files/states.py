@@ -13,19 +13,15 @@ from torch import Tensor
 
 from vdu_bench.errors import UserError, in_short
 from vdu_bench.files import what_it_is
+from vdu_bench.models.files.external_files import NETWORKS
 from vdu_bench.models.pipelines.components import unread_pickle
 from vdu_bench.models.pipelines.old_names import present_name
 
-NETWORKS = {
-    "unet": "unet",
-    "text_encoder": "text_encoder",
-    "text_encoder_2": "text_encoder_2",
-    "text_model": "text_encoder",
-}
-"""Words in front of a weight's name that tell whose it is."""
-
 EITHER = "text_model"
 """The word in front of text encoders' own names, which transformers leave out of the first's since their version 5."""
+
+WORDS = (*NETWORKS, EITHER)
+"""Words in front of a weight's name that tell whose it is."""
 
 Place = tuple[str, str] | None
 """A network, and a weight's name in it; None for none."""
@@ -40,7 +36,7 @@ NO_WEIGHTS = ("optimizer", "optim", "opt", "lr_scheduler", "scheduler", "scaler"
 WHOLE = {
     *("state_dict", "model", "model_state_dict", "model_state", "net", "network", "generator", "denoiser", "params"),
     *("ema", "ema_state_dict", "model_ema", "ema_model", "ema_params", "weights", "unet_ema", "vae", "module"),
-    *NETWORKS,
+    *WORDS,
 }
 """Keys of a training's state under which whole networks stand."""
 
@@ -100,17 +96,17 @@ def _unwrapped(content: Any, source: str) -> tuple[Mapping[Any, Any], str]:
     if not content or any(isinstance(value, Tensor) and value.dim() for value in content.values()):
         return content, ""
     found = [key for key, value in content.items() if key not in NO_WEIGHTS and _is_state(value)]
-    if len(found) == len(content) and (not set(found) & WHOLE or set(found) <= set(NETWORKS)):
+    if len(found) == len(content) and (not set(found) & WHOLE or set(found) <= set(WORDS)):
         return content, ""  # module by module, or network by network
     if len(found) == 1:
         return content[found[0]], ""
-    if found and set(found) <= set(NETWORKS):
+    if found and set(found) <= set(WORDS):
         return {key: content[key] for key in found}, f"its {' and '.join(map(repr, found))}"
     held = ", ".join(f"{key!r}" for key in content)
     if not found:
         raise UserError(f"{source} holds {held}, and none of them is a state dict")
     several = " and ".join(f"{key!r}" for key in found)
-    alone = next((key for key in NETWORKS if key in found), found[-1])
+    alone = next((key for key in WORDS if key in found), found[-1])
     raise UserError(
         f"{source} holds several networks, {several}: save the one that is to be judged alone, by "
         f"torch.save(torch.load(FILE, weights_only=True)[{alone!r}], NEW_FILE)"
@@ -178,11 +174,13 @@ def _placed(name: str, known: Mapping[str, Mapping[str, Any]], bare: Sequence[st
             if (found := _known_as(rest, known.get(candidate, {}))) is not None:
                 return candidate, found
         word, dot, after = rest.partition(".")
-        if not dot or (word not in NETWORKS and word not in WRAPPED):
+        if not dot or (word not in WORDS and word not in WRAPPED):
             return None
         if word == EITHER:
-            word = network or next((name for name in bare if name.startswith("text_encoder")), word)
-        network, rest = NETWORKS.get(word, network), after
+            network = network or next((name for name in bare if name.startswith("text_encoder")), "text_encoder")
+        elif word in NETWORKS:
+            network = word
+        rest = after
 
 
 def _known_as(name: str, known: Mapping[str, Any]) -> str | None:
